@@ -1,0 +1,1 @@
+"""The family food-ordering chat: menu, orders, accounts, conversation, models."""

@@ -1,0 +1,72 @@
+"""A conversation as the server keeps it: the same for every model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UserMessage(_Entry):
+    """Words of the person whose session it is."""
+
+    kind: Literal["user"] = "user"
+    text: str
+
+
+class EventMessage(_Entry):
+    """Something the server tells the model: a request was decided, or has arrived.
+
+    ``event`` is ``request_decided`` or ``request_created``; ``data`` is a :class:`permit_core.views.RequestView` as a
+    dict, in which texts by people are marked as data. For a model it becomes a user turn fenced as data.
+    """
+
+    kind: Literal["event"] = "event"
+    event: Literal["request_decided", "request_created"]
+    data: dict[str, Any]
+
+
+class ToolCall(_Entry):
+    """A model wants a tool called. ``id`` is the model's own, or one the server made (``srv_...``) when it gave none."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class ModelStep(_Entry):
+    """One complete answer of a model: text, calls, or both.
+
+    ``native`` is what the model's own protocol needs to see again unchanged (Gemini's parts with their thought
+    signatures), and ``provider`` (``gemini:gemini-3.8-flash``) says whose it is; another provider ignores it.
+    """
+
+    kind: Literal["model"] = "model"
+    text: str = ""
+    calls: list[ToolCall] = []
+    provider: str = ""
+    native: Any = None
+
+
+class ToolResult(_Entry):
+    """What a tool answered. ``content`` is the structured result, or ``{"error": {code, message, hint, ...}}``."""
+
+    call_id: str
+    name: str
+    content: dict[str, Any]
+    is_error: bool = False
+
+
+class ToolResults(_Entry):
+    """The answers to all calls of the model step before, in the order of the calls; never fewer."""
+
+    kind: Literal["results"] = "results"
+    results: list[ToolResult]
+
+
+Entry = Annotated[UserMessage | EventMessage | ModelStep | ToolResults, Field(discriminator="kind")]
+entry_adapter: TypeAdapter[UserMessage | EventMessage | ModelStep | ToolResults] = TypeAdapter(Entry)

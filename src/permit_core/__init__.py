@@ -1,0 +1,1 @@
+"""Decides, asks, remembers. Knows no web framework, no MCP, no language model."""

@@ -1,0 +1,143 @@
+"""The question and the answer: a check, and the decision on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from permit_core.errors import InvalidInput
+
+# Permit.io's own key patterns (its OpenAPI description): users may carry e-mail characters, all else may not.
+USER_KEY = re.compile(r"[A-Za-z0-9|@+\-._]{1,100}\Z")
+OBJECT_KEY = re.compile(r"[A-Za-z0-9\-_]{1,100}\Z")
+
+
+class Effect(StrEnum):
+    """What a decision says."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    REQUIRE_APPROVAL = "require_approval"
+
+
+class ReasonCode(StrEnum):
+    """Why. Constant codes only; nothing of the request is echoed in them."""
+
+    TENANT_ROLE = "tenant_role"  # allow: a tenant role grants the action (RBAC)
+    INSTANCE_ROLE = "instance_role"  # allow: a role on the instance, direct or derived, grants it (ReBAC)
+    CONDITION_SET = "condition_set"  # allow: a condition-set rule grants it (ABAC)
+    APPROVAL_NEEDED = "approval_needed"  # require_approval: may be done once, when a reviewer agrees
+    NO_SUCH_USER = "no_such_user"
+    NO_SUCH_TENANT = "no_such_tenant"
+    NO_SUCH_RESOURCE = "no_such_resource"  # the type is not in the model
+    NO_SUCH_INSTANCE = "no_such_instance"
+    NO_SUCH_ACTION = "no_such_action"
+    TENANT_MISMATCH = "tenant_mismatch"
+    NO_PERMISSION = "no_permission"
+    PDP_ERROR = "pdp_error"  # deny: the decision point failed or timed out
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRef:
+    """A resource type, or one instance of it.
+
+    Attributes:
+        type: the resource type's key, ``dishes``.
+        key: the instance's key, or None for a question about the type.
+    """
+
+    type: str
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return self.type if self.key is None else f"{self.type}:{self.key}"
+
+    @classmethod
+    def parse(cls, text: str, default_type: str | None = None) -> ResourceRef:
+        """Read ``type:key``; a bare ``key`` when ``default_type`` is given, else a bare ``type``.
+
+        Raises:
+            InvalidInput: ``invalid_resource`` when a part does not match Permit's key pattern.
+        """
+        kind, colon, key = text.partition(":")
+        if not colon and default_type is not None:
+            kind, key = default_type, text
+        parts = [kind, key] if (colon or default_type is not None) else [kind]
+        if not all(OBJECT_KEY.match(part) for part in parts):
+            raise InvalidInput(
+                "That is not a valid resource instance.",
+                code="invalid_resource",
+                hint="Use a key from a list, in the form type:key; letters, digits, '-' and '_' only.",
+            )
+        return cls(kind, key if len(parts) == 2 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """May ``user`` do ``action`` on ``resource`` in ``tenant``?
+
+    ``user_attributes`` and ``resource_attributes`` are merged over the stored ones for this check alone
+    (permit-api.md section 8, just-in-time attributes); ``context`` is what conditions call ``environment``.
+    """
+
+    user: str
+    action: str
+    resource: ResourceRef
+    tenant: str
+    user_attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource_attributes: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What can be asked for instead of a refused action: exactly the arguments of the request to make.
+
+    Attributes:
+        kind: which kind of request.
+        resource_instance: ``type:key`` to name in it.
+        role: the role to ask for (``access_request`` only).
+        operation: the operation to ask for (``operation_approval`` only).
+    """
+
+    kind: Literal["access_request", "operation_approval"]
+    resource_instance: str
+    role: str | None = None
+    operation: str | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """The set fields only, JSON-ready."""
+        pairs = {
+            "kind": self.kind,
+            "resource_instance": self.resource_instance,
+            "role": self.role,
+            "operation": self.operation,
+        }
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to a check.
+
+    Attributes:
+        effect: allow, deny, or require_approval.
+        reason_code: why, as a constant code.
+        rule: the place in the policy that decided (``resources.dishes.roles.parent``), or None.
+        chain: the facts that led here, outermost first, one readable line each; for people and the audit log.
+        remedies: what can be asked for instead; empty when allowed or when nothing helps.
+    """
+
+    effect: Effect
+    reason_code: ReasonCode
+    rule: str | None = None
+    chain: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """True only for ``allow``."""
+        return self.effect is Effect.ALLOW

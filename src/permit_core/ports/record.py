@@ -1,0 +1,39 @@
+"""What the audit log keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something to be remembered.
+
+    Attributes:
+        event: dotted name, ``login.failed``, ``decision``, ``tool.call``, ``request.created``, ``order.placed``.
+        actor: directory key of who did it, or ``system``, or ``unknown`` before a login.
+        tenant: the tenant it happened in, or empty.
+        body: JSON-serialisable facts, redacted already: no password, token, key or whole conversation.
+    """
+
+    event: str
+    actor: str
+    tenant: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An event as it stands in the chain: ``hash`` covers everything else, ``previous_hash`` included."""
+
+    seq: int
+    at: datetime
+    event: str
+    actor: str
+    tenant: str
+    body: Mapping[str, Any]
+    previous_hash: str
+    hash: str

@@ -1,0 +1,118 @@
+"""Every setting, read once from the environment and an ``.env`` file.
+
+The names are the guide's where the guide has one. ``.env.example`` lists them all with their defaults; a test
+holds the two together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from dotenv import find_dotenv
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from permit_core.errors import ConfigurationError
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The checkout: what relative paths in the defaults are relative to."""
+
+
+class Settings(BaseSettings):
+    """One frozen object; ``Settings.load()`` makes it. Relative paths are relative to the ``.env`` file that names
+    them, and to the checkout when there is none."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Permit.io (the guide's eight). Kept for the Permit.io adapter; RESOURCE_KEY and TENANT serve every backend.
+    permit_api_key: SecretStr = Field(SecretStr(""), description="API key of Permit.io.")
+    permit_pdp_url: str = Field("https://cloudpdp.api.permit.io", description="Permit.io's policy decision point.")
+    tenant: str = Field("default", description="The tenant everything happens in.")
+    project_id: str = Field("", description="Permit.io project.")
+    env_id: str = Field("", description="Permit.io environment.")
+    resource_key: str = Field("restaurants", description="The resource type that list_resource_instances lists and "
+                              "a bare key in an access request means.")
+    access_elements_config_id: str = Field("restaurant-requests", description="Permit.io user-management element.")
+    operation_elements_config_id: str = Field("dish-requests", description="Permit.io approval-management element.")
+
+    # Storage and policy
+    db_name: str = Field("data/family_food.db", description="SQLite file. Ignored when DATABASE_URL is set.")
+    database_url: SecretStr = Field(SecretStr(""), description="sqlite+aiosqlite:///FILE or "
+                                    "postgresql+asyncpg://USER:PASSWORD@HOST/NAME.")
+    policy_file: str = Field("policies/family_food.yaml", description="The policy model.")
+    facts_file: str = Field("policies/family_food.facts.yaml", description="Users, restaurants, dishes and roles "
+                            "that a new database starts with.")
+    accounts_file: str = Field("policies/family_food.accounts.yaml", description="Log-in names and first passwords "
+                               "that a new database starts with.")
+
+    # The chat backend
+    secret_key: SecretStr = Field(SecretStr(""), description="Signs access tokens (HS256): 32 characters or more. "
+                                  "Empty: a random one is made and kept beside the database.")
+    access_token_expire_minutes: float = Field(30, gt=0, le=1440, description="Life of an access token.")
+    allowed_origins: str = Field("", description="Comma-separated web origins that may open the chat from a browser. "
+                                 "Empty: only pages of the same host.")
+    login_attempts_per_minute: int = Field(10, ge=1, le=1000, description="Log-ins a minute for one user name from "
+                                           "one address; an address as a whole gets three times as many.")
+    max_message_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest chat message.")
+    turn_max_steps: int = Field(10, ge=1, le=50, description="Model calls in one turn.")
+    turn_timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest turn, waiting for people aside.")
+    turn_max_output_chars: int = Field(20_000, ge=100, le=1_000_000, description="Longest answer of one turn.")
+    tool_timeout_seconds: float = Field(20, gt=0, le=600, description="Longest tool call.")
+    confirm_timeout_seconds: float = Field(300, gt=0, le=3600, description="How long a person has to confirm a "
+                                           "decision before it lapses.")
+
+    # Models
+    model: Literal["auto", "gemini", "openai", "demo"] = Field("auto", description="Which language model. auto: "
+        "Gemini when GEMINI_API_KEY is set, else OpenAI-compatible when OPENAI_BASE_URL is set, else the offline demo.")
+    gemini_api_key: SecretStr = Field(SecretStr(""), description="Key of the Gemini API.")
+    gemini_model: str = Field("gemini-3.8-flash", description="Which Gemini.")
+    google_gemini_base_url: str = Field("", description="Another address of the Gemini API.")
+    openai_base_url: str = Field("", description="An OpenAI-compatible server: http://127.0.0.1:11434/v1 for Ollama.")
+    openai_model: str = Field("", description="Which of its models.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Its key, if it wants one.")
+    model_first_event_seconds: float = Field(60, gt=0, le=600, description="Longest wait for a model's first word.")
+    model_gap_seconds: float = Field(30, gt=0, le=600, description="Longest silence within a model's answer.")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much goes to stderr.")
+
+    @field_validator("db_name", "policy_file", "facts_file", "accounts_file")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip() or "\0" in value:
+            raise ValueError("a file name is needed")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read environment and ``.env`` (looked up from the working directory upwards), overrides first.
+
+        Raises:
+            ConfigurationError: a value cannot be used; names the variable and what is wrong, never the value.
+        """
+        env_file = find_dotenv(usecwd=True)
+        anchor = Path(env_file).parent if env_file else PROJECT
+        try:
+            settings = cls(_env_file=env_file or None, **overrides)  # type: ignore[call-arg, arg-type]
+        except ValidationError as error:
+            wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+            raise ConfigurationError(f"settings: {wrong}") from None
+        paths = {
+            name: str(_anchored(getattr(settings, name), anchor))
+            for name in ("db_name", "policy_file", "facts_file", "accounts_file")
+        }
+        return settings.model_copy(update=paths)
+
+    @property
+    def resolved_database_url(self) -> str:
+        """DATABASE_URL, or the SQLite URL of DB_NAME."""
+        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.db_name}"
+
+
+def _anchored(name: str, anchor: Path) -> Path:
+    """A relative path under ``anchor``; when it is not there but the checkout has it, the checkout's."""
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return path
+    shipped = PROJECT / path
+    return shipped if not (anchor / path).exists() and shipped.exists() else anchor / path

@@ -1,0 +1,185 @@
+"""The tables of the core. What changes here needs a new migration; ``migrations/`` is what really makes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python on both databases; SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times must carry a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give UTC back."""
+        if value is None:
+            return None
+        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+
+
+metadata = MetaData()
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("name", String(200), nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("first_name", String(200), nullable=False, server_default=""),
+    Column("last_name", String(200), nullable=False, server_default=""),
+    Column("email", String(320), nullable=False, server_default=""),
+    Column("attributes", JSON, nullable=False),
+)
+
+resource_instances = Table(
+    "resource_instances",
+    metadata,
+    Column("type", String(100), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
+    Column("attributes", JSON, nullable=False),
+)
+
+# resource_type and resource_key are '' for a tenant-wide role: NULLs would defeat the unique constraint.
+role_assignments = Table(
+    "role_assignments",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("user_key", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("role", String(100), nullable=False),
+    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
+    Column("resource_type", String(100), nullable=False, server_default=""),
+    Column("resource_key", String(100), nullable=False, server_default=""),
+    UniqueConstraint("user_key", "role", "tenant", "resource_type", "resource_key"),
+)
+
+relationship_tuples = Table(
+    "relationship_tuples",
+    metadata,
+    Column("subject_type", String(100), primary_key=True),
+    Column("subject_key", String(100), primary_key=True),
+    Column("relation", String(100), primary_key=True),
+    Column("object_type", String(100), primary_key=True),
+    Column("object_key", String(100), primary_key=True),
+    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
+    Index("ix_relationship_tuples_object", "object_type", "object_key"),
+)
+
+# One row, id 1. Raised in every transaction that changes a fact: how a process knows that its snapshot is stale.
+facts_version = Table(
+    "facts_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+_OPEN = text("status = 'pending'")
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
+    Column("user_key", String(100), ForeignKey("users.key"), nullable=False),
+    Column("user_name", String(400), nullable=False),
+    Column("resource_type", String(100), nullable=False),
+    Column("resource_key", String(100), nullable=False),
+    Column("resource_name", String(400), nullable=False),
+    Column("role", String(100), nullable=False, server_default=""),
+    Column("operation", String(100), nullable=False, server_default=""),
+    Column("arguments", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("decided_by", String(100), ForeignKey("users.key")),
+    Column("decided_by_name", String(400)),
+    Column("decided_at", UtcDateTime),
+    Column("comment", Text, nullable=False, server_default=""),
+    Column("used_at", UtcDateTime),
+    # The same thing cannot be waited for twice.
+    Index(
+        "uq_requests_open",
+        "kind",
+        "tenant",
+        "user_key",
+        "resource_type",
+        "resource_key",
+        "role",
+        "operation",
+        unique=True,
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
+    ),
+    Index("ix_requests_listing", "tenant", "kind", "status", "created_at"),
+)
+
+# Who is to be told of what; delivered to open sessions at once and to the others on their next connection.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("recipient", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("tenant", String(100), nullable=False),
+    Column("event", String(30), nullable=False),  # request_created | request_decided
+    Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Index("ix_notices_recipient", "recipient", "delivered_at"),
+)
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(60), nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("tenant", String(100), nullable=False),
+    Column("body", Text, nullable=False),  # canonical JSON: exactly the bytes that were hashed
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# One row, id 1: the end of the chain, so that a record cut off at the end is missed.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
