@@ -1,0 +1,30 @@
+# Bare `just` is what CI runs.
+default: check test
+
+# run the demo: a backend of its own and the chat in this terminal
+demo *ARGS:
+    uv run client.py --demo {{ARGS}}
+
+# the chat backend on http://127.0.0.1:8000
+serve *ARGS:
+    uv run server.py {{ARGS}}
+
+# lint, types, architecture
+check:
+    uv run ruff check .
+    uv run ruff format --check .
+    uv run mypy
+    uv run lint-imports
+
+# everything that can be repaired by a tool
+fix:
+    uv run ruff check --fix .
+    uv run ruff format .
+
+# the tests; arguments go to pytest
+test *ARGS:
+    uv run pytest {{ARGS}}
+
+# write the pinned versions into pyproject.toml from a fresh resolution
+lock:
+    python3 scripts/lock.py

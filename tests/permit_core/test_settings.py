@@ -1,0 +1,84 @@
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+from permit_core.errors import ConfigurationError
+from permit_core.settings import PROJECT, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ["PERMIT_API_KEY", "PERMIT_PDP_URL", "TENANT", "PROJECT_ID", "ENV_ID", "RESOURCE_KEY",
+         "ACCESS_ELEMENTS_CONFIG_ID", "OPERATION_ELEMENTS_CONFIG_ID"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def assignments(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    written = runpy.run_path(str(ROOT / "scripts" / "write_settings.py"))
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == written["env_example"]()
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == written["settings_page"]()
+    listed = assignments(written["env_example"]())
+    assert set(listed) == {name.upper() for name in Settings.model_fields}
+    assert set(GUIDE) <= set(listed)
+
+
+def test_a_copied_example_file_means_the_same_as_no_file(tmp_path: Path) -> None:
+    without = Settings.load()
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text(encoding="utf-8"), encoding="utf-8")
+    with_file = Settings.load()
+    assert with_file.model_dump(exclude={"db_name"}) == without.model_dump(exclude={"db_name"})
+    assert with_file.db_name == str(tmp_path / "data" / "family_food.db")
+
+
+def test_defaults_are_anchored_at_the_checkout() -> None:
+    settings = Settings.load()
+    assert settings.policy_file == str(PROJECT / "policies" / "family_food.yaml")
+    assert settings.db_name == str(PROJECT / "data" / "family_food.db")
+
+
+def test_relative_paths_are_anchored_at_the_env_file_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DB_NAME=here.db\n", encoding="utf-8")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert Settings.load().db_name == str(tmp_path / "here.db")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("TENANT=file\n", encoding="utf-8")
+    monkeypatch.setenv("TENANT", "environment")
+    assert Settings.load().tenant == "environment"
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURN_MAX_STEPS", "")
+    assert Settings.load().turn_max_steps == Settings.model_fields["turn_max_steps"].default
+
+
+def test_a_wrong_value_is_named_without_being_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURN_MAX_STEPS", "s3cret-many")
+    with pytest.raises(ConfigurationError, match="TURN_MAX_STEPS") as caught:
+        Settings.load()
+    assert "s3cret-many" not in str(caught.value)
+
+
+def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "GEMINI_API_KEY", "PERMIT_API_KEY", "OPENAI_API_KEY", "DATABASE_URL"):
+        monkeypatch.setenv(name, "hunter2-hunter2")
+    assert "hunter2" not in repr(Settings.load())
+
+
+def test_a_database_url_goes_before_a_database_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://u@127.0.0.1/x")
+    assert Settings.load().resolved_database_url == "postgresql+asyncpg://u@127.0.0.1/x"
+    assert "DATABASE_URL" in os.environ

@@ -1,0 +1,90 @@
+"""What the project promises of its own shape."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+TOP_LEVEL = ["server.py", "client.py", "food_ordering_mcp.py", "utils.py"]
+SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / name for name in TOP_LEVEL)])
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout: the tracked files are not known")
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_module_has_at_most_600_lines_and_a_function_at_most_80(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 600
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 80, f"{node.name} is too long"
+
+
+def test_every_room_is_named_for_what_is_in_it() -> None:
+    vague = {"utils", "helpers", "common", "manager", "misc"}
+    assert [name_of(path) for path in (ROOT / "src").rglob("*.py") if path.stem in vague] == []
+
+
+def test_nothing_under_src_imports_the_top_level_files() -> None:
+    top = {Path(name).stem for name in TOP_LEVEL}
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            assert not {name.split(".")[0] for name in names} & top, name_of(path)
+
+
+def test_no_file_names_a_machine_or_a_package_registry() -> None:
+    # Written in pieces, so that this file does not name them either.
+    forbidden = re.compile("|".join(["/" + "work/", "/" + "root/", "pypi" + r"\.org", "files" + r"\.pythonhosted", "npmjs" + r"\."]))
+    found = []
+    for path in tracked_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [f"{name_of(path)}: {match.group()}" for match in forbidden.finditer(text)]
+    assert found == []
+
+
+def test_the_lock_file_stays_out_of_git() -> None:
+    assert [path for path in tracked_files() if path.name == "uv.lock"] == []
+
+
+def test_the_environment_has_exactly_the_pinned_versions() -> None:
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["constraint-dependencies"]
+    different = []
+    for pin in map(Requirement, pins):
+        if pin.marker and not pin.marker.evaluate():
+            continue
+        try:
+            installed = version(pin.name)
+        except PackageNotFoundError:
+            continue  # needed on another platform only
+        if installed not in pin.specifier:
+            different.append(f"{pin} but {installed} is installed")
+    assert different == [], "run `uv sync`, or `just lock` to take newer versions"
+
+
+def test_ci_runs_the_readmes_test_command_word_for_word() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    commands = re.search(r"## Two commands.*?```bash\n(.*?)\n```\n.*?```bash\n(.*?)\n```", readme, re.DOTALL)
+    assert commands, "README.md has a section 'Two commands' with two bash blocks"
+    assert f"\n{commands.group(2)}\n" in script
