@@ -52,7 +52,9 @@ def test_nothing_under_src_imports_the_top_level_files() -> None:
 
 def test_no_file_names_a_machine_or_a_package_registry() -> None:
     # Written in pieces, so that this file does not name them either.
-    forbidden = re.compile("|".join(["/" + "work/", "/" + "root/", "pypi" + r"\.org", "files" + r"\.pythonhosted", "npmjs" + r"\."]))
+    forbidden = re.compile(
+        "|".join(["/" + "work/", "/" + "root/", "pypi" + r"\.org", "files" + r"\.pythonhosted", "npmjs" + r"\."])
+    )
     found = []
     for path in tracked_files():
         try:

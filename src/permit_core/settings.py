@@ -20,8 +20,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
-    """One frozen object; ``Settings.load()`` makes it. Relative paths are relative to the ``.env`` file that names
-    them, and to the checkout when there is none."""
+    """One frozen object; ``Settings.load()`` makes it.
+
+    Relative paths are relative to the ``.env`` file, and to the checkout when there is none.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -31,40 +33,62 @@ class Settings(BaseSettings):
     tenant: str = Field("default", description="The tenant everything happens in.")
     project_id: str = Field("", description="Permit.io project.")
     env_id: str = Field("", description="Permit.io environment.")
-    resource_key: str = Field("restaurants", description="The resource type that list_resource_instances lists and "
-                              "a bare key in an access request means.")
+    resource_key: str = Field(
+        "restaurants",
+        description="The resource type that list_resource_instances lists and a bare key in an access request means.",
+    )
     access_elements_config_id: str = Field("restaurant-requests", description="Permit.io user-management element.")
     operation_elements_config_id: str = Field("dish-requests", description="Permit.io approval-management element.")
 
     # Storage and policy
     db_name: str = Field("data/family_food.db", description="SQLite file. Ignored when DATABASE_URL is set.")
-    database_url: SecretStr = Field(SecretStr(""), description="sqlite+aiosqlite:///FILE or "
-                                    "postgresql+asyncpg://USER:PASSWORD@HOST/NAME.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME."
+    )
     policy_file: str = Field("policies/family_food.yaml", description="The policy model.")
-    facts_file: str = Field("policies/family_food.facts.yaml", description="Users, restaurants, dishes and roles "
-                            "that a new database starts with.")
-    accounts_file: str = Field("policies/family_food.accounts.yaml", description="Log-in names and first passwords "
-                               "that a new database starts with.")
+    facts_file: str = Field(
+        "policies/family_food.facts.yaml",
+        description="Users, restaurants, dishes and roles that a new database starts with.",
+    )
+    accounts_file: str = Field(
+        "policies/family_food.accounts.yaml",
+        description="Log-in names and first passwords that a new database starts with.",
+    )
 
     # The chat backend
-    secret_key: SecretStr = Field(SecretStr(""), description="Signs access tokens (HS256): 32 characters or more. "
-                                  "Empty: a random one is made and kept beside the database.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs access tokens (HS256): 32 characters or more. "
+        "Empty: a random one is made and kept beside the database.",
+    )
     access_token_expire_minutes: float = Field(30, gt=0, le=1440, description="Life of an access token.")
-    allowed_origins: str = Field("", description="Comma-separated web origins that may open the chat from a browser. "
-                                 "Empty: only pages of the same host.")
-    login_attempts_per_minute: int = Field(10, ge=1, le=1000, description="Log-ins a minute for one user name from "
-                                           "one address; an address as a whole gets three times as many.")
+    allowed_origins: str = Field(
+        "",
+        description="Comma-separated web origins that may open the chat from a browser. "
+        "Empty: only pages of the same host.",
+    )
+    login_attempts_per_minute: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="Log-ins a minute for one user name from "
+        "one address; an address as a whole gets three times as many.",
+    )
     max_message_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest chat message.")
     turn_max_steps: int = Field(10, ge=1, le=50, description="Model calls in one turn.")
     turn_timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest turn, waiting for people aside.")
     turn_max_output_chars: int = Field(20_000, ge=100, le=1_000_000, description="Longest answer of one turn.")
     tool_timeout_seconds: float = Field(20, gt=0, le=600, description="Longest tool call.")
-    confirm_timeout_seconds: float = Field(300, gt=0, le=3600, description="How long a person has to confirm a "
-                                           "decision before it lapses.")
+    confirm_timeout_seconds: float = Field(
+        300, gt=0, le=3600, description="How long a person has to confirm a decision before it lapses."
+    )
 
     # Models
-    model: Literal["auto", "gemini", "openai", "demo"] = Field("auto", description="Which language model. auto: "
-        "Gemini when GEMINI_API_KEY is set, else OpenAI-compatible when OPENAI_BASE_URL is set, else the offline demo.")
+    model: Literal["auto", "gemini", "openai", "demo"] = Field(
+        "auto",
+        description="Which language model. auto: "
+        "Gemini when GEMINI_API_KEY is set, else OpenAI-compatible when OPENAI_BASE_URL is set, else the offline demo.",
+    )
     gemini_api_key: SecretStr = Field(SecretStr(""), description="Key of the Gemini API.")
     gemini_model: str = Field("gemini-3.8-flash", description="Which Gemini.")
     google_gemini_base_url: str = Field("", description="Another address of the Gemini API.")

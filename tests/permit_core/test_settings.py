@@ -46,7 +46,9 @@ def test_defaults_are_anchored_at_the_checkout() -> None:
     assert settings.db_name == str(PROJECT / "data" / "family_food.db")
 
 
-def test_relative_paths_are_anchored_at_the_env_file_found_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_are_anchored_at_the_env_file_found_upwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".env").write_text("DB_NAME=here.db\n", encoding="utf-8")
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from permit_core.access import ResourceRef
-from permit_core.ports.request import Request, RequestFilter, RequestKind
 from permit_core.identity import Principal
 from permit_core.page import Page
+from permit_core.ports.request import Request, RequestFilter, RequestKind
 
 
 class Approvals(Protocol):

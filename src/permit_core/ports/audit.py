@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from permit_core.ports.record import AuditEvent
 from permit_core.database import Transaction
+from permit_core.ports.record import AuditEvent
 
 
 class Audit(Protocol):
@@ -16,6 +16,5 @@ class Audit(Protocol):
         ...
 
     async def record(self, *events: AuditEvent) -> None:
-        """Record events that have no effect of their own (a refused call, a failed login), in a transaction of their
-        own."""
+        """Record events that have no effect of their own, a refused call or a failed login, in their own transaction."""
         ...
