@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         env_file = find_dotenv(usecwd=True)
         anchor = Path(env_file).parent if env_file else PROJECT
         try:
-            settings = cls(_env_file=env_file or None, **overrides)  # type: ignore[call-arg, arg-type]
+            settings = cls(_env_file=env_file or None, **overrides)  # type: ignore[arg-type]
         except ValidationError as error:
             wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
             raise ConfigurationError(f"settings: {wrong}") from None
