@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from permit_core.errors import ConfigurationError
+from permit_core.errors import ConfigurationError, StoreError
 
 Transaction = AsyncConnection
 """An open transaction. Statements run on it; whoever opened it commits."""
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_SECONDS = 10
 WRITE_LOCK = 7_766_001  # any constant: the key of PostgreSQL's advisory lock that makes writers take turns
 
 
@@ -25,11 +29,17 @@ class Database:
     """An engine, and how transactions are opened on it.
 
     Writers take turns, on SQLite by ``BEGIN IMMEDIATE`` and on PostgreSQL by an advisory lock: a decision and the
-    effect it allows see the same facts, and the audit chain has one end.
+    effect it allows see the same facts, and the audit chain has one end. Within one process they queue in order
+    before they ask the database.
+
+    What the driver raises leaves :meth:`transaction` and :meth:`reading` as :class:`StoreError`, except a violated
+    constraint (``sqlalchemy.exc.IntegrityError``), to which only the store that declared it can give a meaning.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._turn = asyncio.Lock()
+        self._writer: asyncio.Task[Any] | None = None
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -40,45 +50,70 @@ class Database:
         """
         try:
             parsed = make_url(url)
-        except SQLAlchemyError as error:
-            raise ConfigurationError("DATABASE_URL cannot be read; expected sqlite+aiosqlite:///FILE "
-                                     "or postgresql+asyncpg://USER:PASSWORD@HOST/NAME") from error
+        except (SQLAlchemyError, ValueError) as error:
+            raise ConfigurationError(
+                "DATABASE_URL cannot be read; expected sqlite+aiosqlite:///FILE "
+                "or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
+            ) from error
         if parsed.drivername == "sqlite+aiosqlite":
-            if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_async_engine(parsed)
-            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        elif parsed.drivername == "postgresql+asyncpg":
-            engine = create_async_engine(parsed, pool_pre_ping=True)
-        else:
-            raise ConfigurationError(f"DATABASE_URL names {parsed.drivername}; "
-                                     "expected sqlite+aiosqlite or postgresql+asyncpg")
-        return cls(engine)
+            return cls(_sqlite_engine(parsed))
+        if parsed.drivername == "postgresql+asyncpg":
+            return cls(_postgresql_engine(parsed))
+        raise ConfigurationError(
+            f"DATABASE_URL names {parsed.drivername}; expected sqlite+aiosqlite or postgresql+asyncpg"
+        )
 
     @property
     def is_sqlite(self) -> bool:
         """True on SQLite, False on PostgreSQL."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def location(self) -> str:
+        """Where the data is, for people; without the password."""
+        url = self.engine.url
+        return str(url.database) if self.is_sqlite else url.render_as_string(hide_password=True)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A write transaction: commits when the body ends, rolls back when it raises."""
-        async with self.engine.connect() as connection:
-            connection = await connection.execution_options(sqlite_begin="IMMEDIATE")
-            async with connection.begin():
-                if not self.is_sqlite:
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
-                yield connection
+        """A write transaction: commits when the body ends, rolls back when it raises.
+
+        Raises:
+            StoreError: the database is unreachable, or locked for longer than ``BUSY_TIMEOUT_MS``; or this task has a
+                write transaction open already and would wait for itself.
+        """
+        if self._writer is not None and self._writer is asyncio.current_task():
+            raise StoreError("a write transaction was opened within a write transaction: hand the open one on")
+        await self._take_turn()
+        try:
+            self._writer = asyncio.current_task()
+            async with self._connected() as connection:
+                await connection.execution_options(sqlite_begin="IMMEDIATE")
+                async with connection.begin():
+                    if not self.is_sqlite:
+                        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                    yield connection
+        finally:
+            self._writer = None
+            self._turn.release()
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise StoreError(f"the database is busy: {self.location}") from None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """A read-only transaction over one state of the data; never waits for writers."""
-        async with self.engine.connect() as connection:
+        """A read-only transaction over one state of the data; never waits for writers.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        async with self._connected() as connection:
             if not self.is_sqlite:
-                connection = await connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 yield connection
 
@@ -91,20 +126,93 @@ class Database:
         async with self.reading() as own:
             yield own
 
+    @asynccontextmanager
+    async def writing(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:
+        """The given write transaction, or one of its own when None."""
+        if transaction is not None:
+            yield transaction
+            return
+        async with self.transaction() as own:
+            yield own
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of the pool, on which the driver's errors become :class:`StoreError`."""
+        opened = False
+        try:
+            async with self.engine.connect() as connection:
+                opened = True
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database {self.location} failed: {_first_line(error)}") from error
+        except OSError as error:
+            if opened:  # not the database's but the body's own: a file, a time limit
+                raise
+            raise StoreError(f"the database {self.location} cannot be reached: {_first_line(error)}") from error
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
 
 
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(
+            "DATABASE_URL names an SQLite database in memory, which cannot be shared between processes; name a file"
+        )
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql_engine(url: URL) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "server_settings": {"lock_timeout": str(BUSY_TIMEOUT_MS), "timezone": "UTC"},
+        },
+    )
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON",
-                   "synchronous = NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        _use_wal(cursor)
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")  # what was acknowledged is remembered, power cut or not
+    finally:
+        cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to write-ahead logging; the file remembers it, so only the first connection ever really does.
+
+    SQLite does not wait here by itself when two processes create the same file at one moment.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)  # this runs in the engine's connect hook, where nothing can be awaited
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
     kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
     connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -99,11 +99,22 @@ relationship_tuples = Table(
 )
 
 # One row, id 1. Raised in every transaction that changes a fact: how a process knows that its snapshot is stale.
+# The stamp is random: a number that was rolled back is given again, a stamp never is.
 facts_version = Table(
     "facts_version",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("version", Integer, nullable=False),
+    Column("stamp", String(32), nullable=False),
+)
+
+# What a new database was started with, once: what was taken away since does not come back by seeding again.
+seeds = Table(
+    "seeds",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("loaded_at", UtcDateTime, nullable=False),
 )
 
 _OPEN = text("status = 'pending'")

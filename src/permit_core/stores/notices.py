@@ -1,0 +1,113 @@
+"""Where it is kept who is to be told of what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, Select, func, select, update
+
+from permit_core.database import Transaction
+from permit_core.ports.request import Request
+from permit_core.stores.requests import request_of
+from permit_core.stores.tables import notices, requests, users
+
+NoticeEvent = Literal["request_created", "request_decided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something one person is to be told.
+
+    Attributes:
+        id: rises in the order in which notices became true.
+        recipient: directory key of the person.
+        tenant: the tenant it happened in.
+        event: ``request_created`` for who may review it, ``request_decided`` for who asked.
+        request: the request as it stands now, not as it stood then.
+        created_at: UTC.
+    """
+
+    id: int
+    recipient: str
+    tenant: str
+    event: NoticeEvent
+    request: Request
+    created_at: datetime
+
+
+class NoticeStore:
+    """Notices as rows, read together with the request they are about."""
+
+    async def add(
+        self, transaction: Transaction, recipients: Iterable[str], event: NoticeEvent, request: Request, now: datetime
+    ) -> None:
+        """Keep one notice for each recipient."""
+        rows = [
+            {
+                "recipient": recipient,
+                "tenant": request.tenant,
+                "event": event,
+                "request_id": request.id,
+                "created_at": now,
+            }
+            for recipient in recipients
+        ]
+        if rows:
+            await transaction.execute(notices.insert(), rows)
+
+    async def after(self, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
+        """Notices with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""
+        query = _with_request().where(notices.c.id > last_id).order_by(notices.c.id).limit(limit)
+        return [_notice(row) for row in await transaction.execute(query)]
+
+    async def undelivered(self, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
+        """What the user has not been told yet, in order."""
+        query = _with_request().where(
+            notices.c.recipient == user, notices.c.tenant == tenant, notices.c.delivered_at.is_(None)
+        )
+        return [_notice(row) for row in await transaction.execute(query.order_by(notices.c.id))]
+
+    async def mark_delivered(self, transaction: Transaction, ids: Collection[int], now: datetime) -> None:
+        """Note that these were delivered. The first time counts."""
+        fresh = update(notices).where(notices.c.id.in_(ids), notices.c.delivered_at.is_(None))
+        await transaction.execute(fresh.values(delivered_at=now))
+
+    async def latest_id(self, transaction: Transaction) -> int:
+        """The highest id there is, or 0."""
+        return (await transaction.execute(select(func.coalesce(func.max(notices.c.id), 0)))).scalar_one()
+
+    async def told_of(self, transaction: Transaction, user: str, request_ids: Collection[str]) -> frozenset[str]:
+        """Those of the requests that the user was, or is to be, told were made."""
+        query = select(notices.c.request_id).where(
+            notices.c.recipient == user, notices.c.event == "request_created", notices.c.request_id.in_(request_ids)
+        )
+        return frozenset(row.request_id for row in await transaction.execute(query))
+
+    async def possible_recipients(self, transaction: Transaction) -> list[str]:
+        """The keys of all users. Whom a notice concerns is a question to the decision point, not to this table."""
+        return [row.key for row in await transaction.execute(select(users.c.key).order_by(users.c.key))]
+
+
+def _with_request() -> Select[Any]:
+    """Notices joined with all columns of their request; the notice's own come under other names."""
+    return select(
+        notices.c.id.label("notice_id"),
+        notices.c.recipient,
+        notices.c.event,
+        notices.c.created_at.label("notice_created_at"),
+        *requests.c,
+    ).join_from(notices, requests, notices.c.request_id == requests.c.id)
+
+
+def _notice(row: Row[Any]) -> Notice:
+    return Notice(
+        id=row.notice_id,
+        recipient=row.recipient,
+        tenant=row.tenant,
+        event=row.event,
+        request=request_of(row),
+        created_at=row.notice_created_at,
+    )
