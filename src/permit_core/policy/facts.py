@@ -6,6 +6,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import cast
 
 from permit_core.access import ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
@@ -85,4 +86,6 @@ class Facts:
         who = (extra.user, extra.tenant)
         before = self.held.get(who, _NOTHING)
         roles = tuple(sorted({*before.get(extra.resource, ()), extra.role}))
-        return replace(self, held=ChainMap({who: {**before, extra.resource: roles}}, dict(self.held)))
+        # Laid over, not copied: a policy may be asked "what if" for every refusal, and facts can be many.
+        below = cast("dict[tuple[str, str], Held]", self.held)
+        return replace(self, held=ChainMap({who: {**before, extra.resource: roles}}, below))

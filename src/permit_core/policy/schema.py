@@ -18,9 +18,7 @@ from pydantic_core import PydanticCustomError
 from permit_core.access import OBJECT_KEY
 
 AttributeType = Literal["bool", "number", "string", "time", "array", "json", "object", "object_array"]
-PinOperator = Literal[
-    "equals", "not-equals", "less-than", "less-than-equals", "greater-than", "greater-than-equals"
-]
+PinOperator = Literal["equals", "not-equals", "less-than", "less-than-equals", "greater-than", "greater-than-equals"]
 
 _DURATION = re.compile(r"(\d{1,6}) (second|minute|hour|day)s?\Z")
 

@@ -1,0 +1,159 @@
+"""The comparisons a condition may use.
+
+A comparison has three outcomes: it holds, it does not hold, or it cannot be made (None) because a side is missing or
+the two are of different kinds. What cannot be made never counts as true, and negating it does not make it true either:
+a missing fact must not open a door.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from permit_core.policy.schema import AttributeType
+
+Verdict = bool | None
+Kind = Literal["bool", "number", "string", "array", "object"]
+Operand = Literal["alike", "ordered", "text", "scalar", "list", "pair"]
+
+KIND_OF_TYPE: Mapping[AttributeType, Kind | None] = {
+    "bool": "bool",
+    "number": "number",
+    "string": "string",
+    "time": "string",
+    "array": "array",
+    "object_array": "array",
+    "object": "object",
+    "json": None,  # any kind
+}
+
+_ANY: frozenset[AttributeType] = frozenset(KIND_OF_TYPE)
+_ORDERED: frozenset[AttributeType] = frozenset({"number", "time", "json"})
+_TEXT: frozenset[AttributeType] = frozenset({"string", "time", "json"})
+_SCALAR: frozenset[AttributeType] = frozenset({"bool", "number", "string", "time", "json"})
+_LIST: frozenset[AttributeType] = frozenset({"array", "json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One comparison.
+
+    Attributes:
+        types: the attribute types it can be used on.
+        operand: what must stand on its right side.
+        test: left value, right value -> outcome. Never raises for values made of JSON.
+    """
+
+    types: frozenset[AttributeType]
+    operand: Operand
+    test: Callable[[Any, Any], Verdict]
+
+
+def kind_of(value: Any) -> Kind | None:
+    """The kind of a value; None for null, for NaN and for anything JSON does not have."""
+    if isinstance(value, bool):  # before numbers: to Python a bool is an int
+        return "bool"
+    if isinstance(value, int) or (isinstance(value, float) and not math.isnan(value)):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, list | tuple):
+        return "array"
+    return "object" if isinstance(value, Mapping) else None
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal and of the same kind, all the way down: ``True`` is not ``1``, not even inside a list."""
+    kind = kind_of(left)
+    if kind is None or kind != kind_of(right):
+        return False
+    if kind == "array":
+        return len(left) == len(right) and all(map(same, left, right))
+    if kind == "object":
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    return bool(left == right)
+
+
+def _equals(left: Any, right: Any) -> Verdict:
+    kind = kind_of(left)
+    return None if kind is None or kind != kind_of(right) else same(left, right)
+
+
+def _not_equals(left: Any, right: Any) -> Verdict:
+    equal = _equals(left, right)
+    return None if equal is None else not equal
+
+
+def _ordering(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Verdict]:
+    def compared(left: Any, right: Any) -> Verdict:
+        kind = kind_of(left)
+        if kind not in {"number", "string"} or kind != kind_of(right):
+            return None
+        return test(left, right)
+
+    return compared
+
+
+_at_least = _ordering(lambda left, right: left >= right)
+_at_most = _ordering(lambda left, right: left <= right)
+
+
+def _between(left: Any, right: Any) -> Verdict:
+    if kind_of(right) != "array" or len(right) != 2:
+        return None
+    above, below = _at_least(left, right[0]), _at_most(left, right[1])
+    return None if above is None or below is None else above and below
+
+
+def _contains(left: Any, right: Any) -> Verdict:
+    return right in left if kind_of(left) == kind_of(right) == "string" else None
+
+
+def _has(values: Any, wanted: Any) -> bool:
+    return any(same(value, wanted) for value in values)
+
+
+def _in(left: Any, right: Any) -> Verdict:
+    return None if kind_of(left) is None or kind_of(right) != "array" else _has(right, left)
+
+
+def _array_contains(left: Any, right: Any) -> Verdict:
+    return _in(right, left)
+
+
+def _arrays(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Verdict]:
+    return lambda left, right: test(left, right) if kind_of(left) == kind_of(right) == "array" else None
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "equals": Operator(_ANY, "alike", _equals),
+    "not-equals": Operator(_ANY, "alike", _not_equals),
+    "less-than": Operator(_ORDERED, "ordered", _ordering(lambda left, right: left < right)),
+    "less-than-equals": Operator(_ORDERED, "ordered", _at_most),
+    "greater-than": Operator(_ORDERED, "ordered", _ordering(lambda left, right: left > right)),
+    "greater-than-equals": Operator(_ORDERED, "ordered", _at_least),
+    "between": Operator(_ORDERED, "pair", _between),
+    "contains": Operator(_TEXT, "text", _contains),
+    "in": Operator(_SCALAR, "list", _in),
+    "array_contains": Operator(_LIST, "scalar", _array_contains),
+    "array_subset": Operator(_LIST, "list", _arrays(lambda left, right: all(_has(right, item) for item in left))),
+    "array_superset": Operator(_LIST, "list", _arrays(lambda left, right: all(_has(left, item) for item in right))),
+    "array_intersect": Operator(_LIST, "list", _arrays(lambda left, right: any(_has(right, item) for item in left))),
+}
+"""Every comparison by its name in a policy file. The three that look into objects are in ``conditions.py``."""
+
+
+def compare(operator: str, left: Any, right: Any) -> bool:
+    """Whether ``left operator right`` certainly holds: ``compare("less-than-equals", 999, 1000)``.
+
+    A missing side (None) and sides of different kinds never hold.
+
+    Raises:
+        ValueError: there is no such operator.
+    """
+    known = OPERATORS.get(operator)
+    if known is None:
+        raise ValueError(f"there is no operator {operator!r}")
+    return known.test(left, right) is True
