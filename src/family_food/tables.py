@@ -1,0 +1,69 @@
+"""The tables of the food ordering chat. What changes here needs a new migration; ``migrations/`` really makes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from permit_core.stores.tables import UtcDateTime, requests, tenants, users
+
+metadata = MetaData()
+
+# Whose password opens which user's chat.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("user_key", String(100), ForeignKey(users.c.key, ondelete="CASCADE"), primary_key=True),
+    Column("username", String(100), nullable=False, unique=True),
+    Column("hashed_password", String(200), nullable=False),
+)
+
+# An order keeps names and price as they were: menus change, what was ordered does not.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(100), ForeignKey(tenants.c.key), nullable=False),
+    Column("user_key", String(100), ForeignKey(users.c.key), nullable=False),
+    Column("user_name", String(400), nullable=False),
+    Column("restaurant_key", String(100), nullable=False),
+    Column("restaurant_name", String(400), nullable=False),
+    Column("dish_key", String(100), nullable=False),
+    Column("dish_name", String(400), nullable=False),
+    Column("price_cents", Integer, nullable=False),
+    # One approval, one order, whatever else fails.
+    Column("approval_id", String(40), ForeignKey(requests.c.id), unique=True),
+    Column("placed_at", UtcDateTime, nullable=False),
+    CheckConstraint("price_cents >= 0", name="ck_orders_price"),
+    Index("ix_orders_listing", "tenant", "placed_at"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("user_key", String(100), ForeignKey(users.c.key, ondelete="CASCADE"), nullable=False),
+    Column("tenant", String(100), ForeignKey(tenants.c.key), nullable=False),
+    Column("title", String(200), nullable=False, server_default=""),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_conversations_listing", "user_key", "tenant", "updated_at"),
+)
+
+conversation_entries = Table(
+    "conversation_entries",
+    metadata,
+    Column("conversation_id", String(40), ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),  # one entry of messages.py as JSON
+    Column("at", UtcDateTime, nullable=False),
+)

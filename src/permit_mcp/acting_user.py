@@ -1,0 +1,63 @@
+"""Who a call acts for: the one user the server was started for, or whom ``user_id`` names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from permit_core.access import USER_KEY
+from permit_core.errors import ConfigurationError, NotFound
+from permit_core.identity import Principal
+from permit_mcp.core_source import CoreSource
+
+USER_ID = "user_id"
+
+UserId = Annotated[
+    str,
+    Field(
+        description="Key of the user on whose behalf this is done, as the directory knows it.",
+        min_length=1,
+        max_length=100,
+    ),
+]
+
+
+class ActingUser:
+    """Bound: one user for the whole life of the server, out of a model's reach. Unbound: named by each call.
+
+    Args:
+        cores: where the directory is.
+        bound_to: directory key of the user the server acts for; None for unbound.
+
+    Raises:
+        ConfigurationError: ``bound_to`` cannot be a user's key.
+    """
+
+    def __init__(self, cores: CoreSource, bound_to: str | None) -> None:
+        if bound_to is not None and not USER_KEY.match(bound_to):
+            raise ConfigurationError(f"the acting user {bound_to!r} is not a user's key")
+        self._cores = cores
+        self.bound_to = bound_to
+
+    async def principal(self, user_id: str | None) -> Principal:
+        """The user to act for, looked up anew at each call: who was removed acts no more.
+
+        Args:
+            user_id: what the call says; has no effect when bound.
+
+        Raises:
+            NotFound: ``no_such_user``.
+        """
+        core = await self._cores.get()
+        key = self.bound_to if self.bound_to is not None else user_id
+        principal = None
+        if key is not None and USER_KEY.match(key):
+            principal = await core.directory.principal(key, core.settings.tenant)
+        if principal is None:
+            raise NotFound(
+                "There is no such user.",
+                code="no_such_user",
+                hint="Use the key of a user of the directory." if self.bound_to is None else "",
+            )
+        return principal

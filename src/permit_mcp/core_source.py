@@ -1,0 +1,44 @@
+"""Where the tools get the core from: the one they were given, or one opened on first use."""
+
+from __future__ import annotations
+
+import asyncio
+
+from permit_core.bootstrap import Core, open_core
+from permit_core.settings import Settings
+
+
+class CoreSource:
+    """A core that is there already, or is opened when the first call needs it.
+
+    Args:
+        core: used as it is, and left open by :meth:`close`: whoever made it closes it.
+        settings: from which a core of our own is opened; read from the environment when None.
+    """
+
+    def __init__(self, core: Core | None = None, settings: Settings | None = None) -> None:
+        self._given = core
+        self._settings = settings
+        self._own: Core | None = None
+        self._opening = asyncio.Lock()
+
+    async def get(self) -> Core:
+        """The core.
+
+        Raises:
+            ConfigurationError: a setting or the policy file is wrong.
+            StoreError: the database cannot be reached.
+        """
+        if self._given is not None:
+            return self._given
+        async with self._opening:
+            if self._own is None:
+                self._own = await open_core(self._settings or Settings.load())
+            return self._own
+
+    async def close(self) -> None:
+        """Close a core of our own; the next :meth:`get` opens another."""
+        async with self._opening:
+            own, self._own = self._own, None
+            if own is not None:
+                await own.close()

@@ -1,0 +1,216 @@
+"""What holds for every call of every tool on the server, the host's own included.
+
+A tool that the acting user's roles do not show is not there: not in the list, and not when it is called all the same.
+Arguments that a tool does not declare are refused, above all somebody else's ``user_id``. Every call is remembered.
+
+This module knows no SDK; ``sdk_host`` and ``fastmcp_host`` bring it to the two kinds of server.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import anyio
+
+from permit_core.errors import Forbidden, InvalidInput, NotFound, PermitError, UserFacing
+from permit_core.ports.record import AuditEvent
+from permit_core.redaction import redact
+from permit_core.views import plain
+from permit_mcp.acting_user import USER_ID, ActingUser
+from permit_mcp.core_source import CoreSource
+from permit_mcp.refusals import INTERNAL_ERROR
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RECORD_SECONDS = 5.0
+"""How long a cancelled call may still take to be remembered."""
+
+
+class UnknownTool(PermitError):
+    """There is no such tool, or none for this user: the answer must not tell which."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as it came in. ``schema`` is the tool's input schema; None when the server has no such tool."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended: ``refused`` for our refusals with their code, ``error`` for everything else that failed."""
+
+    kind: Literal["ok", "error", "refused"]
+    code: str = ""
+
+    @classmethod
+    def read(cls, is_error: bool, structured: Any) -> Outcome:
+        """The outcome of a result with this flag and this structured content."""
+        if not is_error:
+            return cls("ok")
+        code = structured.get("code") if isinstance(structured, Mapping) else None
+        if not isinstance(code, str):
+            return cls("error")
+        return cls("error" if code == INTERNAL_ERROR else "refused", code)
+
+
+class Enforcement:
+    """The rules at the boundary of the tools.
+
+    Args:
+        acting: for whom calls act.
+        cores: policy, directory and audit log.
+    """
+
+    def __init__(self, acting: ActingUser, cores: CoreSource) -> None:
+        self._acting = acting
+        self._cores = cores
+
+    async def visible(self) -> frozenset[str] | None:
+        """The names of the tools to list; None for all (nobody is bound)."""
+        if self._acting.bound_to is None:
+            return None
+        return await self._tools_of(self._acting.bound_to)
+
+    async def guarded(self, call: ToolCall, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
+        """Run a call if it may run, and remember it either way.
+
+        Args:
+            call: what is asked for.
+            run: does it.
+            outcome_of: reads the outcome off what ``run`` answers.
+
+        Raises:
+            UnknownTool: there is no such tool for this user; recorded as ``tool.refused``.
+            UserFacing: ``forbidden_argument``, ``no_such_user``, ``tool_not_allowed`` (recorded as ``tool.refused``)
+                or ``invalid_arguments`` (recorded as ``tool.call``).
+        """
+        try:
+            actor = await self._admit(call)
+        except UnknownTool:
+            await self._remember("tool.refused", call, Outcome("refused", "unknown_tool"))
+            raise
+        except UserFacing as error:
+            await self._remember("tool.refused", call, Outcome("refused", error.code))
+            raise
+        try:
+            answer = await run()
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(RECORD_SECONDS, shield=True):
+                await self._remember("tool.call", call, Outcome("error", "cancelled"), actor)
+            raise
+        except Exception as error:
+            await self._explain(call, actor, error)
+            await self._remember("tool.call", call, Outcome("error"), actor)
+            raise
+        outcome = outcome_of(answer)
+        if outcome == Outcome("error"):
+            await self._explain(call, actor, None)
+        await self._remember("tool.call", call, outcome, actor)
+        return answer
+
+    async def _admit(self, call: ToolCall) -> str:
+        """Check that the call may run; the key of who acts, or ``unknown``."""
+        bound = self._acting.bound_to
+        if bound is not None and call.name not in await self._tools_of(bound):
+            raise UnknownTool(call.name)
+        if call.schema is None:
+            raise UnknownTool(call.name)
+        self._refuse_undeclared(call, call.schema)
+        user_id = call.arguments.get(USER_ID)
+        if bound is not None:
+            if user_id is not None and user_id != bound:
+                raise _forbidden_argument([USER_ID])
+            return bound
+        if user_id is None:
+            return "unknown"
+        user = (await self._acting.principal(str(user_id))).user
+        if call.name not in await self._tools_of(user):
+            raise Forbidden("The policy does not give this tool to this user.", code="tool_not_allowed")
+        return user
+
+    def _refuse_undeclared(self, call: ToolCall, schema: Mapping[str, Any]) -> None:
+        declared = schema.get("properties", {}).keys()
+        undeclared = sorted(call.arguments.keys() - declared)
+        if schema.get("additionalProperties") not in (None, False):
+            # A tool of the host's that takes anything still does not take anybody.
+            undeclared = [name for name in undeclared if name == USER_ID]
+        if undeclared:
+            raise _forbidden_argument(undeclared)
+
+    async def _tools_of(self, user: str) -> frozenset[str]:
+        core = await self._cores.get()
+        return core.model.tools_for(await core.directory.tenant_roles(user, core.settings.tenant))
+
+    async def _explain(self, call: ToolCall, actor: str, cause: Exception | None) -> None:
+        """Turn what an SDK says of wrong arguments into a refusal in our own form; returns when that was not it."""
+        wrong = _wrong_arguments(call)
+        if wrong:
+            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor)
+            raise InvalidInput(
+                f"Wrong arguments: {'; '.join(wrong)}.",
+                code="invalid_arguments",
+                hint="Call the tool again with arguments as its schema describes them.",
+            ) from cause
+
+    async def _remember(self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None) -> None:
+        body = {
+            "tool": plain(call.name)[:100],
+            "arguments": redact(call.arguments),
+            "outcome": outcome.kind,
+            "code": outcome.code,
+        }
+        try:
+            core = await self._cores.get()
+            who = actor or await self._known_actor(call)
+            await core.audit.record(AuditEvent(event, who, core.settings.tenant, body))
+        except PermitError:
+            # What the call changed has its own record, in the transaction that changed it. Telling the caller that
+            # the call failed would invite a repetition.
+            logger.exception("%s of %s could not be recorded", event, body["tool"])
+
+    async def _known_actor(self, call: ToolCall) -> str:
+        if self._acting.bound_to is not None:
+            return self._acting.bound_to
+        try:
+            return (await self._acting.principal(str(call.arguments.get(USER_ID, "")))).user
+        except NotFound:
+            return "unknown"
+
+
+def _forbidden_argument(names: list[str]) -> Forbidden:
+    shown = ", ".join(plain(name)[:40] for name in names[:5])
+    return Forbidden(
+        f"This tool does not take: {shown}.",
+        code="forbidden_argument",
+        hint="Leave it out. The tools act for the person whose session this is."
+        if USER_ID in names
+        else "Call the tool again with the arguments of its schema only.",
+    )
+
+
+def _wrong_arguments(call: ToolCall) -> list[str]:
+    """What the schema has against the arguments, without repeating their values."""
+    # Only for a call that failed: the import is not cheap, and a process of ours should start fast.
+    from jsonschema import Draft202012Validator
+
+    found = []
+    for error in Draft202012Validator(dict(call.schema or {})).iter_errors(dict(call.arguments)):
+        where = ".".join(str(part) for part in error.absolute_path)
+        match error.validator:
+            case "required":
+                missing = [name for name in error.validator_value if name not in error.instance]
+                found.append(f"{missing[0]} is missing")
+            case "type" | "enum" | "minimum" | "maximum" | "minLength" | "maxLength":
+                found.append(f"{where or 'the arguments'} must have {error.validator} {error.validator_value}")
+            case _:
+                found.append(f"{where or 'the arguments'} is not as the schema says")
+    return list(dict.fromkeys(plain(text) for text in found))[:5]

@@ -1,0 +1,44 @@
+"""How a refusal looks on the wire: our errors as results of tools."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mcp.types import CallToolResult, TextContent
+
+from permit_core.errors import Forbidden, UserFacing
+from permit_core.views import ToolErrorView
+
+INTERNAL_ERROR = "internal_error"
+
+
+def refusal_body(error: UserFacing) -> dict[str, Any]:
+    """:class:`ToolErrorView` as a dict, with the error's further details beside it."""
+    ask_for = error.details.get("ask_for")
+    if ask_for is None and isinstance(error, Forbidden) and error.decision is not None:
+        ask_for = [remedy.as_dict() for remedy in error.decision.remedies]
+    view = ToolErrorView(code=error.code, message=error.message, hint=error.hint, ask_for=ask_for or [])
+    return {**error.details, **view.model_dump(mode="json")}
+
+
+def refusal(error: UserFacing) -> CallToolResult:
+    """The result of a call that was refused: machine-readable, and the same as text."""
+    body = refusal_body(error)
+    return CallToolResult(
+        is_error=True,
+        structured_content=body,
+        content=[TextContent(type="text", text=json.dumps(body, ensure_ascii=False))],
+    )
+
+
+def breakdown() -> CallToolResult:
+    """The result of a call that failed for a reason that is not the caller's business; the log has it."""
+    return refusal(
+        UserFacing("The tool failed.", code=INTERNAL_ERROR, hint="Try again later; the server's log says more.")
+    )
+
+
+def unknown_tool(name: str) -> CallToolResult:
+    """What the SDK answers to a call of a tool that is not there. A hidden tool is to answer the same."""
+    return CallToolResult(is_error=True, content=[TextContent(type="text", text=f"Unknown tool: {name}")])
