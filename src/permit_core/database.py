@@ -88,7 +88,7 @@ class Database:
         try:
             self._writer = asyncio.current_task()
             async with self._connected() as connection:
-                await connection.execution_options(sqlite_begin="IMMEDIATE")
+                await connection.execution_options(sqlite_writes=True)
                 async with connection.begin():
                     if not self.is_sqlite:
                         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
@@ -210,8 +210,9 @@ def _use_wal(cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {kind}")
+    writes = connection.get_execution_options().get("sqlite_writes", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,92 @@
+"""The composition root: the only place that chooses and connects the parts of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from permit_core.approvals.notices import NoticeBoard
+from permit_core.approvals.service import ApprovalService
+from permit_core.audit.log import AuditLog
+from permit_core.clock import Clock, utc_now
+from permit_core.database import Database
+from permit_core.decision.embedded import EmbeddedPdp
+from permit_core.directory.sql import SqlDirectory
+from permit_core.errors import StoreError
+from permit_core.policy.loader import load_policy
+from permit_core.policy.model import PolicyModel
+from permit_core.settings import Settings
+from permit_core.stores.facts import FactStore
+from permit_core.stores.notices import NoticeStore
+from permit_core.stores.requests import RequestStore
+
+
+@dataclass(frozen=True)
+class Core:
+    """Everything that decides, asks and remembers, connected. Made by :func:`open_core`; to be closed."""
+
+    settings: Settings
+    model: PolicyModel
+    database: Database
+    audit: AuditLog
+    directory: SqlDirectory
+    pdp: EmbeddedPdp
+    approvals: ApprovalService
+    notices: NoticeBoard
+    clock: Clock
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.database.close()
+
+
+async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = utc_now) -> Core:
+    """Open the core over the database and the policy that the settings name.
+
+    Args:
+        settings: which database, which policy.
+        migrate: bring the schema up to date first. A process that is started by one which did so passes False, and
+            starts faster.
+        clock: the present moment, in UTC.
+
+    Raises:
+        PolicyFileError: the policy is not valid.
+        ConfigurationError: the database URL cannot be used, or a newer version of the program made the database.
+        StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
+    """
+    model = load_policy(settings.policy_file)
+    database = Database.open(settings.resolved_database_url)
+    try:
+        await _prepare(database, migrate=migrate)
+    except BaseException:
+        await database.close()
+        raise
+    facts = FactStore()
+    audit = AuditLog(database, clock)
+    directory = SqlDirectory(model, database, facts, audit, clock)
+    pdp = EmbeddedPdp(model, facts, database)
+    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
+    approvals = ApprovalService(
+        model=model,
+        database=database,
+        directory=directory,
+        pdp=pdp,
+        audit=audit,
+        request_store=RequestStore(),
+        notices=notices,
+        clock=clock,
+    )
+    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock)
+
+
+async def _prepare(database: Database, *, migrate: bool) -> None:
+    if migrate:
+        # Not imported by processes that find the schema ready: Alembic is slow to import.
+        from permit_core.stores.migrate import migrate as bring_up_to_date
+
+        await bring_up_to_date(database)
+        return
+    try:
+        async with database.reading() as reading:
+            await FactStore().version(reading)
+    except StoreError as error:
+        raise StoreError(f"the database {database.location} is not ready; start the server once: {error}") from error

@@ -1,0 +1,75 @@
+"""The decision point that runs in this process, over the facts in our own database."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from permit_core.access import Check, Decision, Effect, ReasonCode
+from permit_core.database import Database, Transaction
+from permit_core.policy.engine import decide
+from permit_core.policy.facts import Facts
+from permit_core.policy.model import PolicyModel
+from permit_core.stores.facts import FactStore, FactsVersion
+
+TIMEOUT_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class EmbeddedPdp:
+    """Decides with the pure engine over a snapshot of the facts.
+
+    The snapshot is kept until the version in the database is another one, which is asked before every decision: a
+    revocation counts from the moment it is committed, in whatever process.
+
+    Args:
+        model: the policy.
+        facts: where the facts are kept.
+        database: read when no transaction is handed in.
+        timeout_seconds: longest wait for the facts; after it the answer is deny.
+    """
+
+    def __init__(
+        self, model: PolicyModel, facts: FactStore, database: Database, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._model = model
+        self._store = facts
+        self._database = database
+        self._timeout_seconds = timeout_seconds
+        self._kept: tuple[FactsVersion, Facts] | None = None
+
+    async def decide(self, check: Check, transaction: Transaction | None = None) -> Decision:
+        """Decide one check; see :class:`permit_core.ports.pdp.Pdp`."""
+        return (await self.decide_many([check], transaction))[0]
+
+    async def decide_many(self, checks: list[Check], transaction: Transaction | None = None) -> list[Decision]:
+        """Decide several checks against one state of the facts, in their order."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._database.joined(transaction) as reading:
+                facts = await self._facts(reading)
+        except Exception:  # noqa: BLE001 - whatever keeps us from knowing the facts, the answer is no
+            log.exception("decision failed", checks=len(checks))
+            return [_FAILED] * len(checks)
+        return [self._decide(check, facts) for check in checks]
+
+    def _decide(self, check: Check, facts: Facts) -> Decision:
+        try:
+            return decide(self._model, facts, check)
+        except Exception:  # noqa: BLE001 - a question the engine cannot answer is answered with no
+            log.exception("decision failed", action=check.action, resource=str(check.resource))
+            return _FAILED
+
+    async def _facts(self, transaction: Transaction) -> Facts:
+        version = await self._store.version(transaction)
+        kept = self._kept
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        facts = await self._store.snapshot(transaction)
+        # Also when the transaction has not committed: should it roll back, its stamp is never seen again.
+        self._kept = (version, facts)
+        return facts
+
+
+_FAILED = Decision(Effect.DENY, ReasonCode.PDP_ERROR)

@@ -1,0 +1,287 @@
+"""The directory in our own database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+
+import structlog
+
+from permit_core.access import ResourceRef
+from permit_core.clock import Clock
+from permit_core.database import Database, Transaction
+from permit_core.directory.vocabulary import Vocabulary
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.errors import Conflict, NotFound
+from permit_core.identity import Principal
+from permit_core.page import Page
+from permit_core.policy.facts_file import FactsFile
+from permit_core.policy.model import PolicyModel
+from permit_core.ports.audit import Audit
+from permit_core.ports.record import AuditEvent
+from permit_core.stores.facts import FactStore
+from permit_core.views import plain
+
+SYSTEM = "system"
+SEED = "facts"
+
+log = structlog.get_logger(__name__)
+
+
+class SqlDirectory:
+    """Users, tenants, instances, roles and relationships as rows.
+
+    Implements :class:`permit_core.ports.directory.Directory`. Every writer checks what it is given against the policy
+    and against what is there, audits, and makes every process's snapshot stale: all in one transaction, the given one
+    or its own. Writing what is there already changes, audits and costs nothing; a writer answers whether it did more.
+    """
+
+    def __init__(self, model: PolicyModel, database: Database, facts: FactStore, audit: Audit, clock: Clock) -> None:
+        self._vocabulary = Vocabulary(model)
+        self._database = database
+        self._facts = facts
+        self._audit = audit
+        self._clock = clock
+
+    # Reading
+
+    async def user(self, key: str, transaction: Transaction | None = None) -> User | None:
+        """The user with this key, or None."""
+        async with self._database.joined(transaction) as reading:
+            return await self._facts.user(reading, key)
+
+    async def principal(self, key: str, tenant: str) -> Principal | None:
+        """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
+        async with self._database.reading() as reading:
+            user = await self._facts.user(reading, key)
+            known = await self._facts.tenant_name(reading, tenant) is not None
+        return Principal(user.key, tenant, plain(user.name)) if user is not None and known else None
+
+    async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
+        """The keys of the tenant-wide roles the user holds in ``tenant``."""
+        async with self._database.joined(transaction) as reading:
+            return await self._facts.tenant_roles(reading, user, tenant)
+
+    async def instance(
+        self, ref: ResourceRef, tenant: str, transaction: Transaction | None = None
+    ) -> ResourceInstance | None:
+        """The instance, or None when it does not exist in this tenant."""
+        async with self._database.joined(transaction) as reading:
+            found = await self._facts.instance(reading, ref)
+        return found if found is not None and found.tenant == tenant else None
+
+    async def instances(
+        self, resource_type: str, tenant: str, page: int = 1, per_page: int = 100
+    ) -> Page[ResourceInstance]:
+        """The instances of one type in one tenant, ordered by key (numbers by value).
+
+        Raises:
+            InvalidInput: ``invalid_page``.
+        """
+        async with self._database.reading() as reading:
+            return await self._facts.instances(reading, resource_type, tenant, page, per_page)
+
+    async def related(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
+        """The subjects that stand in ``relation`` to ``ref`` (the restaurant of a dish)."""
+        async with self._database.reading() as reading:
+            return await self._facts.subjects(reading, ref, relation, tenant)
+
+    async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
+        """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
+        async with self._database.reading() as reading:
+            return await self._facts.objects(reading, ref, relation, tenant)
+
+    # Writing
+
+    async def put_tenant(
+        self, key: str, name: str, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Add a tenant, or rename it.
+
+        Raises:
+            InvalidInput: ``invalid_key``, ``invalid_name``.
+        """
+        self._vocabulary.check_key(key, "tenant")
+        self._vocabulary.check_name(name, "tenant name")
+        async with self._database.writing(transaction) as writing:
+            if await self._facts.tenant_name(writing, key) == name:
+                return False
+            await self._facts.put_tenant(writing, key, name)
+            await self._changed(writing, AuditEvent("tenant.put", actor, key, {"name": name}))
+        return True
+
+    async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+        """Add a user, or replace what is known of the user. E-mail and attributes do not enter the audit log.
+
+        Raises:
+            InvalidInput: ``invalid_key``, ``invalid_name``, ``invalid_attributes``.
+        """
+        self._vocabulary.check_user(user)
+        async with self._database.writing(transaction) as writing:
+            if await self._facts.user(writing, user.key) == user:
+                return False
+            await self._facts.put_user(writing, user)
+            await self._changed(writing, AuditEvent("user.put", actor, "", {"user": user.key}))
+        return True
+
+    async def put_instance(
+        self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Add an instance, or replace its attributes.
+
+        Raises:
+            InvalidInput: ``no_such_resource``, ``invalid_key``, ``invalid_attributes``.
+            NotFound: ``no_such_tenant``.
+            Conflict: ``other_tenant``: the key belongs to an instance of another tenant.
+        """
+        self._vocabulary.check_instance(instance)
+        async with self._database.writing(transaction) as writing:
+            await self._need_tenant(writing, instance.tenant)
+            before = await self._facts.instance(writing, instance.ref)
+            if before == instance:
+                return False
+            if before is not None and before.tenant != instance.tenant:
+                raise Conflict(
+                    f"{instance.ref} exists in another tenant.", code="other_tenant", hint="Choose another key."
+                )
+            await self._facts.put_instance(writing, instance)
+            body = {"instance": str(instance.ref), "attributes": dict(instance.attributes)}
+            await self._changed(writing, AuditEvent("instance.put", actor, instance.tenant, body))
+        return True
+
+    async def assign(
+        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Give a role.
+
+        Raises:
+            InvalidInput: ``no_such_role``, ``no_such_resource``, ``invalid_key``.
+            NotFound: ``no_such_tenant``, ``no_such_user``, ``no_such_instance`` (in this tenant).
+        """
+        self._vocabulary.check_role(assignment)
+        async with self._database.writing(transaction) as writing:
+            await self._need_tenant(writing, assignment.tenant)
+            if await self._facts.user(writing, assignment.user) is None:
+                raise NotFound("There is no such user.", code="no_such_user", hint="Add the user first.")
+            if assignment.resource is not None:
+                await self._need_instance(writing, assignment.resource, assignment.tenant)
+            if await self._facts.has_assignment(writing, assignment):
+                return False
+            await self._facts.add_assignment(writing, assignment)
+            await self._changed(writing, _assignment_event("role.assigned", actor, assignment))
+        return True
+
+    async def unassign(
+        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Take a role away; also one that the policy does not know any more."""
+        async with self._database.writing(transaction) as writing:
+            if not await self._facts.has_assignment(writing, assignment):
+                return False
+            await self._facts.remove_assignment(writing, assignment)
+            await self._changed(writing, _assignment_event("role.unassigned", actor, assignment))
+        return True
+
+    async def relate(
+        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Put two instances in relation.
+
+        Raises:
+            InvalidInput: ``no_such_resource``, ``no_such_relation``, ``invalid_key``.
+            NotFound: ``no_such_tenant``, ``no_such_instance`` (in this tenant).
+        """
+        self._vocabulary.check_tuple(link)
+        async with self._database.writing(transaction) as writing:
+            await self._need_tenant(writing, link.tenant)
+            await self._need_instance(writing, link.subject, link.tenant)
+            await self._need_instance(writing, link.object, link.tenant)
+            if await self._facts.has_tuple(writing, link):
+                return False
+            await self._facts.add_tuple(writing, link)
+            await self._changed(writing, _tuple_event("relationship.added", actor, link))
+        return True
+
+    async def unrelate(
+        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
+    ) -> bool:
+        """Take two instances out of a relation; also out of one that the policy does not know any more."""
+        async with self._database.writing(transaction) as writing:
+            if not await self._facts.has_tuple(writing, link):
+                return False
+            await self._facts.remove_tuple(writing, link)
+            await self._changed(writing, _tuple_event("relationship.removed", actor, link))
+        return True
+
+    async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+        """Give a new database what it starts with; a database that was given it before is left alone.
+
+        What is there already stays as it is, and what an operator took away since does not come back. All or nothing
+        is loaded, so a process that died meanwhile left a database that is still new.
+
+        Returns:
+            Whether it was loaded.
+
+        Raises:
+            InvalidInput, NotFound, Conflict: as the writers above, for an entry that they refuse.
+        """
+        digest = _digest(facts)
+        async with self._database.writing(transaction) as writing:
+            before = await self._facts.seed_digest(writing, SEED)
+            if before is not None:
+                if before != digest:
+                    log.warning("the facts file has changed since this database was started with it; not loaded again")
+                return False
+            await self._load(facts, writing, actor)
+            await self._facts.mark_seeded(writing, SEED, digest, self._clock())
+            await self._audit.append(writing, AuditEvent("directory.seeded", actor, "", {"digest": digest}))
+        return True
+
+    async def _load(self, facts: FactsFile, transaction: Transaction, actor: str) -> None:
+        for tenant in facts.tenants:
+            if await self._facts.tenant_name(transaction, tenant.key) is None:
+                await self.put_tenant(tenant.key, tenant.name, transaction, actor=actor)
+        for user in facts.users:
+            if await self._facts.user(transaction, user.key) is None:
+                await self.put_user(user, transaction, actor=actor)
+        for instance in facts.instances:
+            if await self._facts.instance(transaction, instance.ref) is None:
+                await self.put_instance(instance, transaction, actor=actor)
+        for link in facts.tuples:
+            await self.relate(link, transaction, actor=actor)
+        for assignment in facts.assignments:
+            await self.assign(assignment, transaction, actor=actor)
+
+    async def _changed(self, transaction: Transaction, event: AuditEvent) -> None:
+        await self._facts.bump(transaction)
+        await self._audit.append(transaction, event)
+
+    async def _need_tenant(self, transaction: Transaction, tenant: str) -> None:
+        if await self._facts.tenant_name(transaction, tenant) is None:
+            raise NotFound("There is no such tenant.", code="no_such_tenant", hint="Add the tenant first.")
+
+    async def _need_instance(self, transaction: Transaction, ref: ResourceRef, tenant: str) -> None:
+        found = await self._facts.instance(transaction, ref)
+        if found is None or found.tenant != tenant:
+            raise NotFound("There is no such instance.", code="no_such_instance", hint="Use a key from a list.")
+
+
+def _assignment_event(name: str, actor: str, assignment: RoleAssignment) -> AuditEvent:
+    body = {"user": assignment.user, "role": assignment.role}
+    if assignment.resource is not None:
+        body["instance"] = str(assignment.resource)
+    return AuditEvent(name, actor, assignment.tenant, body)
+
+
+def _tuple_event(name: str, actor: str, link: RelationshipTuple) -> AuditEvent:
+    body = {"subject": str(link.subject), "relation": link.relation, "object": str(link.object)}
+    return AuditEvent(name, actor, link.tenant, body)
+
+
+def _digest(facts: FactsFile) -> str:
+    parts = [[entry.model_dump() for entry in facts.tenants]]
+    parts += [
+        [asdict(entry) for entry in part] for part in (facts.users, facts.instances, facts.assignments, facts.tuples)
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,274 @@
+"""Where users, tenants, instances, roles and relationships are kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, and_, case, collate, func, insert, select, update
+
+from permit_core.access import ResourceRef
+from permit_core.database import Transaction
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.page import Page, page_offset
+from permit_core.policy.facts import Facts
+from permit_core.stores.tables import (
+    facts_version,
+    relationship_tuples,
+    resource_instances,
+    role_assignments,
+    seeds,
+    tenants,
+    users,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FactsVersion:
+    """Which state of the facts: two that are equal saw the same facts, also when one of them was rolled back."""
+
+    number: int
+    stamp: str
+
+
+class FactStore:
+    """Facts as rows. It checks nothing against the policy; every write needs the caller's write transaction, and
+    whoever changes a fact calls :meth:`bump` in it."""
+
+    async def version(self, transaction: Transaction) -> FactsVersion:
+        """The state that this transaction sees."""
+        row = (await transaction.execute(select(facts_version).where(facts_version.c.id == 1))).one()
+        return FactsVersion(row.version, row.stamp)
+
+    async def bump(self, transaction: Transaction) -> None:
+        """Tell every process that its snapshot is stale once this transaction is committed."""
+        await transaction.execute(
+            update(facts_version)
+            .where(facts_version.c.id == 1)
+            .values(version=facts_version.c.version + 1, stamp=secrets.token_hex(16))
+        )
+
+    async def snapshot(self, transaction: Transaction) -> Facts:
+        """All facts, as this transaction sees them."""
+        return Facts.of(
+            users=[_user(row) for row in await transaction.execute(select(users))],
+            tenants=(await transaction.execute(select(tenants.c.key))).scalars(),
+            instances=[_instance(row) for row in await transaction.execute(select(resource_instances))],
+            assignments=[_assignment(row) for row in await transaction.execute(select(role_assignments))],
+            tuples=[_tuple(row) for row in await transaction.execute(select(relationship_tuples))],
+        )
+
+    # Reading
+
+    async def tenant_name(self, transaction: Transaction, key: str) -> str | None:
+        """The tenant's name, or None when there is no such tenant."""
+        return (await transaction.execute(select(tenants.c.name).where(tenants.c.key == key))).scalar_one_or_none()
+
+    async def user(self, transaction: Transaction, key: str) -> User | None:
+        """The user, or None."""
+        row = (await transaction.execute(select(users).where(users.c.key == key))).one_or_none()
+        return None if row is None else _user(row)
+
+    async def tenant_roles(self, transaction: Transaction, user: str, tenant: str) -> frozenset[str]:
+        """The roles the user holds tenant-wide."""
+        query = select(role_assignments.c.role).where(
+            role_assignments.c.user_key == user,
+            role_assignments.c.tenant == tenant,
+            role_assignments.c.resource_type == "",
+        )
+        return frozenset((await transaction.execute(query)).scalars())
+
+    async def instance(self, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
+        """The instance, whatever its tenant, or None."""
+        query = select(resource_instances).where(
+            resource_instances.c.type == ref.type, resource_instances.c.key == (ref.key or "")
+        )
+        row = (await transaction.execute(query)).one_or_none()
+        return None if row is None else _instance(row)
+
+    async def instances(
+        self, transaction: Transaction, resource_type: str, tenant: str, page: int, per_page: int
+    ) -> Page[ResourceInstance]:
+        """One page of the instances of a type in a tenant, keys that are numbers first and by value.
+
+        Raises:
+            InvalidInput: ``invalid_page``.
+        """
+        skip = page_offset(page, per_page)
+        wanted = and_(resource_instances.c.type == resource_type, resource_instances.c.tenant == tenant)
+        total = (await transaction.execute(select(func.count()).select_from(resource_instances).where(wanted))).scalar()
+        rows = await transaction.execute(
+            select(resource_instances).where(wanted).order_by(*_by_key(transaction)).offset(skip).limit(per_page)
+        )
+        return Page([_instance(row) for row in rows], total or 0, page, per_page)
+
+    async def subjects(
+        self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
+    ) -> list[ResourceInstance]:
+        """The instances that stand in ``relation`` to ``ref``, ordered by key."""
+        link = relationship_tuples.c
+        return await self._linked(
+            transaction,
+            and_(link.subject_type == resource_instances.c.type, link.subject_key == resource_instances.c.key),
+            and_(link.object_type == ref.type, link.object_key == (ref.key or ""), link.relation == relation),
+            tenant,
+        )
+
+    async def objects(
+        self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
+    ) -> list[ResourceInstance]:
+        """The instances to which ``ref`` stands in ``relation``, ordered by key."""
+        link = relationship_tuples.c
+        return await self._linked(
+            transaction,
+            and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key),
+            and_(link.subject_type == ref.type, link.subject_key == (ref.key or ""), link.relation == relation),
+            tenant,
+        )
+
+    async def _linked(
+        self, transaction: Transaction, join: ColumnElement[bool], wanted: ColumnElement[bool], tenant: str
+    ) -> list[ResourceInstance]:
+        query = (
+            select(resource_instances)
+            .join_from(resource_instances, relationship_tuples, join)
+            .where(wanted, relationship_tuples.c.tenant == tenant, resource_instances.c.tenant == tenant)
+            .order_by(resource_instances.c.type, *_by_key(transaction))
+        )
+        return [_instance(row) for row in await transaction.execute(query)]
+
+    async def has_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> bool:
+        """Whether this very assignment is there."""
+        return await _exists(transaction, role_assignments, _assignment_columns(assignment))
+
+    async def has_tuple(self, transaction: Transaction, link: RelationshipTuple) -> bool:
+        """Whether this very tuple is there."""
+        return await _exists(transaction, relationship_tuples, _tuple_columns(link))
+
+    # Writing
+
+    async def put_tenant(self, transaction: Transaction, key: str, name: str) -> None:
+        """Add the tenant, or rename it."""
+        await _put(transaction, tenants, {"key": key}, {"name": name})
+
+    async def put_user(self, transaction: Transaction, user: User) -> None:
+        """Add the user, or replace what is known of the user."""
+        rest = {
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "email": user.email,
+            "attributes": dict(user.attributes),
+        }
+        await _put(transaction, users, {"key": user.key}, rest)
+
+    async def put_instance(self, transaction: Transaction, instance: ResourceInstance) -> None:
+        """Add the instance, or replace its attributes."""
+        which = {"type": instance.ref.type, "key": instance.ref.key or ""}
+        rest = {"tenant": instance.tenant, "attributes": dict(instance.attributes)}
+        await _put(transaction, resource_instances, which, rest)
+
+    async def add_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> None:
+        """Add an assignment that is not there."""
+        await transaction.execute(insert(role_assignments).values(_assignment_columns(assignment)))
+
+    async def remove_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> None:
+        """Remove an assignment."""
+        columns = _assignment_columns(assignment)
+        await transaction.execute(role_assignments.delete().where(_equal(role_assignments, columns)))
+
+    async def add_tuple(self, transaction: Transaction, link: RelationshipTuple) -> None:
+        """Add a tuple that is not there."""
+        await transaction.execute(insert(relationship_tuples).values(_tuple_columns(link)))
+
+    async def remove_tuple(self, transaction: Transaction, link: RelationshipTuple) -> None:
+        """Remove a tuple."""
+        columns = _tuple_columns(link)
+        await transaction.execute(relationship_tuples.delete().where(_equal(relationship_tuples, columns)))
+
+    # Seeds
+
+    async def seed_digest(self, transaction: Transaction, name: str) -> str | None:
+        """The digest of what was loaded under this name, or None when nothing was yet."""
+        query = select(seeds.c.digest).where(seeds.c.name == name)
+        return (await transaction.execute(query)).scalar_one_or_none()
+
+    async def mark_seeded(self, transaction: Transaction, name: str, digest: str, now: datetime) -> None:
+        """Remember that this was loaded; once."""
+        await transaction.execute(insert(seeds).values(name=name, digest=digest, loaded_at=now))
+
+
+def _user(row: Row[Any]) -> User:
+    return User(row.key, row.first_name, row.last_name, row.email, row.attributes)
+
+
+def _instance(row: Row[Any]) -> ResourceInstance:
+    return ResourceInstance(ResourceRef(row.type, row.key), row.tenant, row.attributes)
+
+
+def _assignment(row: Row[Any]) -> RoleAssignment:
+    resource = ResourceRef(row.resource_type, row.resource_key) if row.resource_type else None
+    return RoleAssignment(row.user_key, row.role, row.tenant, resource)
+
+
+def _tuple(row: Row[Any]) -> RelationshipTuple:
+    return RelationshipTuple(
+        ResourceRef(row.subject_type, row.subject_key),
+        row.relation,
+        ResourceRef(row.object_type, row.object_key),
+        row.tenant,
+    )
+
+
+def _assignment_columns(assignment: RoleAssignment) -> dict[str, str]:
+    resource = assignment.resource
+    return {
+        "user_key": assignment.user,
+        "role": assignment.role,
+        "tenant": assignment.tenant,
+        "resource_type": "" if resource is None else resource.type,
+        "resource_key": "" if resource is None else resource.key or "",
+    }
+
+
+def _tuple_columns(link: RelationshipTuple) -> dict[str, str]:
+    return {
+        "subject_type": link.subject.type,
+        "subject_key": link.subject.key or "",
+        "relation": link.relation,
+        "object_type": link.object.type,
+        "object_key": link.object.key or "",
+        "tenant": link.tenant,
+    }
+
+
+def _by_key(transaction: Transaction) -> Iterable[ColumnElement[Any]]:
+    """Numbers by value, then everything else by its characters, on both databases."""
+    key = resource_instances.c.key
+    digits = func.ltrim(key, "0123456789") == ""
+    value = func.ltrim(key, "0")
+    plain_order = "BINARY" if transaction.dialect.name == "sqlite" else "C"
+    return (
+        case((digits, 0), else_=1),
+        case((digits, func.length(value)), else_=0),
+        case((digits, collate(value, plain_order)), else_=""),
+        collate(key, plain_order),
+    )
+
+
+def _equal(table: Table, columns: dict[str, str]) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == value for name, value in columns.items()))
+
+
+async def _exists(transaction: Transaction, table: Table, columns: dict[str, str]) -> bool:
+    query = select(func.count()).select_from(table).where(_equal(table, columns))
+    return (await transaction.execute(query)).scalar_one() > 0
+
+
+async def _put(transaction: Transaction, table: Table, which: dict[str, str], rest: dict[str, Any]) -> None:
+    """Update the row or add it. Writers take turns, so nothing comes between the two statements."""
+    changed = await transaction.execute(update(table).where(_equal(table, which)).values(rest))
+    if changed.rowcount == 0:
+        await transaction.execute(insert(table).values({**which, **rest}))

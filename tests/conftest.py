@@ -1,0 +1,83 @@
+"""Fixtures for every test: one event loop library, both databases, a core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from permit_core.database import Database
+from tests.support.clock import SteadyClock
+from tests.support.databases import PostgresServer, postgres_binaries, running_postgres
+
+if TYPE_CHECKING:
+    from permit_core.bootstrap import Core
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A throw-away PostgreSQL, started when the first test asks for it."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL's initdb and pg_ctl are not on this machine")
+    with running_postgres(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with the core's tables, of each kind in turn."""
+    from permit_core.stores.migrate import migrate
+
+    opened = Database.open(database_url)
+    try:
+        await migrate(opened)
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    """Noon of a day in November, until it is moved."""
+    return SteadyClock()
+
+
+@pytest.fixture
+async def core(tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Core]:
+    """The shipped family on SQLite, facts loaded."""
+    from tests.support.core import make_core
+
+    opened = await make_core(tmp_path, clock=clock)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+async def core_on_each(database_url: str, tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Core]:
+    """The shipped family on each kind of database in turn, facts loaded."""
+    from tests.support.core import make_core
+
+    opened = await make_core(tmp_path, database_url=database_url, clock=clock)
+    try:
+        yield opened
+    finally:
+        await opened.close()

@@ -1,0 +1,40 @@
+"""A core over the policy that is shipped, for tests of everything above it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from permit_core.bootstrap import Core, open_core
+from permit_core.clock import Clock, utc_now
+from permit_core.policy.facts_file import load_facts
+from permit_core.settings import Settings
+
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
+TENANT = "default"
+
+
+def family_settings(folder: Path, database_url: str = "", **more: Any) -> Settings:
+    """Settings of the shipped family, whatever the environment says; SQLite in ``folder`` when no URL is given."""
+    return Settings(
+        **{
+            "database_url": database_url or f"sqlite+aiosqlite:///{folder / 'family.db'}",
+            "policy_file": str(POLICIES / "family_food.yaml"),
+            "facts_file": str(POLICIES / "family_food.facts.yaml"),
+            "accounts_file": str(POLICIES / "family_food.accounts.yaml"),
+            "tenant": TENANT,
+            "resource_key": "restaurants",
+            **more,
+        }
+    )
+
+
+async def make_core(
+    folder: Path, *, database_url: str = "", clock: Clock = utc_now, facts: bool = True, **settings: Any
+) -> Core:
+    """Open a core, with the family's facts loaded unless ``facts`` is False. Whoever calls closes it."""
+    core = await open_core(family_settings(folder, database_url, **settings), clock=clock)
+    if facts:
+        async with core.database.transaction() as transaction:
+            await core.directory.load(load_facts(core.settings.facts_file), transaction)
+    return core
