@@ -1,0 +1,95 @@
+"""Getting in, or not: what the person is told and the exit code."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.client.conftest import Pipe, Spawn
+from tests.support.fake_backend import FakeBackend
+
+
+def free_address() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_a_wrong_password_ends_with_code_3(backend: FakeBackend, spawn: Spawn) -> None:
+    terminal = spawn("--url", backend.url)
+    terminal.log_in("henry", "wrong")
+    terminal.see("Login failed: Incorrect username or password")
+    assert terminal.ended() == 3
+
+
+def test_too_many_log_ins_say_when_to_try_again(backend: FakeBackend, pipe: Pipe) -> None:
+    backend.refuse = 429
+    done = pipe("--url", backend.url, lines="henry\nright\n")
+    assert done.returncode == 3
+    assert "Too many log-ins. Try again in 7 seconds." in done.stderr
+
+
+def test_a_refused_socket_ends_with_code_3(backend: FakeBackend, pipe: Pipe) -> None:
+    backend.refuse = 403
+    done = pipe("--url", backend.url, lines="henry\nright\n")
+    assert done.returncode == 3
+    assert "did not accept the log-in" in done.stderr
+
+
+def test_an_absent_server_ends_with_code_4_and_one_sentence(spawn: Spawn) -> None:
+    url = free_address()
+    terminal = spawn("--url", url)
+    terminal.log_in("henry", "right")
+    terminal.see("cannot be reached")
+    assert terminal.ended() == 4
+    assert "Traceback" not in terminal.shown
+
+
+def test_something_that_is_no_chat_server_ends_with_code_4(backend: FakeBackend, pipe: Pipe) -> None:
+    done = pipe("--url", f"{backend.url}/elsewhere", lines="henry\nright\n")
+    assert done.returncode == 4
+    assert "this is not the chat server" in done.stderr
+
+
+def test_the_user_can_be_named_on_the_command_line_and_the_server_in_the_environment(
+    backend: FakeBackend, spawn: Spawn
+) -> None:
+    terminal = spawn("--user", "henry", PERMIT_CHAT_URL=backend.url)
+    terminal.see("Password:")
+    terminal.enter("right")
+    terminal.see("You:")
+    assert "Username" not in terminal.shown
+    assert backend.headers["authorization"] == "Bearer first-token"
+
+
+def test_ctrl_c_at_the_log_in_ends_with_code_130(spawn: Spawn) -> None:
+    terminal = spawn()
+    terminal.see("Username:")
+    terminal.control("c")
+    assert terminal.ended() == 130
+
+
+def test_ctrl_d_at_the_log_in_ends_with_code_3(spawn: Spawn) -> None:
+    terminal = spawn()
+    terminal.see("Username:")
+    terminal.control("d")
+    assert terminal.ended() == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--url", "ftp://x"), ("--url", "localhost:8000"), ("--url", "http://x:port"), ("--demo", "opera"), ("--what",)],
+)
+def test_a_command_line_that_makes_no_sense_ends_with_code_2(pipe: Pipe, arguments: tuple[str, ...]) -> None:
+    done = pipe(*arguments)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_names_every_option(pipe: Pipe) -> None:
+    done = pipe("--help")
+    assert done.returncode == 0
+    for option in ("--url", "--user", "--demo", "PERMIT_CHAT_URL", "130"):
+        assert option in done.stdout
