@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, exists, func, not_, or_, select, update
 
 from permit_core.database import Transaction
-from permit_core.ports.request import Request
+from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.requests import request_of
 from permit_core.stores.tables import notices, requests, users
 
@@ -64,9 +64,12 @@ class NoticeStore:
         return [_notice(row) for row in await transaction.execute(query)]
 
     async def undelivered(self, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
-        """What the user has not been told yet, in order."""
+        """What the user has not been told yet, in order; of new requests, only those that still wait."""
         query = _with_request().where(
-            notices.c.recipient == user, notices.c.tenant == tenant, notices.c.delivered_at.is_(None)
+            notices.c.recipient == user,
+            notices.c.tenant == tenant,
+            notices.c.delivered_at.is_(None),
+            or_(notices.c.event != "request_created", requests.c.status == RequestStatus.PENDING.value),
         )
         return [_notice(row) for row in await transaction.execute(query.order_by(notices.c.id))]
 
@@ -77,14 +80,31 @@ class NoticeStore:
 
     async def latest_id(self, transaction: Transaction) -> int:
         """The highest id there is, or 0."""
-        return (await transaction.execute(select(func.coalesce(func.max(notices.c.id), 0)))).scalar_one()
+        return (await transaction.execute(select(func.max(notices.c.id)))).scalar_one() or 0
 
-    async def told_of(self, transaction: Transaction, user: str, request_ids: Collection[str]) -> frozenset[str]:
-        """Those of the requests that the user was, or is to be, told were made."""
-        query = select(notices.c.request_id).where(
-            notices.c.recipient == user, notices.c.event == "request_created", notices.c.request_id.in_(request_ids)
+    async def was_told(self, transaction: Transaction, user: str, request_id: str) -> bool:
+        """Whether there is, delivered or not, a notice to the user that the request was made."""
+        query = select(notices.c.id).where(
+            notices.c.recipient == user, notices.c.event == "request_created", notices.c.request_id == request_id
         )
-        return frozenset(row.request_id for row in await transaction.execute(query))
+        return (await transaction.execute(query.limit(1))).first() is not None
+
+    async def untold(self, transaction: Transaction, user: str, tenant: str) -> list[Request]:
+        """The pending requests of others that there is no notice to the user about, oldest first."""
+        told = exists().where(
+            notices.c.recipient == user,
+            notices.c.event == "request_created",
+            notices.c.request_id == requests.c.id,
+        )
+        query = select(requests).where(
+            requests.c.tenant == tenant,
+            requests.c.status == RequestStatus.PENDING.value,
+            requests.c.user_key != user,
+            not_(told),
+        )
+        return [
+            request_of(row) for row in await transaction.execute(query.order_by(requests.c.created_at, requests.c.id))
+        ]
 
     async def possible_recipients(self, transaction: Transaction) -> list[str]:
         """The keys of all users. Whom a notice concerns is a question to the decision point, not to this table."""

@@ -8,12 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
+from permit_core.errors import Conflict
 from permit_core.page import Page, page_offset
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.tables import requests
+
+_NEWEST_FIRST = (requests.c.created_at.desc(), requests.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,15 @@ class RequestStore:
     """Requests as rows. It knows no rule; every write needs the caller's transaction."""
 
     async def add(self, transaction: Transaction, request: Request) -> None:
-        """Keep a new request."""
-        await transaction.execute(requests.insert().values(_columns(request)))
+        """Keep a new request.
+
+        Raises:
+            Conflict: ``already_pending``: the same is waited for already.
+        """
+        try:
+            await transaction.execute(requests.insert().values(_columns(request)))
+        except IntegrityError as error:
+            raise Conflict("You have asked for this already.", code="already_pending") from error
 
     async def get(self, transaction: Transaction, kind: RequestKind, request_id: str) -> Request | None:
         """The request of this kind with this id, in whatever tenant, or None."""
@@ -63,25 +74,39 @@ class RequestStore:
         return result.rowcount == 1
 
     async def about(
-        self, transaction: Transaction, tenant: str, user: str, subject: Subject, *statuses: RequestStatus
+        self, transaction: Transaction, tenant: str, user: str, subject: Subject, statuses: Collection[RequestStatus]
     ) -> list[Request]:
-        """What the user has asked about one subject, newest first; in any of the statuses, or in all when none is
-        given."""
+        """What the user has asked about one subject and now has one of the statuses, newest first."""
+        query = (
+            select(requests)
+            .where(
+                requests.c.tenant == tenant,
+                requests.c.user_key == user,
+                _about(subject),
+                requests.c.status.in_([status.value for status in statuses]),
+            )
+            .order_by(*_NEWEST_FIRST)
+        )
+        return [request_of(row) for row in await transaction.execute(query)]
+
+    async def latest(self, transaction: Transaction, tenant: str, user: str, subject: Subject) -> Request | None:
+        """The last thing the user has asked about one subject, whatever became of it, or None."""
         query = (
             select(requests)
             .where(requests.c.tenant == tenant, requests.c.user_key == user, _about(subject))
-            .order_by(requests.c.created_at.desc(), requests.c.id)
+            .order_by(*_NEWEST_FIRST)
+            .limit(1)
         )
-        if statuses:
-            query = query.where(requests.c.status.in_([status.value for status in statuses]))
-        return [request_of(row) for row in await transaction.execute(query)]
+        row = (await transaction.execute(query)).one_or_none()
+        return None if row is None else request_of(row)
 
-    async def pending_count(self, transaction: Transaction, tenant: str, user: str) -> int:
-        """How many requests of this user wait for a decision."""
+    async def pending_count(self, transaction: Transaction, tenant: str, user: str, now: datetime) -> int:
+        """How many requests of this user wait for a decision, those whose time is over at ``now`` aside."""
         query = select(func.count()).where(
             requests.c.tenant == tenant,
             requests.c.user_key == user,
             requests.c.status == RequestStatus.PENDING.value,
+            or_(requests.c.expires_at.is_(None), requests.c.expires_at > now),
         )
         return (await transaction.execute(query)).scalar_one()
 
@@ -98,15 +123,6 @@ class RequestStore:
             )
             .order_by(requests.c.expires_at, requests.c.id)
             .limit(limit)
-        )
-        return [request_of(row) for row in await transaction.execute(query)]
-
-    async def pending(self, transaction: Transaction, tenant: str) -> list[Request]:
-        """All requests of a tenant that wait for a decision, oldest first."""
-        query = (
-            select(requests)
-            .where(requests.c.tenant == tenant, requests.c.status == RequestStatus.PENDING.value)
-            .order_by(requests.c.created_at, requests.c.id)
         )
         return [request_of(row) for row in await transaction.execute(query)]
 
@@ -128,6 +144,7 @@ class RequestStore:
         kind: RequestKind,
         wanted: RequestFilter,
         visibility: Visibility,
+        *,
         page: int,
         per_page: int,
     ) -> Page[Request]:
@@ -139,7 +156,7 @@ class RequestStore:
         skip = page_offset(page, per_page)
         condition = and_(_matches(tenant, kind, wanted), _seen(wanted, visibility))
         total = (await transaction.execute(select(func.count()).select_from(requests).where(condition))).scalar_one()
-        newest_first = select(requests).where(condition).order_by(requests.c.created_at.desc(), requests.c.id)
+        newest_first = select(requests).where(condition).order_by(*_NEWEST_FIRST)
         rows = await transaction.execute(newest_first.offset(skip).limit(per_page))
         return Page([request_of(row) for row in rows], total, page, per_page)
 
@@ -173,8 +190,10 @@ def _about(subject: Subject) -> ColumnElement[bool]:
 
 
 def _about_any(subjects: Iterable[Subject]) -> ColumnElement[bool]:
-    """About one of the subjects; about nothing when there is none. One bound value for each instance: databases take
-    some ten thousand."""
+    """About one of the subjects; nothing when there is none.
+
+    One bound value for each instance: databases take some ten thousand.
+    """
     keys: dict[tuple[str, str, str], list[str]] = {}
     for subject in subjects:
         group = (subject.resource.type, subject.role or "", subject.operation or "")

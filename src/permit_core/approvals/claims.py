@@ -1,0 +1,121 @@
+"""Using an operation approval: once, for exactly what was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from permit_core.access import Remedy
+from permit_core.approvals.lifecycle import LIVE, Event, lapsed, verdict
+from permit_core.approvals.register import Register
+from permit_core.clock import Clock
+from permit_core.database import Database, Transaction
+from permit_core.entries import ResourceInstance
+from permit_core.errors import Forbidden
+from permit_core.identity import Principal
+from permit_core.policy.conditions import compare
+from permit_core.policy.model import PolicyModel
+from permit_core.policy.schema import OperationRule
+from permit_core.ports.request import Request, RequestKind, RequestStatus
+from permit_core.stores.requests import RequestStore, Subject
+
+
+class Claims:
+    """Finds the approval that an operation may use, and uses it up."""
+
+    def __init__(
+        self, model: PolicyModel, database: Database, store: RequestStore, register: Register, clock: Clock
+    ) -> None:
+        self._model = model
+        self._database = database
+        self._store = store
+        self._register = register
+        self._clock = clock
+
+    async def use(
+        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
+    ) -> Request:
+        """As :meth:`ApprovalService.use`."""
+        now = self._clock()
+        live = await self._live(user, operation, instance, transaction)
+        found = self._fitting(live, operation, instance, now)
+        if found is not None:
+            return await self._register.move(transaction, found, Event.USE, user.user, used_at=now)
+        waiting = [request for request in live if request.status is RequestStatus.PENDING and not lapsed(request, now)]
+        if waiting:
+            raise Forbidden(
+                "Your request waits for a reviewer's decision.",
+                code="approval_pending",
+                hint="Try again when it is approved.",
+                request_id=waiting[0].id,
+            )
+        if any(open_at(request, now) for request in live):
+            code, message = _MISMATCH
+        else:
+            last = await self._store.latest(transaction, user.tenant, user.user, _subject(operation, instance))
+            code, message = _outcome(last)
+        remedy = Remedy("operation_approval", str(instance.ref), operation=operation)
+        raise Forbidden(message, code=code, hint="Ask for a one-time approval.", ask_for=[remedy.as_dict()])
+
+    async def usable(
+        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction | None
+    ) -> Request | None:
+        """As :meth:`ApprovalService.usable`."""
+        async with self._database.joined(transaction) as reading:
+            live = await self._live(user, operation, instance, reading)
+        return self._fitting(live, operation, instance, self._clock())
+
+    async def _live(
+        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
+    ) -> list[Request]:
+        """What the user asked for here and can still become of use, newest first; nothing across tenants."""
+        if instance.tenant != user.tenant:
+            return []
+        return await self._store.about(transaction, user.tenant, user.user, _subject(operation, instance), LIVE)
+
+    def _fitting(
+        self, live: Sequence[Request], operation: str, instance: ResourceInstance, now: datetime
+    ) -> Request | None:
+        rule = self._model.operation_rule(operation, instance.ref.type)
+        if rule is None:
+            return None
+        return next((request for request in live if open_at(request, now) and holds(rule, request, instance)), None)
+
+
+def open_at(request: Request, now: datetime) -> bool:
+    """Approved, and neither used nor lapsed."""
+    return request.status is RequestStatus.APPROVED and not lapsed(request, now)
+
+
+def holds(rule: OperationRule, request: Request, instance: ResourceInstance) -> bool:
+    """Whether what was pinned still stands as the policy wants it.
+
+    What the policy has come to pin since was not approved, so it does not hold; what it pins no more must be as it was.
+    """
+    names = {*rule.pinned, *request.arguments}
+    return all(
+        name in instance.attributes
+        and name in request.arguments
+        and compare(rule.pinned.get(name, "equals"), instance.attributes[name], request.arguments[name])
+        for name in names
+    )
+
+
+def _subject(operation: str, instance: ResourceInstance) -> Subject:
+    return Subject(RequestKind.OPERATION_APPROVAL, instance.ref, None, operation)
+
+
+_MISMATCH = ("approval_mismatch", "What was approved is not what would be done now; the price, for one, may be higher.")
+
+
+def _outcome(last: Request | None) -> tuple[str, str]:
+    """Code and sentence for an operation that has no live request, from what became of the last one."""
+    if last is None or last.status is RequestStatus.CANCELLED:
+        return "approval_needed", "This needs a one-time approval."
+    if last.status is RequestStatus.USED:
+        return "approval_used", "The approval has been used; it was for once."
+    if last.status is RequestStatus.DENIED:
+        return "approval_denied", "A reviewer has denied this."
+    if verdict(last) is None:
+        return "approval_expired", "Your request expired before anybody decided it."
+    return "approval_expired", "The approval has expired."
