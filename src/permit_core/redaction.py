@@ -42,24 +42,30 @@ def _mapping(values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
 
 
 def _value(value: Any, depth: int) -> Any:
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _text(value, MAX_TEXT)
-        case int():
-            return value if -_MAX_NUMBER <= value < _MAX_NUMBER else "[huge number]"
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Mapping() | list() | tuple() if depth <= 1:
-            return "[nested too deeply]"
-        case Mapping():
-            return _mapping(value, depth - 1)
-        case list() | tuple():
-            items = [_value(item, depth - 1) for item in value[:MAX_ITEMS]]
-            return items if len(value) <= MAX_ITEMS else [*items, f"{len(value) - MAX_ITEMS} more"]
-        case _:
-            return f"[{type(value).__name__}]"
+    if isinstance(value, str):
+        return _text(value, MAX_TEXT)
+    if value is None or isinstance(value, bool | int | float):
+        return _number(value)
+    if isinstance(value, Mapping | list | tuple):
+        return _container(value, depth - 1)
+    return f"[{type(value).__name__}]"
+
+
+def _number(value: float | None) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not -_MAX_NUMBER <= value < _MAX_NUMBER:
+        return "[huge number]"
+    return value
+
+
+def _container(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> Any:
+    if depth <= 0:
+        return "[nested too deeply]"
+    if isinstance(value, Mapping):
+        return _mapping(value, depth)
+    items = [_value(item, depth) for item in value[:MAX_ITEMS]]
+    return items if len(value) <= MAX_ITEMS else [*items, f"{len(value) - MAX_ITEMS} more"]
 
 
 def _text(text: str, longest: int) -> str:

@@ -30,7 +30,7 @@ async def write(transaction: Transaction, body: str) -> None:
 
 
 async def count(transaction: Transaction) -> int:
-    return (await transaction.execute(text("SELECT count(*) FROM notes"))).scalar_one()
+    return int((await transaction.execute(text("SELECT count(*) FROM notes"))).scalar_one())
 
 
 async def test_what_a_transaction_wrote_is_there_when_its_body_ends(notes: Database) -> None:
@@ -41,10 +41,13 @@ async def test_what_a_transaction_wrote_is_there_when_its_body_ends(notes: Datab
 
 
 async def test_nothing_of_a_body_that_raises_is_there(notes: Database) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def write_and_fail() -> None:
         async with notes.transaction() as transaction:
             await write(transaction, "lost")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await write_and_fail()
     async with notes.reading() as reading:
         assert await count(reading) == 0
 
@@ -71,7 +74,7 @@ async def test_a_reader_sees_one_state_and_does_not_wait_for_a_writer(notes: Dat
 
 
 async def test_a_reader_cannot_write(notes: Database) -> None:
-    with pytest.raises(StoreError, match="read-?only"):
+    with pytest.raises(StoreError, match=r"read-?only"):
         async with notes.reading() as reading:
             await write(reading, "no")
     async with notes.transaction() as transaction:
@@ -137,10 +140,13 @@ async def test_a_write_transaction_within_one_is_an_error_at_once_and_not_a_dead
 
 
 async def test_a_violated_constraint_reaches_the_store_that_declared_it(notes: Database) -> None:
-    with pytest.raises(IntegrityError):
+    async def write_twice() -> None:
         async with notes.transaction() as transaction:
             await write(transaction, "once")
             await write(transaction, "once")
+
+    with pytest.raises(IntegrityError):
+        await write_twice()
 
 
 async def test_a_wrong_statement_is_a_store_error_without_its_values(notes: Database) -> None:

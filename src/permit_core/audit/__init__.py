@@ -1,0 +1,1 @@
+"""Remembering: an append-only log in which every record is bound to the one before."""

@@ -63,8 +63,11 @@ class AuditLog:
         await transaction.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=previous))
 
     async def record(self, *events: AuditEvent) -> None:
-        """Record events that have no effect of their own, in a write transaction of their own; errors as
-        :meth:`append`."""
+        """Record events that have no effect of their own, in a write transaction of their own.
+
+        Raises:
+            TypeError, ValueError, StoreError: as :meth:`append`.
+        """
         async with self._database.transaction() as transaction:
             await self.append(transaction, *events)
 
@@ -83,11 +86,18 @@ class AuditLog:
             query = select(*_RAW).where(audit_records.c.seq > after_seq, _is_event(event))
             return [_record(row) for row in await reading.execute(query.order_by(audit_records.c.seq).limit(limit))]
 
-    async def latest(self, limit: int = 10, event: str | None = None) -> list[AuditRecord]:
-        """The last records, oldest first, at most ``limit``; ``event`` as in :meth:`records`."""
+    async def latest(
+        self, limit: int = 10, event: str | None = None, up_to_seq: int | None = None
+    ) -> list[AuditRecord]:
+        """The last records, of those up to ``up_to_seq`` when it is given: oldest first, at most ``limit``.
+
+        ``event`` is as in :meth:`records`.
+        """
+        newest_first = select(*_RAW).where(_is_event(event)).order_by(audit_records.c.seq.desc()).limit(limit)
+        if up_to_seq is not None:
+            newest_first = newest_first.where(audit_records.c.seq <= up_to_seq)
         async with self._database.reading() as reading:
-            query = select(*_RAW).where(_is_event(event)).order_by(audit_records.c.seq.desc()).limit(limit)
-            return [_record(row) for row in await reading.execute(query)][::-1]
+            return [_record(row) for row in await reading.execute(newest_first)][::-1]
 
     async def verify(self) -> VerifyReport:
         """Recompute the whole chain, over one state of the log.
@@ -155,7 +165,16 @@ def _stored(row: Row[Any]) -> Link:
         except ValueError:
             at = _NEVER
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return Link(row.seq, at, *(str(part) for part in row[2:]))
+    return Link(
+        row.seq,
+        at,
+        str(row.event),
+        str(row.actor),
+        str(row.tenant),
+        str(row.body),
+        str(row.previous_hash),
+        str(row.hash),
+    )
 
 
 def _record(row: Row[Any]) -> AuditRecord:

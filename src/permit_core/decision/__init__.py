@@ -1,0 +1,1 @@
+"""Deciding: the decision point of this process."""

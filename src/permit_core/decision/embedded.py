@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-
-import structlog
+import logging
 
 from permit_core.access import Check, Decision, Effect, ReasonCode
 from permit_core.database import Database, Transaction
@@ -15,7 +14,7 @@ from permit_core.stores.facts import FactStore, FactsVersion
 
 TIMEOUT_SECONDS = 5.0
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedPdp:
@@ -49,16 +48,16 @@ class EmbeddedPdp:
         try:
             async with asyncio.timeout(self._timeout_seconds), self._database.joined(transaction) as reading:
                 facts = await self._facts(reading)
-        except Exception:  # noqa: BLE001 - whatever keeps us from knowing the facts, the answer is no
-            log.exception("decision failed", checks=len(checks))
+        except Exception:  # whatever keeps us from knowing the facts, the answer is no
+            logger.exception("the facts could not be read: %d checks are denied", len(checks))
             return [_FAILED] * len(checks)
         return [self._decide(check, facts) for check in checks]
 
     def _decide(self, check: Check, facts: Facts) -> Decision:
         try:
             return decide(self._model, facts, check)
-        except Exception:  # noqa: BLE001 - a question the engine cannot answer is answered with no
-            log.exception("decision failed", action=check.action, resource=str(check.resource))
+        except Exception:  # a question the engine cannot answer is answered with no
+            logger.exception("a check could not be decided and is denied")
             return _FAILED
 
     async def _facts(self, transaction: Transaction) -> Facts:

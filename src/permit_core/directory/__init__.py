@@ -1,0 +1,1 @@
+"""Who and what there is: users, tenants, instances, roles, relationships."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict
-
-import structlog
 
 from permit_core.access import ResourceRef
 from permit_core.clock import Clock
@@ -26,7 +25,7 @@ from permit_core.views import plain
 SYSTEM = "system"
 SEED = "facts"
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class SqlDirectory:
@@ -231,7 +230,9 @@ class SqlDirectory:
             before = await self._facts.seed_digest(writing, SEED)
             if before is not None:
                 if before != digest:
-                    log.warning("the facts file has changed since this database was started with it; not loaded again")
+                    logger.warning(
+                        "the facts file has changed since this database was started with it; not loaded again"
+                    )
                 return False
             await self._load(facts, writing, actor)
             await self._facts.mark_seeded(writing, SEED, digest, self._clock())

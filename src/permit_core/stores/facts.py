@@ -35,8 +35,11 @@ class FactsVersion:
 
 
 class FactStore:
-    """Facts as rows. It checks nothing against the policy; every write needs the caller's write transaction, and
-    whoever changes a fact calls :meth:`bump` in it."""
+    """Facts as rows.
+
+    It checks nothing against the policy; every write needs the caller's write transaction, and whoever changes a fact
+    calls :meth:`bump` in it.
+    """
 
     async def version(self, transaction: Transaction) -> FactsVersion:
         """The state that this transaction sees."""
