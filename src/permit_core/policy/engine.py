@@ -6,6 +6,7 @@ sets. When none grants, the policy may say that a human can be asked; otherwise 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy, ResourceRef
@@ -40,7 +41,7 @@ def _deny(code: ReasonCode, *chain: str) -> Decision:
 
 
 def _unanswerable(model: PolicyModel, facts: Facts, check: Check) -> Decision | None:
-    """A denial when the question names something that is not there. The names asked for are not repeated."""
+    """A denial when the question names something that is not there. Names that are not there are not repeated."""
     resource = check.resource
     if model.resource_type(resource.type) is None:
         return _deny(ReasonCode.NO_SUCH_RESOURCE, "the policy has no such resource type")
@@ -91,11 +92,12 @@ class _Question:
 
     def _by_instance_role(self) -> Decision | None:
         if self._instance is None:
+            self._looked_for.append("roles on instances do not answer a question about a whole type")
             return None
         grants = self._model.index.instance_grants.get(self._key, ())
         check = self._check
         roles = [grant.role for grant in grants]
-        holding = find_holding(self._model, self._facts, check.user, check.tenant, check.resource, roles)
+        holding = find_holding(self._model, self._facts, check, roles)
         if holding is None:
             self._miss("role, direct or derived,", roles, f"on {check.resource}")
             return None
@@ -140,34 +142,32 @@ class _Question:
             return None
         return [f"user {check.user} is in {rule.user_set}: {'; '.join(holding_lines(rule.users, scope))}"]
 
-    def _held_lines(self, roles: list[str]) -> list[str] | None:
+    def _held_lines(self, roles: Sequence[str]) -> list[str] | None:
         if self._instance is None:
             return None
         check = self._check
-        holding = find_holding(self._model, self._facts, check.user, check.tenant, check.resource, roles)
+        holding = find_holding(self._model, self._facts, check, roles)
         return None if holding is None else list(holding.lines(check.user))
 
     def _by_approval(self) -> Decision | None:
-        rule = self._model.operation_rule(self._check.action, self._check.resource.type)
-        if rule is None or self._instance is None:
+        operation = self._model.index.operations.get(self._key)
+        if operation is None or self._instance is None:
             return None
-        # Sorted: of several roles that would do, the chain always names the same one.
-        lines = self._held_lines(sorted(rule.asked_by))
+        lines = self._held_lines(operation.asked_by)
         if lines is None:
-            self._miss("role that may ask for an approval,", sorted(rule.asked_by), f"on {self._check.resource}")
+            self._miss("role, direct or derived,", operation.asked_by, f"on {self._check.resource} to ask for approval")
             return None
-        place = f"operation_approvals.{self._model.operation_approvals.index(rule)}"
-        chain = (*self._looked_for, *lines, f"its holders may ask to {rule.operation} once ({place})")
-        remedy = Remedy("operation_approval", str(self._check.resource), operation=rule.operation)
-        return Decision(Effect.REQUIRE_APPROVAL, ReasonCode.APPROVAL_NEEDED, place, chain, (remedy,))
+        chain = (*self._looked_for, *lines, f"that role may ask for {self._permission} once ({operation.rule})")
+        remedy = Remedy("operation_approval", str(self._check.resource), operation=self._check.action)
+        return Decision(Effect.REQUIRE_APPROVAL, ReasonCode.APPROVAL_NEEDED, operation.rule, chain, (remedy,))
 
     def _granted(self, grant: Grant) -> str:
         through = "" if grant.through == grant.role else f" by extending {grant.through}"
         return f"role {grant.role} grants {self._permission}{through} ({grant.rule})"
 
-    def _miss(self, what: str, roles: list[str], where: str) -> None:
+    def _miss(self, what: str, roles: Sequence[str], where: str) -> None:
         if roles:
-            self._looked_for.append(f"no {what} {where} that helps (looked for: {', '.join(roles)})")
+            self._looked_for.append(f"no {what} {where} (looked for: {', '.join(roles)})")
         else:
             self._looked_for.append(f"no {what} in the policy grants {self._permission}")
 

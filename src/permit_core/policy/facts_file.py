@@ -5,94 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
-
-from permit_core.access import USER_KEY, ResourceRef
+from permit_core.access import ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.errors import InvalidInput
 from permit_core.policy.facts import Facts
+from permit_core.policy.facts_schema import FactsDocument, FactsSections, TenantEntry
 from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import MarkedDocument, Path, read_marked
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.operators import KIND_OF_TYPE, kind_of
-from permit_core.policy.schema import Key, Part, Text
-
-
-def _check_user_key(value: Any) -> Any:
-    if not isinstance(value, str) or not USER_KEY.match(value):
-        raise PydanticCustomError("key", "a user key of letters, digits and | @ + - . _; quote a number")
-    return value
-
-
-def _check_instance(value: Any) -> Any:
-    try:
-        ref = ResourceRef.parse(value) if isinstance(value, str) else None
-    except InvalidInput:
-        ref = None
-    if ref is None or ref.key is None:
-        raise PydanticCustomError("key", "an instance in the form type:key")
-    return value
-
-
-UserKey = Annotated[str, BeforeValidator(_check_user_key)]
-InstanceText = Annotated[str, BeforeValidator(_check_instance)]
-
-
-class TenantEntry(Part):
-    """A tenant."""
-
-    key: Key
-    name: Text
-
-
-class UserEntry(Part):
-    """A user."""
-
-    key: UserKey
-    first_name: Text
-    last_name: str = ""
-    email: str = ""
-    attributes: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class InstanceEntry(Part):
-    """A resource instance."""
-
-    resource: Key
-    key: Key
-    tenant: Key | None = None
-    attributes: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class TupleEntry(Part):
-    """``subject`` stands in ``relation`` to ``object``."""
-
-    subject: InstanceText
-    relation: Key
-    object: InstanceText
-    tenant: Key | None = None
-
-
-class AssignmentEntry(Part):
-    """A role, tenant-wide unless ``resource_instance`` is given."""
-
-    user: UserKey
-    role: Key
-    resource_instance: InstanceText | None = None
-    tenant: Key | None = None
-
-
-class FactsDocument(Part):
-    """The closed shape of a facts file."""
-
-    tenants: tuple[TenantEntry, ...] = Field(min_length=1)
-    users: tuple[UserEntry, ...] = ()
-    resource_instances: tuple[InstanceEntry, ...] = ()
-    relationship_tuples: tuple[TupleEntry, ...] = ()
-    role_assignments: tuple[AssignmentEntry, ...] = ()
+from permit_core.policy.schema import Attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,46 +45,59 @@ def load_facts(path: str | FilePath, model: PolicyModel | None = None) -> FactsF
         PolicyFileError: the first thing in the file that is wrong.
     """
     document = read_marked(path)
-    return facts_of(document, read_shape(document, FactsDocument), (), model)
+    return facts_with(FactsFile((), (), (), (), ()), document, read_shape(document, FactsDocument), (), model)
 
 
-def facts_of(document: MarkedDocument, shape: FactsDocument, at: Path, model: PolicyModel | None) -> FactsFile:
-    """The facts of a document whose facts stand at ``at``.
+def facts_with(
+    base: FactsFile, document: MarkedDocument, more: FactsSections, at: Path = (), model: PolicyModel | None = None
+) -> FactsFile:
+    """``base`` and the facts of ``more``, which stand at ``at`` in ``document``.
 
     Raises:
         PolicyFileError: an entry contradicts another, or the policy.
     """
-    tenants = [tenant.key for tenant in shape.tenants]
-    only = tenants[0] if len(tenants) == 1 else ""
+    tenants = (*base.tenants, *more.tenants)
+    first = tenants[0].key
     result = FactsFile(
-        tenants=shape.tenants,
-        users=tuple(User(**entry.model_dump()) for entry in shape.users),
-        instances=tuple(
-            ResourceInstance(ResourceRef(entry.resource, entry.key), entry.tenant or only, entry.attributes)
-            for entry in shape.resource_instances
+        tenants=tenants,
+        users=base.users + tuple(User(**entry.model_dump()) for entry in more.users),
+        instances=base.instances
+        + tuple(
+            ResourceInstance(ResourceRef(entry.resource, entry.key), entry.tenant or first, entry.attributes)
+            for entry in more.resource_instances
         ),
-        assignments=tuple(
+        assignments=base.assignments
+        + tuple(
             RoleAssignment(
                 entry.user,
                 entry.role,
-                entry.tenant or only,
+                entry.tenant or first,
                 ResourceRef.parse(entry.resource_instance) if entry.resource_instance else None,
             )
-            for entry in shape.role_assignments
+            for entry in more.role_assignments
         ),
-        tuples=tuple(
+        tuples=base.tuples
+        + tuple(
             RelationshipTuple(
-                ResourceRef.parse(entry.subject), entry.relation, ResourceRef.parse(entry.object), entry.tenant or only
+                ResourceRef.parse(entry.subject), entry.relation, ResourceRef.parse(entry.object), entry.tenant or first
             )
-            for entry in shape.relationship_tuples
+            for entry in more.relationship_tuples
         ),
     )
-    for path, expected in (*_contradictions(result), *(_strangers(result, model) if model else ())):
-        raise document.error((*at, *path), expected)
+    known = {
+        "tenants": len(base.tenants),
+        "users": len(base.users),
+        "resource_instances": len(base.instances),
+        "role_assignments": len(base.assignments),
+        "relationship_tuples": len(base.tuples),
+    }
+    for (section, place, *rest), expected in (*_contradictions(result), *(_strangers(result, model) if model else ())):
+        raise document.error((*at, section, place - known[section], *rest), expected)
     return result
 
 
-Complaint = tuple[Path, str]
+Complaint = tuple[tuple[str, int, *tuple[str, ...]], str]
+"""Section, place in it, keys below; and what was expected there."""
 
 
 def _contradictions(facts: FactsFile) -> Iterator[Complaint]:
@@ -206,15 +142,15 @@ def _once(section: str, keys: list[str]) -> Iterator[Complaint]:
 def _strangers(facts: FactsFile, model: PolicyModel) -> Iterator[Complaint]:
     """Entries that the policy has no word for."""
     for place, user in enumerate(facts.users):
-        at: Path = ("users", place, "attributes")
-        yield from _attributes(at, user.attributes, {name: a.type for name, a in model.user_attributes.items()})
+        for name, expected in _attributes(user.attributes, model.user_attributes):
+            yield ("users", place, "attributes", name), expected
     for place, instance in enumerate(facts.instances):
         kind = model.resource_type(instance.ref.type)
         if kind is None:
             yield ("resource_instances", place, "resource"), "expected a resource type of the policy"
             continue
-        at = ("resource_instances", place, "attributes")
-        yield from _attributes(at, instance.attributes, {name: a.type for name, a in kind.attributes.items()})
+        for name, expected in _attributes(instance.attributes, kind.attributes):
+            yield ("resource_instances", place, "attributes", name), expected
     for place, link in enumerate(facts.tuples):
         if model.relation_subject(link.object.type, link.relation) != link.subject.type:
             yield (
@@ -229,9 +165,9 @@ def _strangers(facts: FactsFile, model: PolicyModel) -> Iterator[Complaint]:
             yield ("role_assignments", place, "role"), f"expected a role of {given.resource.type}"
 
 
-def _attributes(at: Path, values: Mapping[str, Any], declared: Mapping[str, Any]) -> Iterator[Complaint]:
+def _attributes(values: Mapping[str, Any], declared: Mapping[str, Attribute]) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if name not in declared:
-            yield (*at, name), "expected an attribute that the policy declares"
-        elif KIND_OF_TYPE[declared[name]] not in {None, kind_of(value)}:
-            yield (*at, name), f"expected a value of type {declared[name]}"
+            yield name, "expected an attribute that the policy declares"
+        elif KIND_OF_TYPE[declared[name].type] not in {None, kind_of(value)}:
+            yield name, f"expected a value of type {declared[name].type}"

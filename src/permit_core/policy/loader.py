@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -35,7 +36,7 @@ def policy_errors(path: str | FilePath) -> list[PolicyFileError]:
     try:
         PolicyModel.model_validate(document.value)
     except ValidationError as error:
-        return _in_order(document, error)
+        return _in_order(document, error, PolicyModel)
     return []
 
 
@@ -48,15 +49,15 @@ def read_shape(document: MarkedDocument, shape: type[Shape]) -> Shape:
     try:
         return shape.model_validate(document.value)
     except ValidationError as error:
-        raise _in_order(document, error)[0] from None
+        raise _in_order(document, error, shape)[0] from None
 
 
-def _in_order(document: MarkedDocument, error: ValidationError) -> list[PolicyFileError]:
-    found = [each for details in error.errors() for each in _translated(document, details)]
+def _in_order(document: MarkedDocument, error: ValidationError, shape: type[BaseModel]) -> list[PolicyFileError]:
+    found = [each for details in error.errors() for each in _translated(document, details, shape)]
     return sorted(found, key=lambda each: each.line or 0)
 
 
-def _translated(document: MarkedDocument, details: ErrorDetails) -> Iterator[PolicyFileError]:
+def _translated(document: MarkedDocument, details: ErrorDetails, shape: type[BaseModel]) -> Iterator[PolicyFileError]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, PolicyFaults):
         for fault in cause.faults:
@@ -64,32 +65,40 @@ def _translated(document: MarkedDocument, details: ErrorDetails) -> Iterator[Pol
         return
     # "[key]" is pydantic's mark for "the key itself".
     path: Path = tuple(part for part in details["loc"] if part != "[key]")
-    yield document.error(path, _expected(details, document, path))
+    if details["type"] == "extra_forbidden":
+        known = ", ".join(_fields_at(shape, path[:-1]))
+        yield document.error(path, f"expected one of the keys {known}; found {path[-1]!r}")
+    else:
+        yield document.error(path, _expected(details))
 
 
-def _expected(details: ErrorDetails, document: MarkedDocument, path: Path) -> str:
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "missing":
-        return "expected this key; it is missing"
-    if kind == "extra_forbidden":
-        return "expected only keys that the language has; this is none of them"
-    if kind in {"key", "duration"}:
-        return f"expected {details['msg']}"
-    if kind == "literal_error":
+_EXPECTED = {
+    "missing": "expected this key; it is missing",
+    "too_short": "expected something that is not empty",
+    "string_too_short": "expected a text that is not empty",
+    "string_type": "expected a text; quote a number",
+    "bool_type": "expected true or false",
+    "tuple_type": "expected a list",
+    "frozen_set_type": "expected a list",
+    "mapping_type": "expected a mapping",
+    "model_type": "expected a mapping",
+}
+
+
+def _expected(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if "expected" in context:
         return f"expected {context['expected']}"
-    if kind in {"too_short", "string_too_short"}:
-        return "expected something that is not empty"
-    if kind == "value_error":
-        return f"expected {context['error']}"
-    return f"{details['msg'][0].lower()}{details['msg'][1:]}; found {_kind(document, path)}"
+    return _EXPECTED.get(details["type"], f"expected {details['msg']}")
 
 
-def _kind(document: MarkedDocument, path: Path) -> str:
-    value: Any = document.value
+def _fields_at(shape: Any, path: Path) -> list[str]:
+    """The keys that a closed shape has at ``path``."""
     for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return "something else"
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
-    return names.get(type(value), "a number")
+        if isinstance(shape, type) and issubclass(shape, BaseModel):
+            shape = shape.model_fields[str(part)].annotation
+        else:  # a mapping's values, a list's items
+            shape = get_args(shape)[-1 if get_origin(shape) is Mapping else 0]
+        if get_origin(shape) in {Union, UnionType}:  # something, or nothing
+            shape = get_args(shape)[0]
+    return list(shape.model_fields)

@@ -64,7 +64,7 @@ class _JsonLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose, without aliases."""
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are not allowed; write the value out", problem_mark=mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from permit_core.policy.conditions import Condition, parse_condition
+from permit_core.policy.condition_reader import parse_condition
+from permit_core.policy.conditions import Condition
 from permit_core.policy.marked_yaml import dotted
 from permit_core.policy.references import declared_attributes
 from permit_core.policy.schema import PolicyDocument
@@ -45,13 +46,22 @@ class IndexedSetRule:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedOperation:
+    """An operation that can be approved once, for holders of one of the roles ``asked_by`` (sorted)."""
+
+    rule: str
+    asked_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyIndex:
-    """Keys are (type, action), except for ``derivations``, which are by (type, role)."""
+    """Keys are (type, action), except for ``derivations``, by (type, role), and ``tools``, by tenant role."""
 
     tenant_grants: Mapping[tuple[str, str], tuple[Grant, ...]]
     instance_grants: Mapping[tuple[str, str], tuple[Grant, ...]]
     derivations: Mapping[tuple[str, str], tuple[DerivedFrom, ...]]
     set_rules: Mapping[tuple[str, str], tuple[IndexedSetRule, ...]]
+    operations: Mapping[tuple[str, str], IndexedOperation]
     tools: Mapping[str, frozenset[str]]
 
 
@@ -62,6 +72,12 @@ def build_index(document: PolicyDocument) -> PolicyIndex:
         instance_grants=_instance_grants(document),
         derivations=_derivations(document),
         set_rules=_set_rules(document),
+        operations={
+            (rule.resource, rule.operation): IndexedOperation(
+                f"operation_approvals.{number}", tuple(sorted(rule.asked_by))
+            )
+            for number, rule in enumerate(document.operation_approvals)
+        },
         tools=_tools(document),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from permit_core.policy.conditions import ConditionFault, Declared, parse_condition
+from permit_core.policy.condition_reader import ConditionFault, Declared, parse_condition
 from permit_core.policy.marked_yaml import Path
 from permit_core.policy.operators import OPERATORS
 from permit_core.policy.schema import AttributeType, PolicyDocument, ResourceType, SetRule

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, ResourceRef
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.policy_index import DerivedFrom
@@ -48,42 +48,39 @@ class Holding:
             yield f"so user {user} has role {step.gives} on {step.ref} ({step.by.rule})"
 
 
-def find_holding(
-    model: PolicyModel, facts: Facts, user: str, tenant: str, ref: ResourceRef, roles: Iterable[str]
-) -> Holding | None:
-    """The shortest way in which the user holds one of ``roles`` on ``ref``; None when it holds none of them.
+def find_holding(model: PolicyModel, facts: Facts, check: Check, roles: Sequence[str]) -> Holding | None:
+    """The shortest way in which the user of a check holds one of ``roles`` on its instance; None when there is none.
 
     A derivation has one premise, "a role on a linked instance", so this is a search from what is asked for back to what
     was given. Every (instance, role) is visited once: circles of tuples or of derivations end by themselves.
     """
-    wanted = tuple(roles)
-    direct = facts.direct_roles(user, tenant, ref)
-    for role in wanted:
+    ref = check.resource
+    direct = facts.direct_roles(check.user, check.tenant, ref)
+    for role in roles:
         if role in direct:
             return Holding(role, role, ref)
-    seen = {(ref, role) for role in wanted}
-    todo = deque((ref, role, ()) for role in wanted)  # type: deque[tuple[ResourceRef, str, tuple[Derived, ...]]]
+    seen = {(ref, role) for role in roles}
+    todo: deque[tuple[ResourceRef, str, tuple[Derived, ...]]] = deque((ref, role, ()) for role in roles)
     while todo:
         on, role, steps = todo.popleft()
         if len(steps) == MAX_STEPS:
             continue
-        for step in _premises(model, facts, user, tenant, on, role):
+        for step in _premises(model, facts, check, on, role):
             source = (step.subject, step.by.role)
             if source in seen:
                 continue
             seen.add(source)
             chain = (step, *steps)
-            if step.by.role in facts.direct_roles(user, tenant, step.subject):
+            if step.by.role in facts.direct_roles(check.user, check.tenant, step.subject):
                 return Holding(chain[-1].gives, step.by.role, step.subject, chain)
             todo.append((*source, chain))
     return None
 
 
-def _premises(
-    model: PolicyModel, facts: Facts, user: str, tenant: str, on: ResourceRef, role: str
-) -> Iterator[Derived]:
+def _premises(model: PolicyModel, facts: Facts, check: Check, on: ResourceRef, role: str) -> Iterator[Derived]:
+    """What would give ``role`` on ``on``, one step back."""
     for by in model.index.derivations.get((on.type, role), ()):
-        if by.unless_direct and facts.direct_roles(user, tenant, on):
+        if by.unless_direct and facts.direct_roles(check.user, check.tenant, on):
             continue
         for subject in facts.subjects_of(on, by.relation):
             # Both ends of a tuple are in its tenant, and it was reached from an instance of this tenant.

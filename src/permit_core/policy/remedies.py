@@ -21,8 +21,7 @@ def find_remedies(
     A role is offered when the user may ask for it, it stands on the instance or on something above it, and with it the
     same check would no longer be denied.
 
-    Args:
-        decide: the bare decision on the check under other facts; it must look for no remedies of its own.
+    ``decide`` gives the bare decision on the check under other facts; it must look for no remedies of its own.
     """
     held = facts.direct_roles(check.user, check.tenant, None)
     rules = [rule for rule in model.access_requests if rule.asked_by.intersection(held)]
