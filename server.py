@@ -1,0 +1,247 @@
+"""The chat backend: log-in over HTTP, the chat over a WebSocket.
+
+Start it with ``uv run server.py`` (``--host``, ``--port``), ``fastapi dev server.py`` or ``uvicorn server:app``.
+Nothing is opened at import. What it serves is in ``src/family_food``; the protocol is in docs/chat-protocol.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket, status
+from fastapi.responses import JSONResponse
+from fastapi.security import OAuth2PasswordRequestForm
+from mcp import StdioServerParameters
+
+from family_food.accounts import ChatUser
+from family_food.backend import ChatBackend, open_backend
+from family_food.body_limit import BodyLimit
+from family_food.chat_session import SHUTDOWN, ChatSession, Ending
+from family_food.conversation import Conversation
+from family_food.farewell import before_shutdown
+from family_food.incidents import apology, log_incident
+from family_food.models.port import Model
+from family_food.origins import origin_allowed
+from family_food.tokens import TokenClaims
+from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany
+from permit_core.ports.record import AuditEvent
+from permit_core.settings import Settings
+from utils import bearer_token, get_current_websocket_user, get_user, verify_password
+
+logger = logging.getLogger(__name__)
+
+MAX_SESSIONS_PER_USER = 8
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+"""Up to here an oversized frame gets an ``error`` and the session goes on; beyond, the socket is closed with 1009."""
+SHUTDOWN_SECONDS = 10
+
+
+class ConnectionManager:
+    """The open sessions. Two windows of one user are two of them."""
+
+    def __init__(self) -> None:
+        self.active_connections: dict[str, ChatSession] = {}
+        self._gone = asyncio.Condition()
+
+    def connect(self, session: ChatSession) -> None:
+        """From here on the session hears of what concerns its user."""
+        self.active_connections[session.id] = session
+
+    async def disconnect(self, session: ChatSession) -> None:
+        """It is over."""
+        self.active_connections.pop(session.id, None)
+        async with self._gone:
+            self._gone.notify_all()
+
+    def sessions_of(self, user: str, tenant: str) -> list[ChatSession]:
+        """The open sessions of a user."""
+        who = (user, tenant)
+        every = self.active_connections.values()
+        return [s for s in every if (s.user.principal.user, s.user.principal.tenant) == who]
+
+    async def close_all(self, ending: Ending) -> None:
+        """End every session, and wait until they are gone; not for ever."""
+        for session in list(self.active_connections.values()):
+            session.stop(ending)
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS), self._gone:
+                await self._gone.wait_for(lambda: not self.active_connections)
+        except TimeoutError:
+            logger.warning("%d sessions did not end in time", len(self.active_connections))
+
+
+router = APIRouter()
+
+
+def _backend(request: Request) -> ChatBackend:
+    backend: ChatBackend = request.app.state.backend
+    return backend
+
+
+Backend = Annotated[ChatBackend, Depends(_backend)]
+
+
+@router.post("/token")
+async def login_for_access_token(
+    request: Request, form_data: Annotated[OAuth2PasswordRequestForm, Depends()], backend: Backend
+) -> dict[str, str | int]:
+    """Log in with user name and password."""
+    audit, address = backend.core.audit, request.client.host if request.client else "unknown"
+    seen = {"username": form_data.username[:100], "address": address}
+    try:
+        await backend.login_limit.attempt(form_data.username, address)
+    except TooMany as error:
+        await audit.record(AuditEvent("login.limited", "unknown", backend.settings.tenant, seen))
+        detail = f"{error.message} {error.hint}"
+        raise HTTPException(
+            status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
+        ) from None
+    account = await get_user(backend.accounts, form_data.username)
+    if not await verify_password(form_data.password, account.hashed_password if account else None) or account is None:
+        await audit.record(AuditEvent("login.failed", "unknown", backend.settings.tenant, seen))
+        raise _unauthorized("Incorrect username or password")
+    issued = backend.tokens.issue(account.username)
+    body = {**seen, "token": issued.claims.token_id}
+    await audit.record(AuditEvent("login.succeeded", account.user, backend.settings.tenant, body))
+    return issued.as_dict()
+
+
+@router.post("/token/refresh")
+async def refresh_access_token(request: Request, backend: Backend) -> dict[str, str | int]:
+    """A new token for whoever holds one that is still good."""
+    try:
+        claims = backend.tokens.verify(bearer_token(request))
+        user = await backend.accounts.chat_user(claims.username)
+        if user is None:
+            raise _unauthorized("Log in again.")
+        issued = backend.tokens.issue(claims.username, claims.login_at)
+    except Forbidden as error:
+        raise _unauthorized(f"{error.message} {error.hint}") from None
+    body = {"token": issued.claims.token_id, "from": claims.token_id}
+    who = user.principal
+    await backend.core.audit.record(AuditEvent("login.refreshed", who.user, who.tenant, body))
+    return issued.as_dict()
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(backend: Backend) -> JSONResponse:
+    """The database answers and sessions hear of decisions."""
+    try:
+        async with asyncio.timeout(5):
+            ready = await backend.ready()
+    except (StoreError, TimeoutError):
+        ready = False
+    return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
+
+
+@router.websocket("/ws/chat")
+async def websocket_chat(websocket: WebSocket) -> None:
+    """The chat of one person, in one window."""
+    backend: ChatBackend = websocket.app.state.backend
+    manager: ConnectionManager = websocket.app.state.manager
+    headers = websocket.headers
+    if not origin_allowed(headers.get("origin"), headers.get("host"), backend.settings.allowed_origins):
+        await websocket.close(status.WS_1008_POLICY_VIOLATION)
+        return
+    current_user = await get_current_websocket_user(websocket, backend.tokens, backend.accounts)
+    if not current_user:
+        await websocket.close(status.WS_1008_POLICY_VIOLATION)
+        return
+    user, claims = current_user
+    if len(manager.sessions_of(user.principal.user, user.principal.tenant)) >= MAX_SESSIONS_PER_USER:
+        await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
+        return
+    session = await _session(backend, websocket, user, claims)
+    manager.connect(session)
+    try:
+        await websocket.accept()
+        await session.run()
+    finally:
+        await manager.disconnect(session)
+
+
+async def _session(backend: ChatBackend, websocket: WebSocket, user: ChatUser, claims: TokenClaims) -> ChatSession:
+    conversation_id = await backend.conversations.create(user.principal)
+    return ChatSession(backend, websocket, user, claims, Conversation(conversation_id, backend.conversations))
+
+
+def _unauthorized(detail: str) -> HTTPException:
+    return HTTPException(status.HTTP_401_UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
+
+
+async def _internal_error(request: Request, error: Exception) -> JSONResponse:
+    incident = log_incident(error, f"{request.method} {request.url.path}")
+    return JSONResponse({"detail": apology(incident)}, 500)
+
+
+def create_app(
+    load_settings: Callable[[], Settings] = Settings.load,
+    *,
+    model: Model | None = None,
+    tool_server: Callable[[str], StdioServerParameters] | None = None,
+) -> FastAPI:
+    """The application. Settings are read, and everything is opened, when it starts.
+
+    Args:
+        load_settings: where settings come from.
+        model: instead of the one the settings name.
+        tool_server: instead of the food server; answers how the tools of one user are started.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        manager = ConnectionManager()
+        settings = load_settings()
+        async with open_backend(settings, manager.sessions_of, model=model, tool_server=tool_server) as backend:
+            app.state.backend, app.state.manager = backend, manager
+            with before_shutdown(lambda: manager.close_all(SHUTDOWN)):
+                yield
+            await manager.close_all(SHUTDOWN)
+
+    app = FastAPI(title="Family food chat", lifespan=lifespan, exception_handlers={Exception: _internal_error})
+    app.add_middleware(BodyLimit)
+    app.include_router(router)
+    return app
+
+
+app = create_app()
+
+
+def main(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+) -> None:
+    """Serve the family food chat."""
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        ws_max_size=MAX_FRAME_BYTES,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        log_level=settings.log_level.lower(),
+        # X-Forwarded-For is believed only from proxies that were named: log-in limits go by address.
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

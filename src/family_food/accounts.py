@@ -1,0 +1,76 @@
+"""Who may log in, and who they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from family_food.tables import accounts
+from permit_core.database import Database
+from permit_core.identity import Principal
+from permit_core.ports.directory import Directory
+
+_MAX_USERNAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A log-in. ``user`` is the directory key of whom it belongs to."""
+
+    username: str
+    user: str
+    hashed_password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUser:
+    """Somebody whose token or password was verified.
+
+    Attributes:
+        roles: the tenant roles held now, sorted.
+    """
+
+    username: str
+    principal: Principal
+    roles: tuple[str, ...]
+
+    @property
+    def role(self) -> str:
+        """The roles in one word, for display."""
+        return ", ".join(self.roles)
+
+
+class Accounts:
+    """Reads accounts; seeding writes them.
+
+    Args:
+        tenant: the tenant that people act in.
+    """
+
+    def __init__(self, database: Database, directory: Directory, tenant: str) -> None:
+        self._database = database
+        self._directory = directory
+        self._tenant = tenant
+
+    async def find(self, username: str) -> Account | None:
+        """The account with exactly this name, or None."""
+        if not 1 <= len(username) <= _MAX_USERNAME or "\0" in username:
+            return None
+        wanted = select(accounts.c.username, accounts.c.user_key, accounts.c.hashed_password).where(
+            accounts.c.username == username
+        )
+        async with self._database.reading() as transaction:
+            row = (await transaction.execute(wanted)).one_or_none()
+        return None if row is None else Account(row.username, row.user_key, row.hashed_password)
+
+    async def chat_user(self, username: str) -> ChatUser | None:
+        """The person behind a log-in name as the directory knows them now; None when either is gone."""
+        account = await self.find(username)
+        if account is None:
+            return None
+        principal = await self._directory.principal(account.user, self._tenant)
+        if principal is None:
+            return None
+        roles = await self._directory.tenant_roles(account.user, self._tenant)
+        return ChatUser(account.username, principal, tuple(sorted(roles)))

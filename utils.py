@@ -1,0 +1,101 @@
+"""The guide's helper names, each a few lines over the packages that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from mcp.types import CallToolResult, Tool
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
+
+from family_food import passwords
+from family_food.accounts import Account, Accounts, ChatUser
+from family_food.food import open_food
+from family_food.models.port import ToolDeclaration
+from family_food.seed import seed
+from family_food.signing_key import signing_key
+from family_food.tokens import TokenClaims, Tokens
+from family_food.tool_session import ToolSession
+from family_food.toolbox import declarations
+from permit_core.errors import Forbidden
+from permit_core.policy.model import PolicyModel
+from permit_core.settings import Settings
+
+
+async def init_db(settings: Settings | None = None) -> None:
+    """Make the database, or bring it up to date, and fill a new one with the family, its restaurants and dishes."""
+    chosen = settings or Settings.load()
+    food = await open_food(chosen)
+    try:
+        await seed(food.core, chosen)
+    finally:
+        await food.close()
+
+
+async def get_user(accounts: Accounts, username: str) -> Account | None:
+    """The account with this log-in name."""
+    return await accounts.find(username)
+
+
+async def verify_password(plain_password: str, hashed_password: str | None) -> bool:
+    """Whether the password is right; takes as long when there is no such account and hence no hash."""
+    return await passwords.verify_password(plain_password, hashed_password)
+
+
+def create_access_token(
+    data: dict[str, str], expires_delta: timedelta | None = None, settings: Settings | None = None
+) -> str:
+    """A signed token for the user named by ``data["sub"]``."""
+    chosen = settings or Settings.load()
+    lifetime = expires_delta or timedelta(minutes=chosen.access_token_expire_minutes)
+    return Tokens(signing_key(chosen), lifetime.total_seconds()).issue(data["sub"]).access_token
+
+
+def bearer_token(connection: HTTPConnection) -> str:
+    """The token of an ``Authorization: Bearer`` header, or nothing."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def get_current_websocket_user(
+    websocket: WebSocket, tokens: Tokens, accounts: Accounts
+) -> tuple[ChatUser, TokenClaims] | None:
+    """Who opens this socket, by the verified token in its header; None when nobody we know does."""
+    try:
+        claims = tokens.verify(bearer_token(websocket))
+    except Forbidden:
+        return None
+    user = await accounts.chat_user(claims.username)
+    return None if user is None else (user, claims)
+
+
+def filter_tools_by_role(tools: Iterable[Tool], roles: Iterable[str], policy: PolicyModel) -> list[Tool]:
+    """The tools that a holder of these tenant roles sees, by the policy."""
+    visible = policy.tools_for(roles)
+    return [tool for tool in tools if tool.name in visible]
+
+
+def convert_mcp_tools_to_gemini(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    """Function declarations with the tools' own JSON schemas."""
+
+    def declaration(tool: ToolDeclaration) -> dict[str, Any]:
+        return {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters_json_schema": dict(tool.input_schema),
+        }
+
+    return [declaration(tool) for tool in declarations(tools)]
+
+
+async def retry_tool_call(
+    session: ToolSession, name: str, arguments: dict[str, Any], *, read_only: bool = False
+) -> CallToolResult:
+    """Call a tool in the session's process; a read-only call is repeated once when the process died under it.
+
+    Raises:
+        ToolsUnavailable: no answer.
+    """
+    return await session.call(name, arguments, read_only=read_only)
