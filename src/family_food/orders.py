@@ -58,7 +58,9 @@ class OrderDesk:
                     raise NotFound("That dish has just gone from the menu.", code="no_such_dish")
                 decision = await self._core.pdp.decide(check, transaction)
                 approval = await self._claim(principal, current, decision, transaction)
-                return await self._insert(principal, place, Dish(current), approval, (check, decision), transaction)
+                order = self._order(principal, place, Dish(current), approval)
+                await self._insert(transaction, principal, place, order, decision_event(check, decision))
+                return order
         except Forbidden:
             if decision is not None:
                 await self._core.audit.record(decision_event(check, decision))
@@ -76,16 +78,8 @@ class OrderDesk:
             case _:
                 raise access_denied(f"{principal.name} may not order {plain(dish.name)}.", decision)
 
-    async def _insert(
-        self,
-        principal: Principal,
-        place: ResourceInstance,
-        dish: Dish,
-        approval: Request | None,
-        decided: tuple[Check, Decision],
-        transaction: Transaction,
-    ) -> OrderView:
-        order = OrderView(
+    def _order(self, principal: Principal, place: ResourceInstance, dish: Dish, approval: Request | None) -> OrderView:
+        return OrderView(
             id=f"ord_{secrets.token_hex(16)}",
             user_name=principal.name,
             restaurant_name=plain(place.name),
@@ -96,6 +90,15 @@ class OrderDesk:
             approval_id=None if approval is None else approval.id,
             placed_at=self._core.clock(),
         )
+
+    async def _insert(
+        self,
+        transaction: Transaction,
+        principal: Principal,
+        place: ResourceInstance,
+        order: OrderView,
+        decided: AuditEvent,
+    ) -> None:
         row = order.model_dump(exclude={"price"}) | {
             "tenant": principal.tenant,
             "user_key": principal.user,
@@ -103,12 +106,8 @@ class OrderDesk:
         }
         await transaction.execute(insert(orders).values(row))
         body = order.model_dump(mode="json", include={"id", "dish_key", "price_cents", "approval_id"})
-        await self._core.audit.append(
-            transaction,
-            decision_event(*decided),
-            AuditEvent("order.placed", principal.user, principal.tenant, body),
-        )
-        return order
+        placed = AuditEvent("order.placed", principal.user, principal.tenant, body)
+        await self._core.audit.append(transaction, decided, placed)
 
     async def list(self, principal: Principal, page: int = 1, per_page: int = 30) -> OrderPage:
         """Orders, newest first: one's own; everybody's for whom the policy lets read orders.

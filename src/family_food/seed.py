@@ -1,0 +1,105 @@
+"""What a new database starts with: the facts of the demo's family, and accounts to log in with."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field, SecretStr
+from sqlalchemy import insert, select
+
+from family_food.passwords import hash_password
+from family_food.tables import accounts
+from permit_core.bootstrap import Core
+from permit_core.database import Transaction
+from permit_core.directory.sql import SEED, SYSTEM
+from permit_core.policy.facts_file import load_facts
+from permit_core.policy.loader import read_shape
+from permit_core.policy.marked_yaml import read_marked
+from permit_core.policy.schema import Part, Text
+from permit_core.ports.record import AuditEvent
+from permit_core.settings import Settings
+from permit_core.stores.facts import FactStore
+
+
+class AccountEntry(Part):
+    """A log-in. ``user`` is the directory key of whom it belongs to."""
+
+    username: Text
+    password: SecretStr = Field(min_length=1)
+    user: Text
+
+
+class AccountsFile(Part):
+    """The closed shape of an accounts file."""
+
+    accounts: tuple[AccountEntry, ...] = ()
+
+
+async def seed(core: Core, settings: Settings) -> bool:
+    """Give a new database the facts and accounts of the settings' files; harmless on any other database.
+
+    Everything is written in one transaction: a process that dies meanwhile leaves a database that is still new. A
+    database that was given them once is left alone, so that nobody gets back what was taken away since.
+
+    Returns:
+        Whether this call did it.
+
+    Raises:
+        PolicyFileError: one of the files is wrong.
+        UserFacing: the directory refuses an entry.
+        StoreError: the database is unreachable or busy.
+    """
+    facts = load_facts(settings.facts_file, core.model)
+    async with core.database.reading() as reading:
+        done = await FactStore().seed_digest(reading, SEED) is not None
+    if done:
+        return await core.directory.load(facts)  # which says so when the file is not the one of that time
+    entries = load_accounts(settings.accounts_file, {user.key for user in facts.users})
+    # Hashing takes a good part of a second: before the transaction, so that nobody waits for it.
+    hashes = await asyncio.gather(*(hash_password(entry.password.get_secret_value()) for entry in entries))
+    async with core.database.transaction() as transaction:
+        if not await core.directory.load(facts, transaction):
+            return False
+        await _insert(core, transaction, entries, hashes)
+    return True
+
+
+async def seed_if_empty(core: Core, settings: Settings) -> bool:
+    """:func:`seed`, unless somebody has put anything into the directory; for a server that is started by itself."""
+    async with core.database.reading() as reading:
+        facts = await FactStore().snapshot(reading)
+    return not facts.tenants and not facts.users and await seed(core, settings)
+
+
+def load_accounts(path: str, users: set[str]) -> tuple[AccountEntry, ...]:
+    """Read an accounts file.
+
+    Args:
+        path: the file.
+        users: the keys of the users that accounts may belong to.
+
+    Raises:
+        PolicyFileError: the first thing in the file that is wrong.
+    """
+    document = read_marked(path)
+    entries = read_shape(document, AccountsFile).accounts
+    for place, entry in enumerate(entries):
+        if entry.user not in users:
+            raise document.error(("accounts", place, "user"), "expected the key of a user of the facts file")
+        before = entries[:place]
+        if any(entry.username == other.username or entry.user == other.user for other in before):
+            raise document.error(("accounts", place), "expected one account for each user, each with its own name")
+    return entries
+
+
+async def _insert(core: Core, transaction: Transaction, entries: tuple[AccountEntry, ...], hashes: list[str]) -> None:
+    taken = set((await transaction.execute(select(accounts.c.user_key))).scalars())
+    rows = [
+        {"user_key": entry.user, "username": entry.username, "hashed_password": hashed}
+        for entry, hashed in zip(entries, hashes, strict=True)
+        if entry.user not in taken
+    ]
+    if rows:
+        await transaction.execute(insert(accounts), rows)
+    added = {"usernames": [row["username"] for row in rows]}
+    await core.audit.append(transaction, AuditEvent("accounts.seeded", SYSTEM, core.settings.tenant, added))
