@@ -38,12 +38,14 @@ async def migrate(
         ConfigurationError: the database was made by a newer version of the program.
         StoreError: the database is unreachable or busy.
     """
-    # Alembic is slow to import, and a process that is told not to migrate never needs it.
+    async with database.reading() as reading:
+        at = await reading.run_sync(_revision, version_table)
+    if at == _newest_file(script_location):
+        return
+    # Alembic is slow to import, and a process that finds its schema ready never needs it.
     from alembic import command
 
     config, script = _chain(script_location, version_table)
-    async with database.reading() as reading:
-        at = await reading.run_sync(_revision, version_table)
     if at == script.get_current_head():
         return
     known = {revision.revision for revision in script.walk_revisions()}
@@ -80,6 +82,11 @@ def _chain(script_location: Path, version_table: str) -> tuple[Config, ScriptDir
     config.set_main_option("path_separator", "os")
     config.attributes["version_table"] = version_table
     return config, ScriptDirectory.from_config(config)
+
+
+def _newest_file(script_location: Path) -> str:
+    """The newest revision as its file's name has it: ``0002_more_notices.py`` is revision 0002."""
+    return max((path.stem.partition("_")[0] for path in (script_location / "versions").glob("[0-9]*.py")), default="")
 
 
 def _revision(connection: Connection, version_table: str) -> str | None:
