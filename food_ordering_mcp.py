@@ -19,6 +19,7 @@ from family_food.food import Food, open_food
 from family_food.food_tools import FoodTools
 from permit_core.errors import PermitError
 from permit_core.settings import Settings
+from permit_mcp.acting_user import require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import PermitTool
 from permit_mcp.server import running, say
@@ -52,6 +53,7 @@ async def serve(settings: Settings, acting_user: str | None) -> None:
     food = await open_food(settings)
     try:
         await _seed_when_alone(food, settings, acting_user)
+        await require_user(food.core, acting_user)
         mcp = build(food, acting_user)
         say(running(NAME, acting_user, food.core.database.location, settings.policy_file))
         await mcp.run_stdio_async()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +12,13 @@ from permit_core.access import Check, Decision, Effect, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
 from permit_core.entries import ResourceInstance
-from permit_core.errors import Forbidden, InvalidInput, NotFound, StoreError
+from permit_core.errors import Forbidden, InvalidInput, NotFound
 from permit_core.identity import Principal
 from permit_core.page import MAX_PER_PAGE
 from permit_core.ports.record import AuditEvent
 from permit_core.views import plain
+
+logger = logging.getLogger(__name__)
 
 # The words of the policy that the food ordering speaks.
 RESTAURANTS = "restaurants"
@@ -32,6 +35,16 @@ class Dish:
     """A dish as it stands on the menu now."""
 
     instance: ResourceInstance
+    price_cents: int
+
+    @classmethod
+    def of(cls, instance: ResourceInstance) -> Dish | None:
+        """The dish; None for an instance without a price in whole cents, which cannot be sold."""
+        price = instance.attributes.get("price_cents")
+        if isinstance(price, bool) or not isinstance(price, int) or price < 0:
+            logger.warning("%s has no price in whole cents and is left off the menu", instance.ref)
+            return None
+        return cls(instance, price)
 
     @property
     def key(self) -> str:
@@ -42,18 +55,6 @@ class Dish:
     def name(self) -> str:
         """What it is called, on one line."""
         return plain(self.instance.name)
-
-    @property
-    def price_cents(self) -> int:
-        """The price in whole cents.
-
-        Raises:
-            StoreError: the directory has no price for it: it cannot be ordered.
-        """
-        price = self.instance.attributes.get("price_cents")
-        if isinstance(price, bool) or not isinstance(price, int) or price < 0:
-            raise StoreError(f"{self.instance.ref} has no price in whole cents")
-        return price
 
 
 def price_text(cents: int) -> str:
@@ -152,7 +153,8 @@ class Menu:
     async def served_at(self, place: ResourceInstance) -> list[Dish]:
         """What is on the menu, in the menu's order."""
         found = await self._core.directory.objects(place.ref, RESTAURANT_OF_DISH, place.tenant)
-        return [Dish(each) for each in found if each.ref.type == DISHES]
+        dishes = [Dish.of(each) for each in found if each.ref.type == DISHES]
+        return [dish for dish in dishes if dish is not None]
 
     async def _mark(self, principal: Principal, dish: Dish, decision: Decision, reading: Transaction) -> Mark:
         match decision.effect:

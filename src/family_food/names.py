@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-CLOSE = 78.0
-"""Similarity (0 to 100) from which a name is taken for a mistyped one."""
-CLEARLY = 8.0
+CLOSE = 75.0
+"""Similarity (0 to 100) from which a word is taken for another one, mistyped."""
+RUN_TOGETHER = 90.0
+"""Similarity from which a whole name is taken for another; it covers words run together or apart."""
+CLEARLY = 5.0
 """By how much the best must beat the second best to be what was meant."""
 
 
@@ -33,18 +35,22 @@ def find(text: str, names: Mapping[str, str]) -> list[str]:
     within = [
         key for key, words in by_key.items() if all(any(each.startswith(word) for each in words) for word in wanted)
     ]
-    return within or _alike(" ".join(wanted), {key: " ".join(words) for key, words in by_key.items()})
+    return within or _alike(wanted, by_key)
 
 
-def _alike(text: str, names: Mapping[str, str]) -> list[str]:
+def _alike(wanted: list[str], names: Mapping[str, list[str]]) -> list[str]:
     # A process that serves tools imports this only when somebody mistypes.
-    from rapidfuzz import fuzz, process
+    from rapidfuzz.fuzz import ratio
 
-    found = process.extract(text, names, scorer=fuzz.ratio, score_cutoff=CLOSE, limit=5)
-    if not found:
-        # One word of a longer name, mistyped: "piza" for "Cheese Pizza" and "Veggie Pizza".
-        found = process.extract(text, names, scorer=fuzz.partial_ratio, score_cutoff=CLOSE, limit=5)
-    return [key for _, score, key in found if score > found[0][1] - CLEARLY]
+    scores: dict[str, float] = {}
+    for key, words in names.items():
+        whole = ratio("".join(wanted), "".join(words))
+        # Every word typed must look like some word of the name: "veggie pizza" is no slip of "Cheese Pizza".
+        each = min(max((ratio(word, other) for other in words), default=0.0) for word in wanted)
+        if each >= CLOSE or whole >= RUN_TOGETHER:
+            scores[key] = max(each, whole)
+    best = max(scores.values(), default=0.0)
+    return [key for key, score in scores.items() if score > best - CLEARLY]
 
 
 def _words(text: str) -> list[str]:

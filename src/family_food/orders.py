@@ -54,11 +54,12 @@ class OrderDesk:
             async with self._core.database.transaction() as transaction:
                 # Anew, for it may have changed or gone since it was found; from here on nobody else writes.
                 current = await self._core.directory.instance(wanted.instance.ref, principal.tenant, transaction)
-                if current is None:
+                sold = None if current is None else Dish.of(current)
+                if sold is None:
                     raise NotFound("That dish has just gone from the menu.", code="no_such_dish")
                 decision = await self._core.pdp.decide(check, transaction)
-                approval = await self._claim(principal, current, decision, transaction)
-                order = self._order(principal, place, Dish(current), approval)
+                approval = await self._claim(principal, sold.instance, decision, transaction)
+                order = self._order(principal, place, sold, approval)
                 await self._insert(transaction, principal, place, order, decision_event(check, decision))
                 return order
         except Forbidden:

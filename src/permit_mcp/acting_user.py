@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from permit_core.access import USER_KEY
+from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError, NotFound
 from permit_core.identity import Principal
 from permit_mcp.core_source import CoreSource
@@ -21,6 +22,16 @@ UserId = Annotated[
         max_length=100,
     ),
 ]
+
+
+async def require_user(core: Core, key: str | None) -> None:
+    """Find out at the start that a server would act for nobody.
+
+    Raises:
+        ConfigurationError: the directory has no user with this key; None is fine.
+    """
+    if key is not None and await core.directory.principal(key, core.settings.tenant) is None:
+        raise ConfigurationError(f"there is no user {key!r} in tenant {core.settings.tenant} to act for")
 
 
 class ActingUser:

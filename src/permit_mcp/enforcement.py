@@ -3,7 +3,7 @@
 A tool that the acting user's roles do not show is not there: not in the list, and not when it is called all the same.
 Arguments that a tool does not declare are refused, above all somebody else's ``user_id``. Every call is remembered.
 
-This module knows no SDK; ``sdk_host`` and ``fastmcp_host`` bring it to the two kinds of server.
+This module knows no server; ``sdk_host`` and ``fastmcp_host`` bring it to the two kinds of server.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import anyio
+from mcp.types import CallToolResult
 
 from permit_core.errors import Forbidden, InvalidInput, NotFound, PermitError, UserFacing
 from permit_core.ports.record import AuditEvent
@@ -21,7 +22,7 @@ from permit_core.redaction import redact
 from permit_core.views import plain
 from permit_mcp.acting_user import USER_ID, ActingUser
 from permit_mcp.core_source import CoreSource
-from permit_mcp.refusals import INTERNAL_ERROR
+from permit_mcp.refusals import INTERNAL_ERROR, breakdown, refusal, unknown_tool
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ RECORD_SECONDS = 5.0
 
 class UnknownTool(PermitError):
     """There is no such tool, or none for this user: the answer must not tell which."""
+
+
+class WrongArguments(PermitError):
+    """The SDK has found that the arguments do not fit the tool's schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,14 @@ class Enforcement:
 
         Args:
             call: what is asked for.
-            run: does it.
+            run: does it; raises :class:`WrongArguments` when the SDK would not call the tool with these.
             outcome_of: reads the outcome off what ``run`` answers.
 
         Raises:
             UnknownTool: there is no such tool for this user; recorded as ``tool.refused``.
             UserFacing: ``forbidden_argument``, ``no_such_user``, ``tool_not_allowed`` (recorded as ``tool.refused``)
                 or ``invalid_arguments`` (recorded as ``tool.call``).
+            StoreError: whether the call may run could not be found out, so it did not.
         """
         try:
             actor = await self._admit(call)
@@ -107,14 +113,13 @@ class Enforcement:
             with anyio.move_on_after(RECORD_SECONDS, shield=True):
                 await self._remember("tool.call", call, Outcome("error", "cancelled"), actor)
             raise
-        except Exception as error:
-            await self._explain(call, actor, error)
+        except WrongArguments as error:
+            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor)
+            raise _invalid_arguments(call) from error
+        except Exception:
             await self._remember("tool.call", call, Outcome("error"), actor)
             raise
-        outcome = outcome_of(answer)
-        if outcome == Outcome("error"):
-            await self._explain(call, actor, None)
-        await self._remember("tool.call", call, outcome, actor)
+        await self._remember("tool.call", call, outcome_of(answer), actor)
         return answer
 
     async def _admit(self, call: ToolCall) -> str:
@@ -149,17 +154,6 @@ class Enforcement:
     async def _tools_of(self, user: str) -> frozenset[str]:
         core = await self._cores.get()
         return core.model.tools_for(await core.directory.tenant_roles(user, core.settings.tenant))
-
-    async def _explain(self, call: ToolCall, actor: str, cause: Exception | None) -> None:
-        """Turn what an SDK says of wrong arguments into a refusal in our own form; returns when that was not it."""
-        wrong = _wrong_arguments(call)
-        if wrong:
-            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor)
-            raise InvalidInput(
-                f"Wrong arguments: {'; '.join(wrong)}.",
-                code="invalid_arguments",
-                hint="Call the tool again with arguments as its schema describes them.",
-            ) from cause
 
     async def _remember(self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None) -> None:
         body = {
@@ -197,7 +191,16 @@ def _forbidden_argument(names: list[str]) -> Forbidden:
     )
 
 
-def _wrong_arguments(call: ToolCall) -> list[str]:
+def _invalid_arguments(call: ToolCall) -> InvalidInput:
+    wrong = _against_schema(call)
+    return InvalidInput(
+        f"Wrong arguments: {'; '.join(wrong)}." if wrong else "Wrong arguments.",
+        code="invalid_arguments",
+        hint="Call the tool again with arguments as its schema describes them.",
+    )
+
+
+def _against_schema(call: ToolCall) -> list[str]:
     """What the schema has against the arguments, without repeating their values."""
     # Only for a call that failed: the import is not cheap, and a process of ours should start fast.
     from jsonschema import Draft202012Validator
@@ -207,10 +210,20 @@ def _wrong_arguments(call: ToolCall) -> list[str]:
         where = ".".join(str(part) for part in error.absolute_path)
         match error.validator:
             case "required":
-                missing = [name for name in error.validator_value if name not in error.instance]
-                found.append(f"{missing[0]} is missing")
+                missing = (name for name in error.validator_value if name not in call.arguments)
+                found += [f"{name} is missing" for name in missing]
             case "type" | "enum" | "minimum" | "maximum" | "minLength" | "maxLength":
-                found.append(f"{where or 'the arguments'} must have {error.validator} {error.validator_value}")
+                found.append(f"{where} must have {error.validator} {error.validator_value}")
             case _:
-                found.append(f"{where or 'the arguments'} is not as the schema says")
+                found.append(f"{where} is not as the schema says")
     return list(dict.fromkeys(plain(text) for text in found))[:5]
+
+
+def answer_to(error: PermitError, name: str) -> CallToolResult:
+    """The result that tells the caller of :meth:`Enforcement.guarded`'s errors; unknown is said as the SDK says it."""
+    if isinstance(error, UnknownTool):
+        return unknown_tool(name)
+    if isinstance(error, UserFacing):
+        return refusal(error)
+    logger.error("call of %s could not be judged", plain(name)[:100], exc_info=error)
+    return breakdown()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError
+from fastmcp.exceptions import NotFoundError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import Tool, ToolResult
 from mcp.types import CallToolRequestParams, ListToolsRequest
 
-from permit_core.errors import UserFacing
+from permit_core.errors import PermitError
 from permit_mcp.acting_user import ActingUser
-from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, UnknownTool
+from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, UnknownTool, WrongArguments, answer_to
 from permit_mcp.permit_tool import PermitTool
-from permit_mcp.refusals import refusal
 
 
 class FastmcpHost:
@@ -61,13 +59,20 @@ class _Guard(Middleware):
         name = context.message.name
         tool = await self._mcp.get_tool(name)
         call = ToolCall(name, context.message.arguments or {}, None if tool is None else tool.parameters)
+
+        async def run() -> ToolResult:
+            try:
+                return await call_next(context)
+            except ValidationError as error:
+                raise WrongArguments(name) from error
+
         try:
-            return await self._enforcement.guarded(call, partial(call_next, context), _outcome)
+            return await self._enforcement.guarded(call, run, _outcome)
         except UnknownTool:
             # FastMCP's own answer to a tool that is not there.
             raise NotFoundError(f"Unknown tool: {name!r}") from None
-        except UserFacing as error:
-            return ToolResult.from_mcp_result(refusal(error))
+        except PermitError as error:
+            return ToolResult.from_mcp_result(answer_to(error, name))
 
 
 def _outcome(answer: ToolResult) -> Outcome:

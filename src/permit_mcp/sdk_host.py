@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import SERVER_INFO_META_KEY, CallToolResult, Implementation
 
-from permit_core.errors import UserFacing
+from permit_core.errors import PermitError
 from permit_mcp.acting_user import ActingUser
-from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, UnknownTool
+from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, WrongArguments, answer_to
 from permit_mcp.permit_tool import PermitTool
-from permit_mcp.refusals import refusal, unknown_tool
 
 HANDSHAKE_ERA_ENDS = "2026-07-28"
 """From this protocol version on a result says its type and carries the server's name."""
@@ -71,12 +70,17 @@ class SdkHost:
             return await call_next(ctx)  # malformed: the SDK refuses it before any tool is found
         schemas = {tool.name: tool.input_schema for tool in await self._mcp.list_tools()}
         call = ToolCall(name, arguments or {}, schemas.get(name))
+
+        async def run() -> HandlerResult:
+            answer = await call_next(ctx)
+            if _says_wrong_arguments(answer, name):
+                raise WrongArguments(name)
+            return answer
+
         try:
-            return await enforcement.guarded(call, partial(call_next, ctx), _outcome)
-        except UnknownTool:
-            return self._wire(ctx, unknown_tool(name))
-        except UserFacing as error:
-            return self._wire(ctx, refusal(error))
+            return await enforcement.guarded(call, run, _outcome)
+        except PermitError as error:
+            return self._wire(ctx, answer_to(error, name))
 
     def _wire(self, ctx: ServerRequestContext[Any, Any], result: CallToolResult) -> dict[str, Any]:
         """A result in the envelope in which the SDK would send it; it leaves that to a middleware that answers."""
@@ -94,6 +98,14 @@ class SdkHost:
         )
         body["_meta"] = {SERVER_INFO_META_KEY: server.model_dump(by_alias=True, mode="json", exclude_none=True)}
         return body
+
+
+def _says_wrong_arguments(answer: HandlerResult, name: str) -> bool:
+    """Whether this is how the SDK answers arguments that do not fit; it has no other sign than its words."""
+    if not isinstance(answer, dict) or not answer.get("isError") or "structuredContent" in answer:
+        return False
+    words = "".join(block.get("text", "") for block in answer.get("content", []))
+    return re.match(rf"Error executing tool {re.escape(name)}: \d+ validation errors? for ", words) is not None
 
 
 def _outcome(answer: HandlerResult) -> Outcome:

@@ -17,6 +17,7 @@ from mcp.server.mcpserver import MCPServer
 from permit_core.bootstrap import open_core
 from permit_core.errors import PermitError
 from permit_core.settings import Settings
+from permit_mcp.acting_user import require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.stderr_log import log_to_stderr
 
@@ -61,6 +62,7 @@ async def _serve(settings: Settings, acting_user: str | None) -> None:
     try:
         mcp = MCPServer(NAME, instructions=INSTRUCTIONS, version=version("permit-mcp"), log_level=settings.log_level)
         PermitServer(mcp, acting_user=acting_user, core=core)
+        await require_user(core, acting_user)
         say(running(NAME, acting_user, core.database.location, settings.policy_file))
         await mcp.run_stdio_async()
     finally:
