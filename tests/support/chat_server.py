@@ -1,0 +1,208 @@
+"""The real chat backend on a loopback port, and a client that checks every frame against the published schema."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from jsonschema import Draft202012Validator
+from websockets.asyncio.client import ClientConnection, connect
+
+from family_food.backend import ChatBackend
+from permit_core.settings import PROJECT
+from server import MAX_FRAME_BYTES, ConnectionManager
+
+WAIT_SECONDS = 60.0
+"""How long anything may take on a machine that does much else."""
+
+Frame = dict[str, Any]
+_SCHEMA = json.loads((PROJECT / "docs/chat-protocol.schema.json").read_text(encoding="utf-8"))
+SERVER_FRAMES = Draft202012Validator({"$ref": "#/$defs/ServerFrame", "$defs": _SCHEMA["$defs"]})
+CLIENT_FRAMES = Draft202012Validator({"$ref": "#/$defs/ClientFrame", "$defs": _SCHEMA["$defs"]})
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the test runner's signals are its own
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], what: str = "it") -> None:
+    """Wait, within bounds, for something that tells nobody when it happens."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                answer = condition()
+                if answer if isinstance(answer, bool) else await answer:
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not happen in time") from None
+
+
+@dataclass
+class ChatServer:
+    """A running backend."""
+
+    app: FastAPI
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def backend(self) -> ChatBackend:
+        backend: ChatBackend = self.app.state.backend
+        return backend
+
+    @property
+    def manager(self) -> ConnectionManager:
+        manager: ConnectionManager = self.app.state.manager
+        return manager
+
+    def token(self, username: str) -> str:
+        """A good token without the cost of a password."""
+        return self.backend.tokens.issue(username).access_token
+
+    async def post(self, path: str, **more: Any) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=self.url, timeout=WAIT_SECONDS, trust_env=False) as client:
+            return await client.post(path, **more)
+
+    async def log_in(self, username: str, password: str = "") -> httpx.Response:
+        return await self.post("/token", data={"username": username, "password": password or f"{username}_password"})
+
+    @asynccontextmanager
+    async def chat(self, username: str, token: str = "", **headers: str) -> AsyncIterator[ChatClient]:
+        """An open session, past its hello."""
+        async with self.socket(token or self.token(username), **headers) as socket:
+            client = ChatClient(socket)
+            client.hello = await client.next("hello")
+            yield client
+
+    @asynccontextmanager
+    async def socket(self, token: str, **headers: str) -> AsyncIterator[ClientConnection]:
+        more = {"Authorization": f"Bearer {token}", **headers} if token else headers
+        url = f"ws://127.0.0.1:{self.port}/ws/chat"
+        async with connect(
+            url, additional_headers=more, proxy=None, open_timeout=WAIT_SECONDS, close_timeout=WAIT_SECONDS
+        ) as socket:
+            yield socket
+
+    async def events(self, name: str) -> list[dict[str, Any]]:
+        """What the audit log holds of one kind."""
+        records = await self.backend.core.audit.records(0, 10_000)
+        return [{"actor": record.actor, **record.body} for record in records if record.event == name]
+
+    def children(self) -> list[int]:
+        """The processes this one has started and that still run, by id."""
+        mine = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                    if int(words[1]) == os.getpid() and words[0] != "Z":
+                        mine.append(int(entry.name))
+        return mine
+
+
+class ChatClient:
+    """One window. Every frame it sees is checked and kept."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.hello: Frame = {}
+        self.seen: list[Frame] = []
+
+    async def frame(self) -> Frame:
+        """The next frame, whatever it is."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            frame: Frame = json.loads(await self.socket.recv())
+        SERVER_FRAMES.validate(frame)
+        self.seen.append(frame)
+        return frame
+
+    async def next(self, *types: str) -> Frame:
+        """The next frame of one of these types; others are passed over."""
+        while (frame := await self.frame())["type"] not in types:
+            pass
+        return frame
+
+    async def send(self, **frame: Any) -> None:
+        CLIENT_FRAMES.validate(frame)
+        await self.socket.send(json.dumps(frame))
+
+    async def say(self, message: str, **more: Any) -> None:
+        await self.send(type="message", message=message, **more)
+
+    async def turn(self) -> Turn:
+        """Everything up to the end of the turn that runs or comes next."""
+        frames = []
+        while not frames or frames[-1]["type"] != "turn_end":
+            frames.append(await self.frame())
+        return Turn(frames)
+
+    async def ask(self, message: str) -> Turn:
+        await self.say(message)
+        return await self.turn()
+
+    async def closed(self) -> int:
+        """Read to the end; the code the server closed with."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            async for data in self.socket:
+                self.seen.append(json.loads(data))
+        assert self.socket.close_code is not None
+        return self.socket.close_code
+
+
+@dataclass
+class Turn:
+    """The frames of one turn."""
+
+    frames: list[Frame]
+
+    def of(self, kind: str) -> list[Frame]:
+        return [frame for frame in self.frames if frame["type"] == kind]
+
+    @property
+    def outcome(self) -> str:
+        return str(self.frames[-1]["outcome"])
+
+    @property
+    def text(self) -> str:
+        return "\n".join(frame["content"] for frame in self.of("text"))
+
+    @property
+    def codes(self) -> list[str | None]:
+        """How the tool calls ended: a code, or None for one that worked."""
+        return [frame["code"] for frame in self.of("tool") if frame["state"] != "started"]
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[ChatServer]:
+    """Run the application in this loop, over a real socket, until the context ends."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", ws_max_size=MAX_FRAME_BYTES)
+    running = _Server(config)
+    task = asyncio.create_task(running.serve(sockets=[listening]))
+    try:
+        await until(lambda: running.started or task.done(), "the server's start")
+        if task.done():
+            task.result()
+            raise AssertionError("the server ended at its start")
+        yield ChatServer(app, listening.getsockname()[1])
+    finally:
+        running.should_exit = True
+        async with asyncio.timeout(WAIT_SECONDS):
+            await task
