@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,23 +86,21 @@ def line_of(record: AuditRecord) -> str:
 def _run(look: Callable[[AuditLog], Coroutine[Any, Any, Any]]) -> Any:
     """What ``look`` finds in the log of the database that the settings name; a failure is one sentence and exit 2."""
 
-    async def looked() -> Any:
-        async with _open_log() as log:
-            return await look(log)
+    async def looked(database: Database) -> Any:
+        try:
+            return await look(AuditLog(database))
+        finally:
+            await database.close()
 
     try:
-        return asyncio.run(looked())
+        return asyncio.run(looked(_existing_database()))
     except PermitError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from None
 
 
-@asynccontextmanager
-async def _open_log() -> AsyncIterator[AuditLog]:
+def _existing_database() -> Database:
     database = Database.open(Settings.load().resolved_database_url)
-    try:
-        if database.is_sqlite and not Path(database.location).exists():
-            raise ConfigurationError(f"there is no database {database.location} yet")
-        yield AuditLog(database)
-    finally:
-        await database.close()
+    if database.is_sqlite and not Path(database.location).exists():
+        raise ConfigurationError(f"there is no database {database.location} yet")
+    return database

@@ -78,7 +78,7 @@ async def test_a_reader_cannot_write(notes: Database) -> None:
         async with notes.reading() as reading:
             await write(reading, "no")
     async with notes.transaction() as transaction:
-        await write(transaction, "the same connection can afterwards")
+        await write(transaction, "writers can")
 
 
 async def test_writers_take_turns_from_before_they_read(notes: Database, database_url: str) -> None:

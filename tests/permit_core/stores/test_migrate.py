@@ -1,0 +1,199 @@
+"""Migrations: every start ends with one and the same schema."""
+
+import asyncio
+import logging
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from permit_core.database import Database
+from permit_core.errors import ConfigurationError, StoreError
+from permit_core.stores.migrate import CORE_VERSION_TABLE, migrate
+from permit_core.stores.tables import metadata
+from tests.support.databases import PostgresServer
+from tests.support.processes import output_of, start_python
+
+
+def tables_of(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """A chain of revisions like those of any package: ``notes`` and then its ``author``."""
+    folder = tmp_path / "a chain of 100%"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text("from permit_core.stores.migrate import run_migrations\nrun_migrations()\n")
+    add_revision(folder, "0001", None, "op.create_table('notes', sa.Column('body', sa.Text))")
+    return folder
+
+
+def add_revision(folder: Path, revision: str, after: str | None, *upgrade: str) -> None:
+    body = "".join(f"    {line}\n" for line in upgrade)
+    head = f"""\
+        import sqlalchemy as sa
+        from alembic import op
+        revision, down_revision, branch_labels, depends_on = {revision!r}, {after!r}, None, None
+        def upgrade():
+        """
+    (folder / "versions" / f"{revision}.py").write_text(textwrap.dedent(head) + body)
+
+
+def shape_of(connection: Connection) -> dict[str, object]:
+    """Everything that the database knows of each of the core's tables."""
+    found = inspect(connection)
+
+    def constraints(table: str) -> list[str]:
+        parts = [*found.get_indexes(table), *found.get_unique_constraints(table), *found.get_foreign_keys(table)]
+        return sorted(re.sub("<.*?TextClause.*?>", "...", repr(part)) + condition(part) for part in parts)
+
+    def condition(part: Any) -> str:
+        return str(part.get("dialect_options", {}).get("sqlite_where"))
+
+    return {
+        table: (
+            [{**column, "type": repr(column["type"])} for column in found.get_columns(table)],
+            found.get_pk_constraint(table)["constrained_columns"],
+            constraints(table),
+        )
+        for table in metadata.tables
+    }
+
+
+async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if database.is_sqlite:
+        straight = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'straight.db'}")
+    else:
+        straight = Database.open(request.getfixturevalue("postgres_server").new_database())
+    async with straight.transaction() as transaction:
+        await transaction.run_sync(metadata.create_all)
+    async with straight.reading() as wanted, database.reading() as made:
+        assert await made.run_sync(shape_of) == await wanted.run_sync(shape_of)
+    await straight.close()
+
+
+async def test_alembic_finds_nothing_left_to_migrate(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        options = {"version_table": CORE_VERSION_TABLE, "compare_type": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    async with database.reading() as reading:
+        assert await reading.run_sync(differences) == []
+
+
+async def test_a_database_that_is_up_to_date_is_not_written_to(database: Database) -> None:
+    other = Database(database.engine)
+    with anyio.fail_after(5):
+        async with other.transaction():
+            await migrate(database)  # would wait for the writer otherwise
+
+
+async def test_several_processes_may_start_on_one_empty_database(database_url: str) -> None:
+    body = """
+        from permit_core.database import Database
+        from permit_core.stores.migrate import migrate
+        database = Database.open(sys.argv[1])
+        sys.stdin.readline()
+        await migrate(database)
+        await database.close()
+    """
+    processes = [start_python(body, database_url) for _ in range(4)]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert output_of(*processes) == [""] * 4
+    database = Database.open(database_url)
+    async with database.reading() as reading:
+        assert set(metadata.tables) <= await reading.run_sync(tables_of)
+    await database.close()
+
+
+async def test_several_tasks_may_start_on_one_empty_database(database_url: str) -> None:
+    databases = [Database.open(database_url) for _ in range(3)]
+    await asyncio.gather(*(migrate(database) for database in databases))
+    for database in databases:
+        await database.close()
+
+
+async def test_a_second_chain_keeps_its_own_place_and_its_rows(database: Database, chain: Path) -> None:
+    await migrate(database, chain, "notes_version")
+    async with database.transaction() as transaction:
+        await transaction.execute(text("INSERT INTO notes (body) VALUES ('from before')"))
+    add_revision(chain, "0002", "0001", "op.add_column('notes', sa.Column('author', sa.Text, server_default='rose'))")
+    await migrate(database, chain, "notes_version")
+    async with database.reading() as reading:
+        assert (await reading.execute(text("SELECT body, author FROM notes"))).all() == [("from before", "rose")]
+        assert {"notes_version", CORE_VERSION_TABLE, "users"} <= await reading.run_sync(tables_of)
+
+
+async def test_of_migrations_of_which_one_fails_none_has_happened(database: Database, chain: Path) -> None:
+    add_revision(chain, "0002", "0001", "op.execute('SELECT * FROM nowhere')")
+    with pytest.raises(StoreError, match="nowhere"):
+        await migrate(database, chain, "notes_version")
+    async with database.reading() as reading:
+        assert not {"notes", "notes_version"} & await reading.run_sync(tables_of)
+
+
+async def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
+    async with database.transaction() as transaction:
+        await transaction.execute(text(f"UPDATE {CORE_VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="revision 9999"):
+        await migrate(database)
+
+
+async def test_migrating_leaves_standard_output_and_logging_alone(
+    database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers), logging.getLogger("alembic").level)
+    database = Database.open(database_url)
+    await migrate(database)
+    await database.close()
+    assert (root.level, list(root.handlers), logging.getLogger("alembic").level) == before
+    assert not logging.getLogger("permit_core").disabled
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_records SET actor = 'nobody'",
+        "DELETE FROM audit_records",
+        "DELETE FROM audit_head",
+        "UPDATE audit_head SET seq = 0",
+        "UPDATE audit_head SET id = 2",
+    ],
+)
+async def test_the_database_itself_refuses_to_forget(database: Database, statement: str) -> None:
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            text(
+                "INSERT INTO audit_records (seq, at, event, actor, tenant, body, previous_hash, hash) "
+                "VALUES (1, '2026-11-22 12:00:00', 'x', 'y', 'z', '{}', '', '')"
+            )
+        )
+        await transaction.execute(text("UPDATE audit_head SET seq = 1"))
+    with pytest.raises((StoreError, IntegrityError), match="only grows"):
+        async with database.transaction() as transaction:
+            await transaction.execute(text(statement))
+
+
+async def test_postgresql_cannot_empty_the_audit_log_at_a_stroke(postgres_server: PostgresServer) -> None:
+    database = Database.open(postgres_server.new_database())
+    await migrate(database)
+    for table in ("audit_records", "audit_head"):
+        with pytest.raises(StoreError, match="only grows"):
+            async with database.transaction() as transaction:
+                await transaction.execute(text(f"TRUNCATE {table}"))
+    await database.close()
