@@ -1,0 +1,151 @@
+"""Asking a human: offering the request that would help, taking the reason, making it."""
+
+from __future__ import annotations
+
+from family_food.models.demo import facts
+from family_food.models.demo.asks import Refused, Trouble
+from family_food.models.demo.intents import AskFor
+from family_food.models.demo.memory import OrderIt, Place, ReasonNeeded, Want, WhichDish, WhichPlace
+from family_food.models.demo.names import find
+from family_food.models.demo.plan import Plan, Reply, Scene, say
+from family_food.models.demo.search import closed_places, look_for
+from family_food.models.demo.troubles import explain
+from family_food.models.demo.wording import dish_line, joined, numbered, paragraphs, said, sentences, subject
+from permit_core.access import Remedy
+
+_ALREADY_MADE = frozenset({"already_pending", "approval_pending"})
+_ALREADY_GIVEN = frozenset({"already_approved", "already_granted", "not_needed"})
+_CREATES = {"access_request": "create_access_request", "operation_approval": "create_operation_approval"}
+
+
+def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Scene) -> Plan:
+    """After a refusal: make the request that would help, or ask for the reason; explain when none would."""
+    remedy = next((remedy for remedy in trouble.ask_for if _CREATES[remedy.kind] in scene.tools), None)
+    if remedy is None:
+        waiting = scene.memory.wanting(want) if trouble.code in _ALREADY_MADE else scene.memory
+        carry_on = "I'll carry on by myself as soon as they answer." if trouble.code in _ALREADY_MADE else ""
+        return say(sentences(explain(trouble), carry_on), waiting)
+    if want is not None and remedy.resource_instance.partition(":")[2] == want.place.key:
+        name = want.place.name
+    needed = ReasonNeeded(remedy=remedy, name=name, want=want)
+    if reason:
+        return make(needed, reason, scene)
+    text = sentences(trouble.message or "That needs a parent's OK", "I can ask a parent for you", _why(needed))
+    return say(text, scene.memory.asking(needed))
+
+
+def ask_reason_again(needed: ReasonNeeded, scene: Scene) -> Plan:
+    """The person has not said why yet."""
+    text = f"I'd like to pass on your own words. {_why(needed)} (Or say \u201cno\u201d and I'll drop it.)"
+    return say(text, scene.memory.asking(needed))
+
+
+def make(needed: ReasonNeeded, reason: str, scene: Scene) -> Plan:
+    """Make the request, with the reason in the person's own words."""
+    memory = scene.memory.asking(None)
+    try:
+        request = yield from facts.make_request(needed.remedy, reason)
+    except Refused as refusal:
+        trouble = refusal.trouble
+        if trouble.code in _ALREADY_MADE:
+            words = sentences(explain(trouble), "I'll carry on by myself as soon as they answer.")
+            return Reply(words, memory.wanting(needed.want))
+        if trouble.code in _ALREADY_GIVEN:
+            return Reply(sentences(explain(trouble), "Just tell me to go ahead: say what you would like."), memory)
+        if trouble.code.startswith("invalid"):
+            return Reply(sentences(explain(trouble), _why(needed)), memory.asking(needed))
+        raise
+    text = sentences(
+        f"I've asked whether you may {subject(request)}, with your reason {said(request.reason)}",
+        "A parent will be asked, and I'll carry on by myself as soon as they answer.",
+    )
+    return Reply(text, memory.wanting(needed.want))
+
+
+def ask_for(intent: AskFor, scene: Scene) -> Plan:
+    """Ask for access to a restaurant, or for the approval of a dish, by name."""
+    places = yield from facts.restaurants()
+    closed = [place for place in places if place.remedy]
+    if not intent.target:
+        if not closed:
+            return Reply("There is no restaurant you would have to ask for. Which dish is it about?", scene.memory)
+        options = [Place(key=place.key, name=place.name) for place in closed]
+        question = WhichPlace(purpose="access", options=options, reason=intent.reason)
+        text = paragraphs("Which one shall I ask for?", numbered(option.name for option in options))
+        return Reply(text, scene.memory.asking(question))
+    named = find(intent.target, places, lambda place: place.name).sure
+    if len(named) == 1:
+        return (yield from ask_for_place(named[0], intent.reason, scene))
+    if named:
+        options = [Place(key=place.key, name=place.name) for place in named]
+        question = WhichPlace(purpose="access", options=options, reason=intent.reason)
+        text = paragraphs("Which one do you mean?", numbered(option.name for option in options))
+        return Reply(text, scene.memory.asking(question))
+    return (yield from _ask_for_dish(intent, places, scene))
+
+
+def ask_for_place(place: facts.Restaurant, reason: str, scene: Scene) -> Plan:
+    """Ask for access to one restaurant."""
+    spoken = Place(key=place.key, name=place.name)
+    memory = scene.memory.at(spoken)
+    if place.open:
+        yield from ()
+        return Reply(
+            f"You already have access to {place.name}. Shall I show you its menu? Say \u201cmenu\u201d.", memory
+        )
+    if place.remedy is None:
+        return Reply(f"{place.name} is not open to you, and it can't be asked for.", memory)
+    needed = ReasonNeeded(remedy=place.remedy, name=place.name, want=Want(place=spoken))
+    inner = scene.remembering(memory)
+    if not reason:
+        return Reply(f"I can ask a parent for access to {place.name}. {_why(needed)}", memory.asking(needed))
+    return (yield from make(needed, reason, inner))
+
+
+def _ask_for_dish(intent: AskFor, places: list[facts.Restaurant], scene: Scene) -> Plan:
+    search = yield from look_for(intent.target, [place for place in places if place.open])
+    if len(search.sure) > 1:
+        text = paragraphs("Which one do you mean?", numbered(dish_line(dish, where=True) for dish in search.sure))
+        return Reply(
+            text, scene.memory.asking(WhichDish(options=search.sure, reason=intent.reason, purpose="approval"))
+        )
+    if search.sure:
+        return (yield from ask_for_dish(search.sure[0], intent.reason, scene))
+    hint = closed_places(places)
+    return Reply(
+        sentences(
+            f"I found no restaurant and no dish called {intent.target}",
+            hint or f"There are {joined([p.name for p in places])}",
+        ),
+        scene.memory,
+    )
+
+
+def ask_for_dish(dish: facts.Dish, reason: str, scene: Scene) -> Plan:
+    """Ask for the approval of one dish; when it needs none, offer to order it."""
+    memory = scene.memory.about(dish)
+    if dish.order in ("allowed", "approved"):
+        yield from ()
+        return Reply(
+            f"{dish_line(dish)}: you don't need to ask for that. Shall I order it?", memory.asking(OrderIt(dish=dish))
+        )
+    want = Want(place=Place(key=dish.restaurant_key, name=dish.restaurant_name), dish=dish.key, dish_name=dish.name)
+    # A bare key: the tool knows of which type a thing is that can be approved.
+    needed = ReasonNeeded(remedy=Remedy("operation_approval", dish.key), name=dish.name, want=want)
+    if not reason:
+        return Reply(f"I can ask a parent for {dish.name} ({dish.price}). {_why(needed)}", memory.asking(needed))
+    return (yield from make(needed, reason, scene.remembering(memory)))
+
+
+def ask_again(reason: str, scene: Scene) -> Plan:
+    """Make the request that was denied last once more, with a reason of its own."""
+    denied = scene.memory.denied
+    if denied is None:
+        return say("What shall I ask for, and why?", scene.memory)
+    if not reason:
+        return ask_reason_again(denied, scene)
+    return make(denied, reason, scene)
+
+
+def _why(needed: ReasonNeeded) -> str:
+    return f"Why would you like {'access to ' if needed.remedy.kind == 'access_request' else ''}{needed.name}?"

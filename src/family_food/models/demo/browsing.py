@@ -1,0 +1,137 @@
+"""Looking around: menus, what may be eaten, what it costs."""
+
+from __future__ import annotations
+
+import re
+
+from family_food.models.demo import facts
+from family_food.models.demo.asking import offer
+from family_food.models.demo.asks import Refused
+from family_food.models.demo.facts import Dish, Restaurant
+from family_food.models.demo.intents import Choices, Mention, Menu, Price
+from family_food.models.demo.memory import OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
+from family_food.models.demo.names import find
+from family_food.models.demo.ordering import is_pointer
+from family_food.models.demo.plan import Plan, Reply, Scene
+from family_food.models.demo.search import Search, closed_places, look_for
+from family_food.models.demo.small_talk import ability_list
+from family_food.models.demo.troubles import explain
+from family_food.models.demo.wording import bullets, dish_line, menu_block, numbered, paragraphs, sentences
+
+_EVERYTHING = re.compile(
+    r"(?:all|everything|all (?:of )?(?:the )?(?:menus?|restaurants?|dishes|food)|the |menus?|food|dishes)+",
+    re.IGNORECASE,
+)
+_FREE = frozenset({"allowed", "approved"})
+
+
+def show_menu(intent: Menu, scene: Scene) -> Plan:
+    """The menu of the restaurant named, or of the one spoken of, or all."""
+    if not intent.restaurant:
+        spoken = scene.memory.place
+        return (yield from (open_menu(spoken, scene) if spoken else show_choices(Choices(), scene)))
+    if _EVERYTHING.fullmatch(intent.restaurant):
+        return (yield from show_choices(Choices(), scene))
+    places = yield from facts.restaurants()
+    named = find(intent.restaurant, places, lambda one: one.name).sure
+    if len(named) == 1:
+        return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
+    if named:
+        options = [Place(key=one.key, name=one.name) for one in named]
+        text = paragraphs("Which restaurant do you mean?", numbered(option.name for option in options))
+        return Reply(text, scene.memory.asking(WhichPlace(purpose="menu", options=options)))
+    search = yield from look_for(intent.restaurant, [one for one in places if one.open])
+    if search.sure:
+        return _tell(search, scene, may=False)
+    text = f"I don't know a restaurant or a dish called {intent.restaurant}. The restaurants are:\n"
+    return Reply(text + bullets(one.name for one in places), scene.memory)
+
+
+def open_menu(where: Place, scene: Scene, lead: str = "") -> Plan:
+    """One menu; when it is closed, offer to ask for access."""
+    memory = scene.memory.at(where)
+    try:
+        dishes = yield from facts.menu(where.key)
+    except Refused as refusal:
+        return (yield from offer(refusal.trouble, where.name, Want(place=where), "", scene.remembering(memory)))
+    text = menu_block(dishes) or f"{where.name} has nothing on its menu."
+    question = memory.question or (WhatDish(place=where) if dishes else None)
+    return Reply(paragraphs(lead, text, "Which dish would you like?" if dishes else ""), memory.asking(question))
+
+
+def show_choices(intent: Choices, scene: Scene) -> Plan:
+    """What the person can eat, by restaurant."""
+    places = yield from facts.restaurants()
+    found, troubles = yield from facts.menus([one for one in places if one.open])
+    blocks = [menu_block([dish for dish in dishes if _fits(dish, intent)]) for dishes in found]
+    shown = [block for block in blocks if block]
+    failed = [f"The menu of {one.name} could not be read: {explain(trouble)}" for one, trouble in troubles]
+    lead = "This you can order without asking anybody:" if intent.freely else "Here is what there is:"
+    nothing = "I found nothing that fits." if found or not troubles else ""
+    closed = closed_places(places)
+    return Reply(paragraphs(lead if shown else nothing, *shown, sentences(*failed), sentences(closed)), scene.memory)
+
+
+def tell_price(intent: Price, scene: Scene) -> Plan:
+    """What a dish costs, and whether the person may order it."""
+    if not intent.dish or is_pointer(intent.dish):
+        if scene.memory.dish is None:
+            return (yield from show_choices(Choices(), scene))
+        intent = Price(scene.memory.dish.name, scene.memory.dish.restaurant_name, intent.may)
+    places = yield from facts.restaurants()
+    where = find(intent.restaurant, places, lambda one: one.name).sure if intent.restaurant else []
+    if len(where) == 1 and not where[0].open:
+        return (yield from open_menu(Place(key=where[0].key, name=where[0].name), scene))
+    search = yield from look_for(intent.dish, [one for one in where or places if one.open])
+    if search.sure:
+        return _tell(search, scene, may=intent.may)
+    named = find(intent.dish, places, lambda one: one.name).sure
+    if len(named) == 1:
+        return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
+    near = f"The nearest I know:\n{bullets(dish_line(dish, where=True) for dish in search.near)}" if search.near else ""
+    return Reply(
+        paragraphs(sentences(f"I found no {intent.dish} on the menus you can see", closed_places(places)), near),
+        scene.memory,
+    )
+
+
+def look_up(intent: Mention, scene: Scene) -> Plan:
+    """A few words that may be a name: show the restaurant, or offer the dish; otherwise we are lost."""
+    places: list[Restaurant] = yield from facts.restaurants()
+    named = find(intent.text, places, lambda one: one.name).sure
+    if len(named) == 1:
+        return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
+    search = yield from look_for(intent.text, [one for one in places if one.open])
+    if search.sure:
+        return _tell(search, scene, may=True)
+    return Reply(paragraphs("Sorry, I didn't understand that.", ability_list(scene)), scene.memory)
+
+
+def _tell(search: Search, scene: Scene, *, may: bool) -> Reply:
+    if len(search.sure) > 1:
+        options = search.sure
+        lines = [dish_line(dish, where=True) for dish in options]
+        if not may:
+            return Reply(bullets(lines), scene.memory)
+        return Reply(
+            paragraphs("There is:", numbered(lines), "Which one would you like?"),
+            scene.memory.asking(WhichDish(options=options)),
+        )
+    dish = search.sure[0]
+    memory = scene.memory.about(dish)
+    line = f"{dish.name} at {dish.restaurant_name} costs {dish.price}"
+    terms = {
+        "allowed": "You may order it",
+        "approved": "It is approved for you, once",
+        "needs_approval": "A parent has to approve it first",
+        "denied": "You may not order it",
+    }.get(dish.order, "")
+    if may and dish.order != "denied":
+        return Reply(sentences(line, terms, "Shall I order it?"), memory.asking(OrderIt(dish=dish)))
+    return Reply(sentences(line, terms), memory)
+
+
+def _fits(dish: Dish, intent: Choices) -> bool:
+    if intent.freely and dish.order not in _FREE:
+        return False
+    return intent.up_to_cents is None or dish.price_cents <= intent.up_to_cents

@@ -1,0 +1,135 @@
+"""Deciding requests: only on the reviewer's explicit word, each by a call of its own, never on a guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from family_food.models.demo import facts
+from family_food.models.demo.asks import Asks, Refused
+from family_food.models.demo.following import as_listed, list_pending
+from family_food.models.demo.intents import Decide, Ruling, Verb
+from family_food.models.demo.memory import ListedRequest, Memory, WhichRequest
+from family_food.models.demo.names import mentions_all
+from family_food.models.demo.plan import Plan, Reply, Scene, say
+from family_food.models.demo.troubles import explain, stops_everything
+from family_food.models.demo.wording import bullets, numbered, paragraphs, quoted, said, sentences, subject
+from permit_core.views import RequestView
+
+NOT_YOURS = "I can't decide requests for you: parents do that."
+HOW_TO = 'I only decide on a clear word: "approve 1", or "deny 2, and why". Conditions and exceptions I leave to you.'
+_DONE: dict[Verb, str] = {"approve": "Approved", "deny": "Denied"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request to decide, and how."""
+
+    request: ListedRequest
+    verb: Verb
+    comment: str
+
+
+def decide(intent: Decide, scene: Scene) -> Plan:
+    """Find out which requests are meant; when that is clear for all of them, decide one after another."""
+    if not scene.reviews:
+        return (yield from say(NOT_YOURS, scene.memory))
+    pending: list[RequestView] | None = None
+    cases: list[Case] = []
+    for ruling in intent.rulings:
+        known = _by_number(ruling, scene.memory)
+        if known is None:
+            if pending is None:
+                pending = yield from facts.requests("pending", scene.tools)
+            if not pending:
+                return Reply("There is nothing to decide: no request is waiting.", scene.memory)
+            known = _by_words(ruling, [as_listed(request) for request in pending], scene.memory)
+        if not known:
+            return _ask_which(ruling, pending or [], scene.memory)
+        cases += [Case(request, ruling.verb, ruling.comment) for request in known]
+    if len({case.request.id for case in cases}) < len(cases):
+        return Reply(sentences("You named the same request twice", HOW_TO), scene.memory)
+    return (yield from carry_out(cases, scene))
+
+
+def carry_out(cases: list[Case], scene: Scene) -> Plan:
+    """Decide one after another, and report on each."""
+    lines: list[str] = []
+    decided: list[str] = []
+    for place, case in enumerate(cases):
+        try:
+            lines.append(_report(case, (yield from _decide_one(case))))
+            decided.append(case.request.id)
+        except Refused as refusal:
+            lines.append(sentences(f"{case.request.label}: {explain(refusal.trouble)}"))
+            if stops_everything(refusal.trouble):
+                lines += [f"{left.request.label}: not decided." for left in cases[place + 1 :]]
+                break
+    memory = scene.memory
+    if memory.pointed and memory.pointed.id in decided:
+        memory = memory.model_copy(update={"pointed": None})
+    return Reply(lines[0] if len(lines) == 1 else bullets(lines), memory)
+
+
+def _decide_one(case: Case) -> Asks[RequestView]:
+    return (yield from facts.decide(case.verb, case.request.kind, case.request.id, case.comment))
+
+
+def _report(case: Case, request: RequestView) -> str:
+    may = "may" if case.verb == "approve" else "may not"
+    comment = said(request.comment) or (quoted(case.comment) if case.comment else "")
+    return sentences(
+        f"{_DONE[case.verb]}: {request.requesting_user} {may} {subject(request)}",
+        f"Your comment: {comment}" if comment else "",
+    )
+
+
+def _by_number(ruling: Ruling, memory: Memory) -> list[ListedRequest] | None:
+    """The requests that numbers of the last list mean; empty when a number is not on it, None without numbers or list."""
+    if not ruling.numbers or not memory.listed or ruling.everything:
+        return None
+    found: list[ListedRequest] = []
+    for number in ruling.numbers:
+        place = number - 1 if number > 0 else number
+        if not -len(memory.listed) <= place < len(memory.listed):
+            return []
+        found.append(memory.listed[place])
+    return found if all(mentions_all(ruling.selector, [one.label]) for one in found) else []
+
+
+def _by_words(ruling: Ruling, pending: list[ListedRequest], memory: Memory) -> list[ListedRequest]:
+    """The pending requests that the words mean; empty when that is not clear."""
+    meant = [one for one in pending if mentions_all(ruling.selector, [one.label])]
+    if ruling.numbers:  # nothing was numbered yet: only "the first" of one can be meant
+        return meant if len(pending) == 1 and set(ruling.numbers) <= {1, -1} else []
+    if ruling.both:
+        return meant if len(meant) == 2 else []
+    if ruling.everything:
+        return meant
+    if ruling.selector:
+        return meant if len(meant) == 1 else []
+    if memory.pointed is not None and memory.pointed.id in {one.id for one in pending}:
+        return [memory.pointed]
+    return pending if len(pending) == 1 else []
+
+
+def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Reply:
+    if not pending:  # a number beyond the last list
+        lines = numbered(one.label for one in memory.listed)
+        question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=memory.listed)
+        return Reply(paragraphs(f"Which one shall I {ruling.verb}?", lines), memory.asking(question))
+    meant = [one for one in pending if mentions_all(ruling.selector, [as_listed(one).label])]
+    shown = meant if ruling.selector and len(meant) > 1 else pending
+    reply = list_pending(shown, memory, f"Which one shall I {ruling.verb}?")
+    question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=reply.memory.listed)
+    return Reply(reply.text, reply.memory.asking(question))
+
+
+def unclear(scene: Scene) -> Plan:
+    """Deciding was spoken of without a clear order: show what waits."""
+    if not scene.reviews:
+        return (yield from say(NOT_YOURS, scene.memory))
+    pending = yield from facts.requests("pending", scene.tools)
+    if not pending:
+        return Reply(f"No request is waiting. {HOW_TO}", scene.memory)
+    reply = list_pending(pending, scene.memory)
+    return Reply(paragraphs(HOW_TO, reply.text), reply.memory)

@@ -1,0 +1,106 @@
+"""One step of a turn: the turn's plan is run again from its beginning over the answers that are there already.
+
+A plan is a pure generator, so running it again leads to the same calls; those that were answered in this turn are
+answered from the conversation, the first ones that were not are the calls of this step. No call is ever made twice in a
+turn, and a plan that ends has no way to loop.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResults, UserMessage
+from family_food.models.demo.asks import NO_MORE_CALLS, NO_SUCH_TOOL, Answer, Ask, Refused, Trouble, answer_of
+from family_food.models.demo.choosing import choose_plan
+from family_food.models.demo.memory import PROVIDER, Memory, recall
+from family_food.models.demo.plan import Plan, Reply, Scene
+from family_food.models.demo.troubles import explain
+from family_food.models.port import Prompt
+
+# More than any plan needs; the server has its own limit, told by ``may_call``.
+MOST_STEPS = 24
+
+
+def next_step(prompt: Prompt) -> ModelStep:
+    """The calls to make now, or the words that end the turn."""
+    entries = list(prompt.entries)
+    start = _turn_start(entries)
+    memory = recall(entries[: start + 1])
+    trigger = entries[start] if start >= 0 else None
+    scene = Scene(memory, frozenset(tool.name for tool in prompt.tools), tuple(entries))
+    cause = trigger if isinstance(trigger, UserMessage | EventMessage) else None
+    may_call = prompt.may_call and sum(isinstance(entry, ToolResults) for entry in entries[start + 1 :]) < MOST_STEPS
+    plan = _guarded(choose_plan(cause, scene), memory)
+    return _run(plan, _answers(entries[start + 1 :]), scene.tools, may_call, len(entries))
+
+
+def _run(plan: Plan, known: Mapping[str, Answer], tools: frozenset[str], may_call: bool, place: int) -> ModelStep:
+    try:
+        asks = next(plan)
+        while True:
+            given = {_key(ask): _answer(ask, known, tools, may_call) for ask in asks}
+            missing = [ask for ask in asks if given[_key(ask)] is None]
+            if missing:
+                return _calling(missing, place)
+            asks = plan.send(tuple(answer for ask in asks if (answer := given[_key(ask)]) is not None))
+    except StopIteration as end:
+        reply: Reply = end.value
+    return ModelStep(
+        text=reply.text, provider=PROVIDER, native=reply.memory.model_dump(mode="json", exclude_defaults=True)
+    )
+
+
+def _guarded(plan: Plan, memory: Memory) -> Plan:
+    """The plan, with an explanation in words where it gives up on a refused call."""
+    try:
+        return (yield from plan)
+    except Refused as refusal:
+        return Reply(explain(refusal.trouble), memory.asking(None))
+
+
+def _answer(ask: Ask, known: Mapping[str, Answer], tools: frozenset[str], may_call: bool) -> Answer | None:
+    if _key(ask) in known:
+        return known[_key(ask)]
+    if ask.tool not in tools:
+        return Trouble(ask.tool, NO_SUCH_TOOL)
+    return None if may_call else Trouble(ask.tool, NO_MORE_CALLS)
+
+
+def _calling(asks: Sequence[Ask], place: int) -> ModelStep:
+    unique = {_key(ask): ask for ask in asks}.values()
+    calls = [
+        ToolCall(id=f"demo_{place}_{number}", name=ask.tool, arguments=ask.arguments)
+        for number, ask in enumerate(unique)
+    ]
+    return ModelStep(calls=calls, provider=PROVIDER)
+
+
+def _turn_start(entries: Sequence[Entry]) -> int:
+    """Where the turn's cause stands; -1 when there is none."""
+    places = (place for place in range(len(entries) - 1, -1, -1) if entries[place].kind in ("user", "event"))
+    return next(places, -1)
+
+
+def _answers(entries: Sequence[Entry]) -> dict[str, Answer]:
+    """What was answered in this turn, by call."""
+    answers: dict[str, Answer] = {}
+    calls: dict[str, ToolCall] = {}
+    for entry in entries:
+        if isinstance(entry, ModelStep):
+            calls = {call.id: call for call in entry.calls}
+        elif isinstance(entry, ToolResults):
+            for result in entry.results:
+                call = calls.get(result.call_id)
+                if call is not None:
+                    answers.setdefault(_call_key(call.name, call.arguments), answer_of(result))
+    return answers
+
+
+def _key(ask: Ask) -> str:
+    return _call_key(ask.tool, ask.arguments)
+
+
+def _call_key(tool: str, arguments: Mapping[str, Any]) -> str:
+    return json.dumps([tool, arguments], sort_keys=True, default=str)
