@@ -63,7 +63,7 @@ def _kept(path: Path) -> str:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(48))
             with suppress(FileExistsError):
-                draft.hardlink_to(path)
+                path.hardlink_to(draft)
         finally:
             draft.unlink()
     return path.read_text(encoding="ascii").strip()

@@ -198,11 +198,10 @@ async def serving(app: FastAPI) -> AsyncIterator[ChatServer]:
     task = asyncio.create_task(running.serve(sockets=[listening]))
     try:
         await until(lambda: running.started or task.done(), "the server's start")
-        if task.done():
-            task.result()
-            raise AssertionError("the server ended at its start")
+        assert not task.done(), "the server ended at its start"
         yield ChatServer(app, listening.getsockname()[1])
     finally:
         running.should_exit = True
         async with asyncio.timeout(WAIT_SECONDS):
-            await task
+            await asyncio.wait([task])
+        listening.close()
