@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.environment import PROJECT, bare_environment
 from tests.support.fake_backend import FakeBackend
 from tests.support.terminal import WAIT_SECONDS, Terminal
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 Spawn = Callable[..., Terminal]
 Pipe = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def environment(**extra: str) -> dict[str, str]:
-    """No setting of whoever runs the tests, and no colour they asked for."""
-    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {
-        **keep,
-        "LANG": "C.UTF-8",
-        "TERM": "xterm",
-        "PROMPT_TOOLKIT_NO_CPR": "1",  # nothing here answers a question about the cursor
-        "PYTHONWARNINGS": "error",
-        **extra,
-    }
+def _environment(**extra: str) -> dict[str, str]:
+    # Nothing here answers a question about where the cursor is.
+    return bare_environment(PROMPT_TOOLKIT_NO_CPR="1", **extra)
 
 
 @pytest.fixture
@@ -44,7 +33,7 @@ def spawn() -> Iterator[Spawn]:
     terminals: list[Terminal] = []
 
     def start(*arguments: str, columns: int = 100, **extra: str) -> Terminal:
-        terminals.append(Terminal(["client.py", *arguments], environment(**extra), PROJECT, columns))
+        terminals.append(Terminal(["client.py", *arguments], _environment(**extra), PROJECT, columns))
         return terminals[-1]
 
     yield start
@@ -60,7 +49,7 @@ def pipe() -> Pipe:
         done = subprocess.run(
             [sys.executable, "client.py", *arguments],
             cwd=PROJECT,
-            env=environment(**extra),
+            env=_environment(**extra),
             input=lines if isinstance(lines, bytes) else lines.encode(),
             capture_output=True,
             timeout=WAIT_SECONDS,

@@ -8,7 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tests.client.conftest import PROJECT, Pipe
+from tests.client.conftest import Pipe
+from tests.support.environment import PROJECT
 from tests.support.fake_backend import FakeBackend
 
 LOG_IN = "henry\nright\n"

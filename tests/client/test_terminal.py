@@ -164,8 +164,9 @@ def test_ctrl_c_cancels_the_running_turn_and_the_chat_goes_on(chatting: Terminal
     chatting.see("Well,")
     chatting.control("c")
     assert backend.received() == {"type": "cancel"}
+    backend.send({"type": "status", "content": "Stopped."})
     backend.end(outcome="cancelled")
-    chatting.see("Cancelled.")
+    chatting.see("Stopped.")
     chatting.see("You:")
     chatting.enter("hello")
     assert backend.received()["message"] == "hello"

@@ -119,11 +119,9 @@ class Screen:
         else:
             self.say(f"  ✗ {content}" + (f" ({code})" if code and code not in content else ""), "yellow")
 
-    def _turn_end(self, frame: Frame) -> None:
+    def _turn_end(self, _: Frame) -> None:
         self._flow.end()
         self._streamed = False
-        if frame.get("outcome") == "cancelled":
-            self.aside("Cancelled.")
 
     def _error(self, frame: Frame) -> None:
         self._streamed = False

@@ -1,0 +1,29 @@
+"""What a program under test finds in its environment: nothing of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from permit_core.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# Whatever changes how a terminal program talks.
+_TASTE = {
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "CLICOLOR",
+    "COLUMNS",
+    "LINES",
+    "PYTHONIOENCODING",
+    "PYTHONUTF8",
+    "PERMIT_CHAT_URL",
+}
+
+
+def bare_environment(**extra: str) -> dict[str, str]:
+    """This environment without settings of the project and without anybody's taste in terminals."""
+    settings = {name.upper() for name in Settings.model_fields} | _TASTE
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
+    return {**kept, "LANG": "C.UTF-8", "TERM": "xterm", "PYTHONWARNINGS": "error", **extra}
