@@ -10,7 +10,7 @@ from family_food.models.demo.names import find
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import closed_places, look_for
 from family_food.models.demo.troubles import explain
-from family_food.models.demo.wording import dish_line, joined, numbered, paragraphs, said, sentences, subject
+from family_food.models.demo.wording import dish_line, joined, numbered, paragraphs, quoted, said, sentences, subject
 from permit_core.access import Remedy
 
 _ALREADY_MADE = frozenset({"already_pending", "approval_pending"})
@@ -114,7 +114,7 @@ def _ask_for_dish(intent: AskFor, places: list[facts.Restaurant], scene: Scene) 
     hint = closed_places(places)
     return Reply(
         sentences(
-            f"I found no restaurant and no dish called {intent.target}",
+            f"I found no restaurant and no dish called {quoted(intent.target)}",
             hint or f"There are {joined([p.name for p in places])}",
         ),
         scene.memory,

@@ -16,7 +16,7 @@ from family_food.models.demo.plan import Plan, Reply, Scene
 from family_food.models.demo.search import Search, closed_places, look_for
 from family_food.models.demo.small_talk import ability_list
 from family_food.models.demo.troubles import explain
-from family_food.models.demo.wording import bullets, dish_line, menu_block, numbered, paragraphs, sentences
+from family_food.models.demo.wording import bullets, dish_line, menu_block, numbered, paragraphs, quoted, sentences
 
 _EVERYTHING = re.compile(
     r"(?:all|everything|all (?:of )?(?:the )?(?:menus?|restaurants?|dishes|food)|the |menus?|food|dishes)+",
@@ -43,7 +43,7 @@ def show_menu(intent: Menu, scene: Scene) -> Plan:
     search = yield from look_for(intent.restaurant, [one for one in places if one.open])
     if search.sure:
         return _tell(search, scene, may=False)
-    text = f"I don't know a restaurant or a dish called {intent.restaurant}. The restaurants are:\n"
+    text = f"I don't know a restaurant or a dish called {quoted(intent.restaurant)}. The restaurants are:\n"
     return Reply(text + bullets(one.name for one in places), scene.memory)
 
 
@@ -90,7 +90,10 @@ def tell_price(intent: Price, scene: Scene) -> Plan:
         return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
     near = f"The nearest I know:\n{bullets(dish_line(dish, where=True) for dish in search.near)}" if search.near else ""
     return Reply(
-        paragraphs(sentences(f"I found no {intent.dish} on the menus you can see", closed_places(places)), near),
+        paragraphs(
+            sentences(f"I found nothing called {quoted(intent.dish)} on the menus you can see", closed_places(places)),
+            near,
+        ),
         scene.memory,
     )
 

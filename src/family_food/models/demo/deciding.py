@@ -93,12 +93,12 @@ def _by_number(ruling: Ruling, memory: Memory) -> list[ListedRequest] | None:
         if not -len(memory.listed) <= place < len(memory.listed):
             return []
         found.append(memory.listed[place])
-    return found if all(mentions_all(ruling.selector, [one.label]) for one in found) else []
+    return found if all(mentions_all(ruling.selector, one.words) for one in found) else []
 
 
 def _by_words(ruling: Ruling, pending: list[ListedRequest], memory: Memory) -> list[ListedRequest]:
     """The pending requests that the words mean; empty when that is not clear."""
-    meant = [one for one in pending if mentions_all(ruling.selector, [one.label])]
+    meant = [one for one in pending if mentions_all(ruling.selector, one.words)]
     if ruling.numbers:  # nothing was numbered yet: only "the first" of one can be meant
         return meant if len(pending) == 1 and set(ruling.numbers) <= {1, -1} else []
     if ruling.both:
@@ -117,9 +117,10 @@ def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Re
         lines = numbered(one.label for one in memory.listed)
         question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=memory.listed)
         return Reply(paragraphs(f"Which one shall I {ruling.verb}?", lines), memory.asking(question))
-    meant = [one for one in pending if mentions_all(ruling.selector, [as_listed(one).label])]
+    meant = [one for one in pending if mentions_all(ruling.selector, as_listed(one).words)]
     shown = meant if ruling.selector and len(meant) > 1 else pending
-    reply = list_pending(shown, memory, f"Which one shall I {ruling.verb}?")
+    unknown = f"No waiting request fits {quoted(ruling.selector)}" if ruling.selector and not meant else ""
+    reply = list_pending(shown, memory, sentences(unknown, f"Which one shall I {ruling.verb}?"))
     question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=reply.memory.listed)
     return Reply(reply.text, reply.memory.asking(question))
 

@@ -7,8 +7,17 @@ from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Requests
 from family_food.models.demo.memory import ListedRequest, Memory, OrderIt, own_requests
 from family_food.models.demo.plan import Plan, Reply, Scene
-from family_food.models.demo.wording import bullets, numbered, order_line, paragraphs, request_line, said, subject
-from permit_core.views import RequestView
+from family_food.models.demo.wording import (
+    bullets,
+    numbered,
+    order_line,
+    paragraphs,
+    pinned,
+    request_line,
+    said,
+    subject,
+)
+from permit_core.views import RequestView, plain
 
 _MOST_ORDERS = 20
 _STANDING = {
@@ -55,8 +64,9 @@ def list_pending(found: list[RequestView], memory: Memory, lead: str = "") -> Re
 
 def as_listed(request: RequestView) -> ListedRequest:
     """The request as it is remembered after it was shown."""
-    label = f"{request.requesting_user}: {subject(request)} {'access' if request.kind == 'access_request' else 'order'}"
-    return ListedRequest(id=request.id, kind=request.kind, label=label)
+    words = [request.requesting_user, request.resource_name, pinned(request), request.operation or "", request.kind]
+    label = f"{plain(request.requesting_user)}, {subject(request)}"
+    return ListedRequest(id=request.id, kind=request.kind, label=label, words=words)
 
 
 def show_standing(scene: Scene) -> Plan:

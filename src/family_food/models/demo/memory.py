@@ -83,11 +83,12 @@ class WhatDish(_Memo):
 
 
 class ListedRequest(_Memo):
-    """A request as it was shown to a reviewer."""
+    """A request as it was shown to a reviewer: ``label`` names it, ``words`` are what it may be picked by."""
 
     id: str
     kind: Literal["access_request", "operation_approval"]
     label: str
+    words: list[str] = []
 
 
 class WhichRequest(_Memo):
@@ -167,8 +168,13 @@ def own_requests(entries: Sequence[Entry]) -> list[RequestView]:
         if isinstance(entry, ToolResults):
             for result in entry.results:
                 answer = answer_of(result)
-                if result.name in _REQUEST_TOOLS and not isinstance(answer, Trouble):
+                if isinstance(answer, Trouble):
+                    continue
+                if result.name in _REQUEST_TOOLS:
                     _note(known, answer)
+                elif result.name == "order_dish" and answer.get("approval_id") in known:
+                    used = known[answer["approval_id"]]
+                    known[used.id] = used.model_copy(update={"status": "used"})
         elif isinstance(entry, EventMessage) and entry.event == "request_decided":
             _note(known, entry.data)
     return list(known.values())

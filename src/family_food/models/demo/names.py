@@ -13,7 +13,13 @@ from rapidfuzz.distance import OSA
 T = TypeVar("T")
 
 _WORD = re.compile(r"[^\W_]+(?:'s\b)?")
-_EMPTY_WORDS = frozenset({"a", "an", "the", "some", "any", "of", "one", "ones", "my", "our", "your", "me", "us", "i", "it", "that", "this", "these", "those", "please", "dish", "dishes", "meal", "food", "restaurant", "place", "places", "with", "and", "for", "from", "at", "in", "on", "to", "menu", "portion", "plate", "order", "another", "more"})  # fmt: skip
+# fmt: off
+_EMPTY_WORDS = frozenset({
+    "a", "an", "the", "some", "any", "of", "one", "ones", "my", "our", "your", "me", "us", "i", "it", "that", "this",
+    "these", "those", "please", "dish", "dishes", "meal", "food", "restaurant", "place", "places", "with", "and", "for",
+    "from", "at", "in", "on", "to", "menu", "portion", "plate", "order", "another", "more",
+})
+# fmt: on
 _ALIKE = 0.75  # two words are taken for the same one
 _ENOUGH = 0.7  # a phrase names a thing
 _NEAR = 0.35  # worth offering
@@ -67,6 +73,11 @@ def find(phrase: str, things: Iterable[T], name: Callable[[T], str]) -> Found[T]
         return Found([], [thing for value, _, thing in ranked if value >= _NEAR][:3])
     best = ranked[0][0]
     return Found([thing for value, _, thing in ranked if best - value <= _APART], [])
+
+
+def shares_word(phrase: str, name: str) -> bool:
+    """A telling word of ``phrase`` stands, well spelt or nearly, in ``name``."""
+    return any(alike(word, other) for word in tokens(phrase) for other in tokens(name))
 
 
 def mentions_all(selector: str, label: Sequence[str]) -> bool:

@@ -10,11 +10,20 @@ from family_food.models.demo.asks import Refused
 from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Order
 from family_food.models.demo.memory import Memory, OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
-from family_food.models.demo.names import find
+from family_food.models.demo.names import find, shares_word
 from family_food.models.demo.plan import Plan, Reply, Scene
 from family_food.models.demo.search import Search, closed_places, look_for, match
 from family_food.models.demo.troubles import explain, uncertain
-from family_food.models.demo.wording import bullets, dish_line, joined, menu_block, numbered, paragraphs, sentences
+from family_food.models.demo.wording import (
+    bullets,
+    dish_line,
+    joined,
+    menu_block,
+    numbered,
+    paragraphs,
+    quoted,
+    sentences,
+)
 
 _POINTER = re.compile(
     r"(?:it|that|this|one|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)", re.IGNORECASE
@@ -38,9 +47,10 @@ def order(wish: Order, scene: Scene) -> Plan:
         return (yield from _ask_what(places, scene))
     search = yield from look_for(wish.dish, [one for one in places if one.open])
     if not search.sure:
-        named = find(wish.dish, [one for one in places if not one.open], lambda one: one.name).sure
-        if len(named) == 1:
-            return (yield from _order_from(wish, named[0], places, scene))
+        # The dish of a closed menu cannot be known, but a restaurant often says in its name what it has.
+        likely = [one for one in places if not one.open and shares_word(wish.dish, one.name)]
+        if len(likely) == 1:
+            return (yield from _order_from(wish, likely[0], places, scene))
     here = [dish for dish in search.sure if scene.memory.place and dish.restaurant_key == scene.memory.place.key]
     if here and not search.several:
         search = Search(here, [], False, search.dishes, search.troubles)
@@ -55,7 +65,9 @@ def _order_at(wish: Order, places: list[Restaurant], scene: Scene) -> Plan:
         options = [Place(key=one.key, name=one.name) for one in named.sure]
         text = paragraphs("Which restaurant do you mean?", numbered(option.name for option in options))
         return Reply(text, scene.memory.asking(WhichPlace(purpose="menu", options=options)))
-    text = f"I don't know a restaurant called {wish.restaurant}. There are:\n{bullets(one.name for one in places)}"
+    text = (
+        f"I don't know a restaurant called {quoted(wish.restaurant)}. There are:\n{bullets(one.name for one in places)}"
+    )
     return Reply(text, scene.memory)
 
 
@@ -80,7 +92,7 @@ def _order_from(wish: Order, where: Restaurant, places: list[Restaurant], scene:
 def _elsewhere(wish: Order, where: Restaurant, here: Search, places: list[Restaurant], scene: Scene) -> Plan:
     """The restaurant does not have it: say so, and who has."""
     there = yield from look_for(wish.dish, [one for one in places if one.open and one.key != where.key])
-    lead = f"{where.name} has no {wish.dish}"
+    lead = f"{where.name} has nothing called {quoted(wish.dish)}"
     if len(there.sure) == 1:
         dish = there.sure[0]
         text = sentences(lead, f"There is {dish_line(dish, where=True)}", "Shall I order that?")
@@ -115,7 +127,11 @@ def order_found(search: Search, wish: Order, places: list[Restaurant], scene: Sc
 
 def not_found(search: Search, wish: Order, places: list[Restaurant], memory: Memory) -> Reply:
     """No dish is called so: the nearest, or where it was looked for."""
-    lead = f"I found no {wish.dish} on the menus you can see" if search.dishes else "I could not look at any menu"
+    lead = (
+        f"I found nothing called {quoted(wish.dish)} on the menus you can see"
+        if search.dishes
+        else "I could not look at any menu"
+    )
     closed = closed_places(places)
     failed = [f"The menu of {one.name} could not be read: {explain(trouble)}" for one, trouble in search.troubles]
     if len(search.near) == 1:

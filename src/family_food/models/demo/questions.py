@@ -146,7 +146,7 @@ def _what_dish(question: WhatDish, sentence: Sentence, intent: Intent, scene: Sc
 def _which_request(question: WhichRequest, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
     chosen = _position(intent, sentence, len(question.options))
     if chosen is None and isinstance(intent, Mention):
-        meant = [place for place, one in enumerate(question.options) if mentions_all(intent.text, [one.label])]
+        meant = [place for place, one in enumerate(question.options) if mentions_all(intent.text, one.words)]
         chosen = meant[0] if len(meant) == 1 else None
     if chosen is None:
         if isinstance(intent, Yes | Pick):

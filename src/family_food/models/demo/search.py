@@ -59,4 +59,5 @@ def match(phrase: str, dishes: list[Dish], troubles: Sequence[tuple[Restaurant, 
 def closed_places(places: Sequence[Restaurant]) -> str:
     """A sentence on the menus that were not looked at; "" when there are none."""
     closed = [place.name for place in places if place.remedy]
-    return f"I can't see the menus of {joined(closed)} for you; I can ask a parent for access" if closed else ""
+    menus = "menus" if len(closed) > 1 else "menu"
+    return f"I can't see the {menus} of {joined(closed)} for you; I can ask a parent for access" if closed else ""

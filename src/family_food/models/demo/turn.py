@@ -47,9 +47,7 @@ def _run(plan: Plan, known: Mapping[str, Answer], tools: frozenset[str], may_cal
             asks = plan.send(tuple(answer for ask in asks if (answer := given[_key(ask)]) is not None))
     except StopIteration as end:
         reply: Reply = end.value
-    return ModelStep(
-        text=reply.text, provider=PROVIDER, native=reply.memory.model_dump(mode="json", exclude_defaults=True)
-    )
+    return ModelStep(text=reply.text, provider=PROVIDER, native=reply.memory.model_dump(mode="json", exclude_none=True))
 
 
 def _guarded(plan: Plan, memory: Memory) -> Plan:

@@ -16,12 +16,14 @@ _MARKS = {
     "approved": "approved, ready to order",
     "denied": "not for you to order",
 }
+_ENDED = re.compile(r"[.!?:]\u201d?$")
+_LONGEST_QUOTE = 600
 _PINNED_CENTS = "_cents"
 
 
 def quoted(text: str) -> str:
     """Somebody's words, shown as such on one line."""
-    return "\u201c" + plain(text).replace("\u201c", '"').replace("\u201d", '"') + "\u201d"
+    return "\u201c" + plain(text)[:_LONGEST_QUOTE].replace("\u201c", '"').replace("\u201d", '"') + "\u201d"
 
 
 def said(words: PersonText | None) -> str:
@@ -51,9 +53,8 @@ def paragraphs(*parts: str) -> str:
 
 def sentences(*parts: str) -> str:
     """Parts one after another, each ending as a sentence does; empty parts are left out."""
-    return " ".join(
-        part if re.search(r"[.!?:\u201d]$", part) else part + "." for part in (p.strip() for p in parts) if part
-    )
+    stripped = (part.strip() for part in parts)
+    return " ".join(part if _ENDED.search(part) else part + "." for part in stripped if part)
 
 
 def dish_line(dish: Dish, *, where: bool = False) -> str:
