@@ -275,6 +275,10 @@ def _wrong(body: dict[str, Any], model: str) -> str | None:
     mode = _key(_key(body, "toolConfig") or {}, "functionCallingConfig")
     if mode and not _declared(body):
         return "Function calling config is set without function_declarations."
+    for before, content in zip([{}, *contents], contents, strict=False):
+        calls = any(_key(part, "functionCall") for part in content["parts"])
+        if calls and before.get("role") != "user":
+            return "Please ensure that function call turn comes immediately after a user turn."
     return _wrong_pairs(contents) or _wrong_signatures(contents, model)
 
 

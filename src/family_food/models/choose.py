@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 from urllib.parse import urlsplit
 
 from family_food.models.port import Model
 from family_food.models.stream_pump import Patience
 from permit_core.errors import ConfigurationError
 from permit_core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def choose_model(settings: Settings) -> Model:
@@ -65,7 +69,7 @@ def _wanted(settings: Settings) -> str:
 
 
 def _web_address(setting: str, url: str) -> str:
-    """``url`` without its closing slash; empty stays empty.
+    """``url`` without its closing slash; empty stays empty. Warns when it is open to whoever listens on the way.
 
     Raises:
         ConfigurationError: it is not an http address. The value is not repeated: it may hold a password.
@@ -78,4 +82,13 @@ def _web_address(setting: str, url: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(f"{setting} is not a web address: http:// or https:// and a host are expected")
+    if url and parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        log.warning("%s is not encrypted: its key and every conversation can be read on the way", setting)
     return url.rstrip("/")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -56,6 +56,24 @@ def test_what_is_missing_is_named_and_nothing_secret_is(values: dict[str, Any], 
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://model.example/v1", True),
+        ("http://192.0.2.1:8000", True),
+        ("https://model.example/v1", False),
+        ("http://localhost:11434/v1", False),
+        ("http://[::1]:11434/v1", False),
+        ("http://127.0.0.2:11434/v1", False),
+    ],
+)
+async def test_an_open_line_to_another_machine_is_warned_of(
+    url: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await choose_model(settings(**OPENAI | {"openai_base_url": url})).close()
+    assert ("OPENAI_BASE_URL is not encrypted" in caplog.text) is warned
+
+
 def test_a_library_is_imported_only_for_the_model_that_needs_it() -> None:
     program = "import sys, family_food.models.choose; sys.exit('google.genai' in sys.modules or 'httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
