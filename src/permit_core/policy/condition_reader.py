@@ -23,6 +23,10 @@ _MATCHES: Mapping[str, frozenset[AttributeType]] = {
     "any_match": frozenset({"array", "object_array", "json"}),
     "all_match": frozenset({"array", "object_array", "json"}),
 }
+# A further role must never take a permission away, so user.roles is only asked for what it has, never for what it lacks.
+_ROLES = AttributeName("user", ("roles",))
+_GROWING = frozenset({"array_contains", "array_superset", "array_intersect"})
+_GROWING_RIGHT = frozenset({"in", "array_subset", "array_intersect"})
 _SCALARS = frozenset({"bool", "number", "string"})
 
 
@@ -74,8 +78,8 @@ def parse_condition(raw: Any, path: Path, declared: Declared) -> Condition:
 
 
 class _Parser:
-    def __init__(self, declared: Declared) -> None:
-        self._declared = declared
+    def __init__(self, declared: Declared, negations: int = 0) -> None:
+        self._declared, self._negations = declared, negations
 
     def condition(self, raw: Any, path: Path) -> Condition:
         """An object: logic words and attributes; with several entries all must hold."""
@@ -91,7 +95,9 @@ class _Parser:
             if kind is None:
                 parts.append(entry(key, value, below))
             elif kind == "not":
+                self._negations += 1
                 parts.append(Logic("not", (self._object(value, below, what, entry),)))
+                self._negations -= 1
             elif not isinstance(value, list) or not value:
                 raise ConditionFault(below, "expected a list of conditions that is not empty")
             else:
@@ -135,11 +141,23 @@ class _Parser:
             fits = ", ".join(sorted(operator.types))
             raise ConditionFault(path, f"expected an operator for {declared}: {key} is for {fits}, and {name} is not")
         if isinstance(value, Mapping) and set(value) == {"ref"}:
-            return Comparison(name, key, self._reference(declared, operator.operand, value["ref"], (*path, "ref")))
+            other = self._reference(declared, operator.operand, value["ref"], (*path, "ref"))
+            self._refuse_lacking_roles(name, key, other, path)
+            return Comparison(name, key, other)
+        self._refuse_lacking_roles(name, key, None, path)
         expected = _operand_fault(operator.operand, declared, value)
         if expected is not None:
             raise ConditionFault(path, f"expected {expected} after {key}, because {name} is of type {declared}")
         return Comparison(name, key, value)
+
+    def _refuse_lacking_roles(self, name: AttributeName, key: str, other: AttributeName | None, path: Path) -> None:
+        falls = (name == _ROLES and key not in _GROWING) or (other == _ROLES and key not in _GROWING_RIGHT)
+        if falls or (_ROLES in {name, other} and self._negations):
+            raise ConditionFault(
+                path,
+                f"expected user.roles only where a further role takes nothing away: under {', '.join(sorted(_GROWING))}, "
+                "and never under not",
+            )
 
     def _reference(self, declared: AttributeType, operand: Operand, text: Any, path: Path) -> AttributeName:
         if not isinstance(text, str):
@@ -164,7 +182,8 @@ class _Parser:
             raise ConditionFault((*path, "fk_resource_type"), "expected a resource type of this policy")
         if declared not in _MATCHES[key] or (declared == "string" and foreign is None):
             raise ConditionFault(path, f"expected an operator for {declared}: {key} looks into objects")
-        inner = _Parser(replace(self._declared, resource=foreign, any_field=foreign is None))
+        fields = replace(self._declared, resource=foreign, any_field=foreign is None)
+        inner = _Parser(fields, self._negations)
         return Match(name, key, inner.fields(value["match"], (*path, "match")), foreign)
 
     def fields(self, raw: Any, path: Path) -> Condition:

@@ -54,7 +54,8 @@ def read_shape(document: MarkedDocument, shape: type[Shape]) -> Shape:
 
 def _in_order(document: MarkedDocument, error: ValidationError, shape: type[BaseModel]) -> list[PolicyFileError]:
     found = [each for details in error.errors() for each in _translated(document, details, shape)]
-    return sorted(found, key=lambda each: each.line or 0)
+    # A misspelt key is unknown and misses under its right name: the first says more.
+    return sorted(found, key=lambda each: (each.line or 0, each.expected == _EXPECTED["missing"]))
 
 
 def _translated(document: MarkedDocument, details: ErrorDetails, shape: type[BaseModel]) -> Iterator[PolicyFileError]:
