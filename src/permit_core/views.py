@@ -13,8 +13,12 @@ from pydantic import BaseModel, Field
 
 from permit_core.ports.request import Request
 
-# C0 and C1 controls (newline and tab become spaces first), and the characters that reorder or hide text.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# C0 and C1 controls (newline and tab become spaces first), the characters that reorder or hide text, those that carry
+# text nobody sees (tags, variation selectors), and halves of characters, which no database takes.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
 
 
 def plain(text: str) -> str:

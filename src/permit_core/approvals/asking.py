@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from permit_core.access import Check, Decision, Effect, ResourceRef
+import structlog
+
+from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.approvals.claims import holds, open_at
 from permit_core.approvals.lifecycle import LIVE, lapsed
 from permit_core.approvals.register import Register
@@ -25,6 +27,8 @@ from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore, Subject
 from permit_core.views import plain
+
+log = structlog.get_logger(__name__)
 
 MOST_PENDING = 20
 """How many undecided requests one user may have: nobody floods the reviewers."""
@@ -64,7 +68,9 @@ class Asking:
             user = await self._directory.user(asker.user, transaction)
             roles = await self._directory.tenant_roles(asker.user, asker.tenant, transaction)
             if user is None or not roles & rule.asked_by:
-                raise Forbidden("You may not ask for this role.", code="may_not_ask")
+                raise Forbidden(
+                    "You may not ask for this role.", code="may_not_ask", hint="The policy says who may ask for it."
+                )
             instance = await self._instance(asker, resource, transaction)
             if await self._holds(asker, resource, role, transaction):
                 raise Conflict(
@@ -86,7 +92,7 @@ class Asking:
         async with self._database.transaction() as transaction:
             instance = await self._instance(asker, resource, transaction)
             user = await self._directory.user(asker.user, transaction)
-            decision = await self._pdp.decide(Check(asker.user, operation, resource, asker.tenant), transaction)
+            decision = await self._decision(Check(asker.user, operation, resource, asker.tenant), transaction)
             if user is None or decision.effect is Effect.DENY:
                 raise _denied(decision, operation, resource)
             if decision.effect is not Effect.REQUIRE_APPROVAL:
@@ -107,6 +113,13 @@ class Asking:
                 arguments=_pinned(rule, instance),
             )
 
+    async def _decision(self, check: Check, transaction: Transaction) -> Decision:
+        try:
+            return await self._pdp.decide(check, transaction)
+        except Exception:  # whatever keeps the decision point from answering, the answer is no
+            log.exception("right to ask not decided", action=check.action, resource=str(check.resource))
+            return Decision(Effect.DENY, ReasonCode.PDP_ERROR)
+
     def _access_rule(self, resource: ResourceRef, role: str) -> AccessRequestRule:
         rules = {rule.role: rule for rule in self._model.requestable_roles(resource.type)}
         if role not in rules:
@@ -121,7 +134,12 @@ class Asking:
     def _operation_rule(self, resource: ResourceRef, operation: str) -> OperationRule:
         rule = self._model.operation_rule(operation, resource.type)
         if rule is None:
-            raise InvalidInput("No approval can be asked for that operation here.", code="unknown_operation")
+            known = ", ".join(sorted(self._model.operations))
+            raise InvalidInput(
+                "No approval can be asked for that operation here.",
+                code="unknown_operation",
+                hint=f"Operations that can be approved, each where it belongs: {known}." if known else "",
+            )
         return rule
 
     async def _instance(self, asker: Principal, resource: ResourceRef, transaction: Transaction) -> ResourceInstance:

@@ -77,7 +77,7 @@ def closed(request: Request) -> Conflict:
     if decided is None:
         how, code = {
             RequestStatus.EXPIRED: ("expired before anybody decided it", "expired"),
-            RequestStatus.CANCELLED: ("was withdrawn by who had asked", "already_decided"),
+            RequestStatus.CANCELLED: ("was withdrawn by whoever had asked", "already_decided"),
         }.get(request.status, (f"is {request.status.value}", "already_decided"))
         return Conflict(
             f"This request {how}.", code=code, hint="A new request can be made.", status=request.status.value

@@ -14,7 +14,7 @@ from permit_core.approvals.lifecycle import Event, lapsed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
-from permit_core.approvals.wording import checked_id
+from permit_core.approvals.wording import checked_filter, checked_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
@@ -114,12 +114,13 @@ class ApprovalService:
     async def list(
         self, viewer: Principal, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
-        """Requests the viewer made or may review, newest first; see the port.
+        """Requests the viewer made or may review, newest first; see the port. Also ``invalid_filter`` (InvalidInput).
 
         The decision point is asked once for the viewer and once for the approver of the filter, however many requests
         there are: about the different subjects among them.
         """
         page_offset(page, per_page)
+        checked_filter(wanted)
         await self._register.sweep(viewer.tenant, self._clock())
         async with self._database.reading() as transaction:
             subjects = await self._store.subjects(transaction, viewer.tenant, kind, wanted)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from permit_core.access import OBJECT_KEY, ResourceRef
+from permit_core.access import OBJECT_KEY, USER_KEY, ResourceRef
 from permit_core.errors import InvalidInput
+from permit_core.ports.request import RequestFilter
 from permit_core.views import plain
 
 REASON_CHARACTERS = 500
@@ -42,6 +43,24 @@ def checked_instance(resource: ResourceRef) -> ResourceRef:
             "That does not name one resource instance.", code="invalid_resource", hint="Name it as type:key."
         )
     return resource
+
+
+def checked_filter(wanted: RequestFilter) -> RequestFilter:
+    """The filter, when its keys have the form of keys.
+
+    Raises:
+        InvalidInput: ``invalid_filter``.
+    """
+    keys = [(wanted.user, USER_KEY), (wanted.approver, USER_KEY), (wanted.role, OBJECT_KEY)]
+    if wanted.resource is not None:
+        keys += [(wanted.resource.type, OBJECT_KEY), (wanted.resource.key, OBJECT_KEY)]
+    if not all(key is None or form.match(key) for key, form in keys):
+        raise InvalidInput(
+            "That is not something to filter by.",
+            code="invalid_filter",
+            hint="Users, roles and resource instances are named by their keys.",
+        )
+    return wanted
 
 
 def checked_reason(text: str) -> str:

@@ -1,0 +1,134 @@
+"""Who is told of what, when, and that it is told once."""
+
+import pytest
+
+from permit_core.ports.request import RequestStatus
+from permit_core.stores.notices import Notice
+from tests.support.core import TENANT
+from tests.support.family import ACCESS, OPERATION, PIZZA_PALACE, REVIEWER, SUSHI_WORLD, Family, refused
+
+
+def told(notices: list[Notice]) -> list[tuple[str, str]]:
+    return [(notice.recipient, notice.event) for notice in notices]
+
+
+async def test_all_reviewers_hear_of_a_request_and_the_asker_of_the_decision(each_family: Family) -> None:
+    board = each_family.core.notices
+    assert await board.latest_id() == 0
+    request = await each_family.asks_access()
+    created = await board.after(0)
+    assert told(created) == [("1", "request_created"), ("2", "request_created")]
+    assert all(notice.request == request and notice.tenant == TENANT for notice in created)
+    last = await board.latest_id()
+    assert last == created[-1].id
+    decided = await each_family.core.approvals.deny(each_family.joe, ACCESS, request.id, "No")
+    (notice,) = await board.after(last)
+    assert told([notice]) == [("3", "request_decided")]
+    assert notice.request == decided
+    assert notice.created_at == each_family.clock()
+
+
+async def test_the_asker_is_not_told_of_the_own_request_even_as_a_reviewer(family: Family) -> None:
+    await family.gives(family.henry, REVIEWER, SUSHI_WORLD)
+    await family.asks_access()
+    assert told(await family.core.notices.after(0)) == [("1", "request_created"), ("2", "request_created")]
+
+
+async def test_only_who_may_review_this_instance_hears_of_it(family: Family) -> None:
+    await family.takes(family.jane, REVIEWER, PIZZA_PALACE)
+    await family.gives(family.rose, REVIEWER, PIZZA_PALACE)
+    await family.asks_operation()
+    assert told(await family.core.notices.after(0)) == [("1", "request_created"), ("4", "request_created")]
+
+
+async def test_withdrawing_using_and_expiring_tell_nobody(family: Family) -> None:
+    withdrawn = await family.asks_access()
+    await family.approved()
+    last = await family.core.notices.latest_id()
+    await family.core.approvals.cancel(family.henry, ACCESS, withdrawn.id)
+    await family.use()
+    await family.asks_access()
+    created = await family.core.notices.latest_id()
+    family.clock.advance(days=7)
+    assert await family.core.approvals.expire_lapsed(TENANT) == 1
+    assert told(await family.core.notices.after(last)) == [("1", "request_created"), ("2", "request_created")]
+    assert await family.core.notices.latest_id() == created
+
+
+async def test_who_was_away_hears_of_it_on_return_and_only_once(each_family: Family) -> None:
+    family, board = each_family, each_family.core.notices
+    request = await family.approved()
+    (notice,) = await board.undelivered("3", TENANT)
+    assert (notice.event, notice.request) == ("request_decided", request)
+    assert [n.id for n in await board.undelivered("3", TENANT)] == [notice.id]
+    await board.mark_delivered([notice.id])
+    assert await board.undelivered("3", TENANT) == []
+    await board.mark_delivered([notice.id])
+    await board.mark_delivered([])
+
+
+async def test_nobody_hears_what_is_meant_for_another_or_another_tenant(family: Family) -> None:
+    await family.approved()
+    assert await family.core.notices.undelivered("4", TENANT) == []
+    assert await family.core.notices.undelivered("3", "elsewhere") == []
+
+
+async def test_a_request_that_waits_no_more_is_no_news_to_a_reviewer(each_family: Family) -> None:
+    family, board = each_family, each_family.core.notices
+    access, _operation = await family.asks_access(), await family.asks_operation()
+    assert len(await board.undelivered("2", TENANT)) == 2
+    await family.core.approvals.approve(family.joe, ACCESS, access.id)
+    assert [notice.request.kind for notice in await board.undelivered("2", TENANT)] == [OPERATION]
+    family.clock.advance(days=1)
+    assert await board.undelivered("2", TENANT) == []
+
+
+async def test_who_lost_the_right_to_review_hears_nothing_more(family: Family) -> None:
+    await family.asks_access()
+    await family.takes(family.jane, REVIEWER, SUSHI_WORLD)
+    assert await family.core.notices.undelivered("2", TENANT) == []
+    await family.gives(family.jane, REVIEWER, SUSHI_WORLD)
+    assert len(await family.core.notices.undelivered("2", TENANT)) == 1
+
+
+async def test_who_becomes_a_reviewer_later_hears_of_what_still_waits(each_family: Family) -> None:
+    family, board = each_family, each_family.core.notices
+    waiting = await family.asks_access()
+    decided = await family.asks_operation()
+    await family.core.approvals.deny(family.joe, OPERATION, decided.id)
+    assert await board.undelivered("4", TENANT) == []
+    for place in (SUSHI_WORLD, PIZZA_PALACE):
+        await family.gives(family.rose, REVIEWER, place)
+    (notice,) = await board.undelivered("4", TENANT)
+    assert (notice.event, notice.request) == ("request_created", waiting)
+    assert [n.id for n in await board.undelivered("4", TENANT)] == [notice.id]
+    await board.mark_delivered([notice.id])
+    assert await board.undelivered("4", TENANT) == []
+
+
+async def test_a_notice_shows_the_request_as_it_stands_now(family: Family) -> None:
+    await family.approved()
+    used = await family.use()
+    (notice,) = await family.core.notices.undelivered("3", TENANT)
+    assert notice.request == used
+    assert used.status is RequestStatus.USED
+
+
+async def test_a_refused_decision_tells_nobody(family: Family) -> None:
+    request = await family.asks_access()
+    last = await family.core.notices.latest_id()
+    await refused(family.core.approvals.approve(family.henry, ACCESS, request.id))
+    assert await family.core.notices.after(last) == []
+
+
+async def test_a_poll_brings_notices_in_order_and_in_portions(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = family.core.notices
+    await family.asks_access()
+    await family.asks_operation()
+    everything = await board.after(0)
+    assert len(everything) == 4
+    assert [notice.id for notice in everything] == sorted(notice.id for notice in everything)
+    assert await board.after(everything[1].id) == everything[2:]
+    assert await board.after(everything[-1].id) == []
+    monkeypatch.setattr("permit_core.approvals.notices.BATCH", 3)
+    assert await board.after(0) == everything[:3]

@@ -1,0 +1,54 @@
+"""A decision point that fails or is lost means no, everywhere."""
+
+import pytest
+
+from permit_core.access import Check, Decision
+from permit_core.ports.request import RequestFilter, RequestStatus
+from tests.support.family import ACCESS, Family, refused
+
+
+async def broken(_checks: list[Check], _transaction: object = None) -> list[Decision]:
+    raise ConnectionError("the decision point is away")
+
+
+async def forgetful(_checks: list[Check], _transaction: object = None) -> list[Decision]:
+    return []
+
+
+@pytest.mark.parametrize("answer", [broken, forgetful])
+async def test_without_an_answer_nobody_reviews_sees_or_is_told(
+    family: Family, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    before = await family.asks_access()
+    told = len(await family.core.notices.after(0))
+    monkeypatch.setattr(family.core.pdp, "decide_many", answer)
+    approvals = family.core.approvals
+    for decide in (approvals.approve, approvals.deny):
+        assert (await refused(decide(family.joe, ACCESS, before.id))).code == "not_a_reviewer"
+    assert (await refused(approvals.get(family.joe, ACCESS, before.id))).code == "no_such_request"
+    assert (await approvals.list(family.joe, ACCESS, RequestFilter())).total == 0
+    assert await family.core.notices.undelivered("1", "default") == []
+    await family.asks_access(family.rose)
+    assert len(await family.core.notices.after(0)) == told
+    assert (await approvals.get(family.henry, ACCESS, before.id)).status is RequestStatus.PENDING
+
+
+async def test_without_an_answer_no_operation_can_be_asked_for(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_args: object) -> object:
+        raise ConnectionError("the facts are away")
+
+    for part in ("_facts", "decide"):
+        monkeypatch.setattr(family.core.pdp, part, away)
+        error = await refused(family.asks_operation())
+        assert error.code == "access_denied"
+        assert error.details["ask_for"] == []
+
+
+async def test_what_the_policy_offers_no_more_has_no_reviewer(family: Family) -> None:
+    request = await family.asks_access()
+    approvals = family.core.approvals
+    narrower = family.core.model.model_copy(update={"access_requests": ()})
+    approvals._reviewers._model = narrower
+    narrower.__dict__.pop("index", None)
+    assert (await refused(approvals.approve(family.joe, ACCESS, request.id))).code == "not_a_reviewer"
+    assert (await approvals.get(family.henry, ACCESS, request.id)) == request
