@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from permit_core.bootstrap import Core, open_core
@@ -32,9 +33,30 @@ def family_settings(folder: Path, database_url: str = "", **more: Any) -> Settin
 async def make_core(
     folder: Path, *, database_url: str = "", clock: Clock = utc_now, facts: bool = True, **settings: Any
 ) -> Core:
-    """Open a core, with the family's facts loaded unless ``facts`` is False. Whoever calls closes it."""
-    core = await open_core(family_settings(folder, database_url, **settings), clock=clock)
+    """Open a core, with the family's facts loaded unless ``facts`` is False. Whoever calls closes it.
+
+    A database of its own in ``folder`` begins as a copy of one that was loaded before: loading takes a while.
+    """
+    wanted = family_settings(folder, database_url, **settings)
+    if facts and not database_url and not settings:
+        file = folder / "family.db"
+        if not file.exists():
+            file.write_bytes(await _loaded())
+        return await open_core(wanted, clock=clock)
+    core = await open_core(wanted, clock=clock)
     if facts:
-        async with core.database.transaction() as transaction:
-            await core.directory.load(load_facts(core.settings.facts_file), transaction)
+        await core.directory.load(load_facts(core.settings.facts_file))
     return core
+
+
+_copies: list[bytes] = []
+
+
+async def _loaded() -> bytes:
+    """The bytes of an SQLite database with the shipped facts, made once."""
+    if not _copies:
+        with TemporaryDirectory() as folder:
+            core = await make_core(Path(folder), database_url=f"sqlite+aiosqlite:///{folder}/family.db")
+            await core.close()
+            _copies.append(Path(folder, "family.db").read_bytes())
+    return _copies[0]

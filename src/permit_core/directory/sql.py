@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 
 from permit_core.access import ResourceRef
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
-from permit_core.directory.vocabulary import Vocabulary
+from permit_core.directory.entry_writer import Change, EntryWriter
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.errors import Conflict, NotFound
 from permit_core.identity import Principal
 from permit_core.page import Page
 from permit_core.policy.facts_file import FactsFile
@@ -37,7 +37,7 @@ class SqlDirectory:
     """
 
     def __init__(self, model: PolicyModel, database: Database, facts: FactStore, audit: Audit, clock: Clock) -> None:
-        self._vocabulary = Vocabulary(model)
+        self._writer = EntryWriter(model, facts)
         self._database = database
         self._facts = facts
         self._audit = audit
@@ -101,14 +101,8 @@ class SqlDirectory:
         Raises:
             InvalidInput: ``invalid_key``, ``invalid_name``.
         """
-        self._vocabulary.check_key(key, "tenant")
-        self._vocabulary.check_name(name, "tenant name")
         async with self._database.writing(transaction) as writing:
-            if await self._facts.tenant_name(writing, key) == name:
-                return False
-            await self._facts.put_tenant(writing, key, name)
-            await self._changed(writing, AuditEvent("tenant.put", actor, key, {"name": name}))
-        return True
+            return await self._remember(writing, await self._writer.put_tenant(writing, key, name, actor))
 
     async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
         """Add a user, or replace what is known of the user. E-mail and attributes do not enter the audit log.
@@ -116,13 +110,8 @@ class SqlDirectory:
         Raises:
             InvalidInput: ``invalid_key``, ``invalid_name``, ``invalid_attributes``.
         """
-        self._vocabulary.check_user(user)
         async with self._database.writing(transaction) as writing:
-            if await self._facts.user(writing, user.key) == user:
-                return False
-            await self._facts.put_user(writing, user)
-            await self._changed(writing, AuditEvent("user.put", actor, "", {"user": user.key}))
-        return True
+            return await self._remember(writing, await self._writer.put_user(writing, user, actor))
 
     async def put_instance(
         self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = SYSTEM
@@ -134,20 +123,8 @@ class SqlDirectory:
             NotFound: ``no_such_tenant``.
             Conflict: ``other_tenant``: the key belongs to an instance of another tenant.
         """
-        self._vocabulary.check_instance(instance)
         async with self._database.writing(transaction) as writing:
-            await self._need_tenant(writing, instance.tenant)
-            before = await self._facts.instance(writing, instance.ref)
-            if before == instance:
-                return False
-            if before is not None and before.tenant != instance.tenant:
-                raise Conflict(
-                    f"{instance.ref} exists in another tenant.", code="other_tenant", hint="Choose another key."
-                )
-            await self._facts.put_instance(writing, instance)
-            body = {"instance": str(instance.ref), "attributes": dict(instance.attributes)}
-            await self._changed(writing, AuditEvent("instance.put", actor, instance.tenant, body))
-        return True
+            return await self._remember(writing, await self._writer.put_instance(writing, instance, actor))
 
     async def assign(
         self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
@@ -158,29 +135,15 @@ class SqlDirectory:
             InvalidInput: ``no_such_role``, ``no_such_resource``, ``invalid_key``.
             NotFound: ``no_such_tenant``, ``no_such_user``, ``no_such_instance`` (in this tenant).
         """
-        self._vocabulary.check_role(assignment)
         async with self._database.writing(transaction) as writing:
-            await self._need_tenant(writing, assignment.tenant)
-            if await self._facts.user(writing, assignment.user) is None:
-                raise NotFound("There is no such user.", code="no_such_user", hint="Add the user first.")
-            if assignment.resource is not None:
-                await self._need_instance(writing, assignment.resource, assignment.tenant)
-            if await self._facts.has_assignment(writing, assignment):
-                return False
-            await self._facts.add_assignment(writing, assignment)
-            await self._changed(writing, _assignment_event("role.assigned", actor, assignment))
-        return True
+            return await self._remember(writing, await self._writer.assign(writing, assignment, actor))
 
     async def unassign(
         self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
     ) -> bool:
         """Take a role away; also one that the policy does not know any more."""
         async with self._database.writing(transaction) as writing:
-            if not await self._facts.has_assignment(writing, assignment):
-                return False
-            await self._facts.remove_assignment(writing, assignment)
-            await self._changed(writing, _assignment_event("role.unassigned", actor, assignment))
-        return True
+            return await self._remember(writing, await self._writer.unassign(writing, assignment, actor))
 
     async def relate(
         self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
@@ -191,27 +154,15 @@ class SqlDirectory:
             InvalidInput: ``no_such_resource``, ``no_such_relation``, ``invalid_key``.
             NotFound: ``no_such_tenant``, ``no_such_instance`` (in this tenant).
         """
-        self._vocabulary.check_tuple(link)
         async with self._database.writing(transaction) as writing:
-            await self._need_tenant(writing, link.tenant)
-            await self._need_instance(writing, link.subject, link.tenant)
-            await self._need_instance(writing, link.object, link.tenant)
-            if await self._facts.has_tuple(writing, link):
-                return False
-            await self._facts.add_tuple(writing, link)
-            await self._changed(writing, _tuple_event("relationship.added", actor, link))
-        return True
+            return await self._remember(writing, await self._writer.relate(writing, link, actor))
 
     async def unrelate(
         self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
     ) -> bool:
         """Take two instances out of a relation; also out of one that the policy does not know any more."""
         async with self._database.writing(transaction) as writing:
-            if not await self._facts.has_tuple(writing, link):
-                return False
-            await self._facts.remove_tuple(writing, link)
-            await self._changed(writing, _tuple_event("relationship.removed", actor, link))
-        return True
+            return await self._remember(writing, await self._writer.unrelate(writing, link, actor))
 
     async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
         """Give a new database what it starts with; a database that was given it before is left alone.
@@ -234,50 +185,33 @@ class SqlDirectory:
                         "the facts file has changed since this database was started with it; not loaded again"
                     )
                 return False
-            await self._load(facts, writing, actor)
+            changes = [change async for change in self._load(facts, writing, actor)]
             await self._facts.mark_seeded(writing, SEED, digest, self._clock())
-            await self._audit.append(writing, AuditEvent("directory.seeded", actor, "", {"digest": digest}))
+            await self._remember(writing, *changes, AuditEvent("directory.seeded", actor, "", {"digest": digest}))
         return True
 
-    async def _load(self, facts: FactsFile, transaction: Transaction, actor: str) -> None:
+    async def _load(self, facts: FactsFile, transaction: Transaction, actor: str) -> AsyncIterator[Change]:
         for tenant in facts.tenants:
             if await self._facts.tenant_name(transaction, tenant.key) is None:
-                await self.put_tenant(tenant.key, tenant.name, transaction, actor=actor)
+                yield await self._writer.put_tenant(transaction, tenant.key, tenant.name, actor)
         for user in facts.users:
             if await self._facts.user(transaction, user.key) is None:
-                await self.put_user(user, transaction, actor=actor)
+                yield await self._writer.put_user(transaction, user, actor)
         for instance in facts.instances:
             if await self._facts.instance(transaction, instance.ref) is None:
-                await self.put_instance(instance, transaction, actor=actor)
+                yield await self._writer.put_instance(transaction, instance, actor)
         for link in facts.tuples:
-            await self.relate(link, transaction, actor=actor)
+            yield await self._writer.relate(transaction, link, actor)
         for assignment in facts.assignments:
-            await self.assign(assignment, transaction, actor=actor)
+            yield await self._writer.assign(transaction, assignment, actor)
 
-    async def _changed(self, transaction: Transaction, event: AuditEvent) -> None:
-        await self._facts.bump(transaction)
-        await self._audit.append(transaction, event)
-
-    async def _need_tenant(self, transaction: Transaction, tenant: str) -> None:
-        if await self._facts.tenant_name(transaction, tenant) is None:
-            raise NotFound("There is no such tenant.", code="no_such_tenant", hint="Add the tenant first.")
-
-    async def _need_instance(self, transaction: Transaction, ref: ResourceRef, tenant: str) -> None:
-        found = await self._facts.instance(transaction, ref)
-        if found is None or found.tenant != tenant:
-            raise NotFound("There is no such instance.", code="no_such_instance", hint="Use a key from a list.")
-
-
-def _assignment_event(name: str, actor: str, assignment: RoleAssignment) -> AuditEvent:
-    body = {"user": assignment.user, "role": assignment.role}
-    if assignment.resource is not None:
-        body["instance"] = str(assignment.resource)
-    return AuditEvent(name, actor, assignment.tenant, body)
-
-
-def _tuple_event(name: str, actor: str, link: RelationshipTuple) -> AuditEvent:
-    body = {"subject": str(link.subject), "relation": link.relation, "object": str(link.object)}
-    return AuditEvent(name, actor, link.tenant, body)
+    async def _remember(self, transaction: Transaction, *changes: Change) -> bool:
+        """Audit what changed and make every snapshot stale; whether there was anything."""
+        events = [change for change in changes if change is not None]
+        if events:
+            await self._facts.bump(transaction)
+            await self._audit.append(transaction, *events)
+        return bool(events)
 
 
 def _digest(facts: FactsFile) -> str:

@@ -1,0 +1,251 @@
+"""The directory: what may be written, what comes of it, and starting a new database."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from permit_core.access import ResourceRef
+from permit_core.bootstrap import Core
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.errors import Conflict, InvalidInput, NotFound, UserFacing
+from permit_core.identity import Principal
+from permit_core.policy.facts_file import FactsFile, load_facts
+from permit_core.stores.facts import FactStore
+from tests.support.core import POLICIES, TENANT
+from tests.support.processes import start_python
+
+SUSHI = ResourceRef("restaurants", "4")
+PLATTER = ResourceRef("dishes", "4-sushi-platter")
+HENRY_AT_PIZZA = RoleAssignment("3", "child-can-view", TENANT, ResourceRef("restaurants", "1"))
+HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
+
+
+def shipped_facts() -> FactsFile:
+    return load_facts(POLICIES / "family_food.facts.yaml")
+
+
+async def version_of(core: Core) -> int:
+    async with core.database.reading() as reading:
+        return (await FactStore().version(reading)).number
+
+
+async def holds(core: Core, assignment: RoleAssignment) -> bool:
+    async with core.database.reading() as reading:
+        return await FactStore().has_assignment(reading, assignment)
+
+
+async def test_people_and_things_are_found(core_on_each: Core) -> None:
+    directory = core_on_each.directory
+    henry = await directory.user("3")
+    assert henry is not None
+    assert henry.name == "Henry"
+    assert await directory.principal("3", TENANT) == Principal("3", TENANT, "Henry")
+    assert await directory.tenant_roles("3", TENANT) == {"child"}
+    sushi = await directory.instance(SUSHI, TENANT)
+    assert sushi is not None
+    assert [found.ref for found in await directory.related(PLATTER, "restaurant", TENANT)] == [SUSHI]
+    assert PLATTER in [found.ref for found in await directory.objects(SUSHI, "restaurant", TENANT)]
+    page = await directory.instances("restaurants", TENANT, per_page=3)
+    assert [found.ref.key for found in page.items] == ["1", "2", "3"]
+    assert page.total == 4
+
+
+async def test_the_absent_and_the_foreign_are_not_found(core: Core) -> None:
+    directory = core.directory
+    await directory.put_tenant("elsewhere", "Elsewhere")
+    assert await directory.user("nobody") is None
+    assert await directory.principal("nobody", TENANT) is None
+    assert await directory.principal("3", "nowhere") is None
+    assert await directory.instance(ResourceRef("restaurants", "99"), TENANT) is None
+    assert await directory.instance(SUSHI, "elsewhere") is None
+    assert await directory.related(PLATTER, "restaurant", "elsewhere") == []
+    assert (await directory.instances("restaurants", "elsewhere")).total == 0
+
+
+async def test_a_write_counts_once_raises_the_version_and_is_remembered(core_on_each: Core) -> None:
+    core, directory = core_on_each, core_on_each.directory
+    attic = ResourceInstance(ResourceRef("restaurants", "5"), TENANT, {"name": "The Attic"})
+    soup = ResourceInstance(ResourceRef("dishes", "5-soup"), TENANT, {"name": "Soup", "price_cents": 300})
+    link = RelationshipTuple(attic.ref, "restaurant", soup.ref, TENANT)
+    writes: list[tuple[str, Callable[[], Awaitable[bool]]]] = [
+        ("tenant.put", lambda: directory.put_tenant(TENANT, "Another name", actor="1")),
+        ("user.put", lambda: directory.put_user(User("5", "Ann", email="ann@home"), actor="1")),
+        ("instance.put", lambda: directory.put_instance(attic, actor="1")),
+        ("instance.put", lambda: directory.put_instance(soup, actor="1")),
+        ("relationship.added", lambda: directory.relate(link, actor="1")),
+        ("role.assigned", lambda: directory.assign(HENRY_AT_SUSHI, actor="1")),
+        ("role.unassigned", lambda: directory.unassign(HENRY_AT_SUSHI, actor="1")),
+        ("relationship.removed", lambda: directory.unrelate(link, actor="1")),
+    ]
+    for event, write in writes:
+        before, last = await version_of(core), (await core.audit.latest(1))[0].seq
+        assert await write()
+        assert not await write()
+        assert await version_of(core) == before + 1
+        records = await core.audit.records(last)
+        assert [(record.event, record.actor) for record in records] == [(event, "1")]
+        assert "ann@home" not in str(records)
+
+
+async def test_a_write_in_a_transaction_that_fails_leaves_nothing(core: Core) -> None:
+    before, last = await version_of(core), await core.audit.latest(1)
+
+    async def assign_and_fail() -> None:
+        async with core.database.transaction() as transaction:
+            assert await core.directory.assign(HENRY_AT_SUSHI, transaction)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await assign_and_fail()
+    assert not await holds(core, HENRY_AT_SUSHI)
+    assert await version_of(core) == before
+    assert await core.audit.latest(1) == last
+
+
+async def write(core: Core, entry: User | ResourceInstance | RoleAssignment | RelationshipTuple) -> None:
+    match entry:
+        case User():
+            await core.directory.put_user(entry)
+        case ResourceInstance():
+            await core.directory.put_instance(entry)
+        case RoleAssignment():
+            await core.directory.assign(entry)
+        case RelationshipTuple():
+            await core.directory.relate(entry)
+
+
+RESTAURANT_5 = ResourceRef("restaurants", "5")
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "code"),
+    [
+        (User("a b", "Ann"), InvalidInput, "invalid_key"),
+        (User("", "Ann"), InvalidInput, "invalid_key"),
+        (User("5", "Ann\x00"), InvalidInput, "invalid_name"),
+        (User("5", "A" * 201), InvalidInput, "invalid_name"),
+        (User("5", "Ann", email="x\n@y"), InvalidInput, "invalid_name"),
+        (User("5", "Ann", attributes={"undeclared": 1}), InvalidInput, "invalid_attributes"),
+        (ResourceInstance(ResourceRef("castles", "1"), TENANT), InvalidInput, "no_such_resource"),
+        (ResourceInstance(ResourceRef("restaurants", "../x"), TENANT), InvalidInput, "invalid_key"),
+        (ResourceInstance(ResourceRef("restaurants"), TENANT), InvalidInput, "invalid_key"),
+        (ResourceInstance(RESTAURANT_5, TENANT, {"owner": "x"}), InvalidInput, "invalid_attributes"),
+        (ResourceInstance(RESTAURANT_5, TENANT, {"name": 7}), InvalidInput, "invalid_attributes"),
+        (
+            ResourceInstance(ResourceRef("dishes", "x"), TENANT, {"price_cents": float("nan")}),
+            InvalidInput,
+            "invalid_attributes",
+        ),
+        (ResourceInstance(RESTAURANT_5, "nowhere"), NotFound, "no_such_tenant"),
+        (RoleAssignment("3", "emperor", TENANT), InvalidInput, "no_such_role"),
+        (RoleAssignment("3", "child-can-view", TENANT), InvalidInput, "no_such_role"),
+        (RoleAssignment("3", "child", TENANT, SUSHI), InvalidInput, "no_such_role"),
+        (RoleAssignment("3", "parent", TENANT, ResourceRef("restaurants")), InvalidInput, "invalid_key"),
+        (RoleAssignment("nobody", "child", TENANT), NotFound, "no_such_user"),
+        (RoleAssignment("3", "child", "nowhere"), NotFound, "no_such_tenant"),
+        (RoleAssignment("3", "parent", TENANT, RESTAURANT_5), NotFound, "no_such_instance"),
+        (RoleAssignment("3", "parent", "elsewhere", SUSHI), NotFound, "no_such_instance"),
+        (RelationshipTuple(SUSHI, "chef", PLATTER, TENANT), InvalidInput, "no_such_relation"),
+        (RelationshipTuple(PLATTER, "restaurant", PLATTER, TENANT), InvalidInput, "no_such_relation"),
+        (RelationshipTuple(SUSHI, "restaurant", PLATTER, "nowhere"), NotFound, "no_such_tenant"),
+        (RelationshipTuple(RESTAURANT_5, "restaurant", PLATTER, TENANT), NotFound, "no_such_instance"),
+        (RelationshipTuple(SUSHI, "restaurant", PLATTER, "elsewhere"), NotFound, "no_such_instance"),
+    ],
+)
+async def test_what_the_policy_has_no_word_for_is_refused(
+    core: Core,
+    entry: User | ResourceInstance | RoleAssignment | RelationshipTuple,
+    error: type[UserFacing],
+    code: str,
+) -> None:
+    await core.directory.put_tenant("elsewhere", "Elsewhere")
+    before = await version_of(core)
+    with pytest.raises(error) as caught:
+        await write(core, entry)
+    assert caught.value.code == code
+    assert caught.value.hint
+    assert await version_of(core) == before
+
+
+async def test_an_instance_does_not_change_its_tenant(core: Core) -> None:
+    await core.directory.put_tenant("elsewhere", "Elsewhere")
+    sushi = await core.directory.instance(SUSHI, TENANT)
+    assert sushi is not None
+    with pytest.raises(Conflict, match="another tenant"):
+        await core.directory.put_instance(replace(sushi, tenant="elsewhere"))
+
+
+async def test_loading_twice_is_loading_once(core_on_each: Core) -> None:
+    before, last = await version_of(core_on_each), await core_on_each.audit.latest(1)
+    assert last[0].event == "directory.seeded"
+    assert not await core_on_each.directory.load(shipped_facts())
+    assert await version_of(core_on_each) == before
+    assert await core_on_each.audit.latest(1) == last
+
+
+async def test_what_an_operator_took_away_or_changed_does_not_come_back_by_seeding_again(core: Core) -> None:
+    cheaper = ResourceInstance(PLATTER, TENANT, {"name": "Sushi Platter", "price_cents": 1})
+    await core.directory.unassign(HENRY_AT_PIZZA, actor="1")
+    await core.directory.put_instance(cheaper, actor="1")
+    assert not await core.directory.load(shipped_facts())
+    assert not await holds(core, HENRY_AT_PIZZA)
+    assert await core.directory.instance(PLATTER, TENANT) == cheaper
+
+
+async def test_what_is_there_before_the_first_seed_stays_as_it_is(core: Core) -> None:
+    async with core.database.transaction() as transaction:  # as if it had never been seeded
+        await transaction.exec_driver_sql("DELETE FROM seeds")
+    cheaper = ResourceInstance(PLATTER, TENANT, {"name": "Sushi Platter", "price_cents": 1})
+    await core.directory.put_instance(cheaper)
+    assert await core.directory.load(shipped_facts())
+    assert await core.directory.instance(PLATTER, TENANT) == cheaper
+
+
+async def test_a_changed_facts_file_is_not_loaded_again_and_says_so(
+    core: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = shipped_facts()
+    more = replace(facts, assignments=(*facts.assignments, HENRY_AT_SUSHI))
+    assert not await core.directory.load(more)
+    assert not await holds(core, HENRY_AT_SUSHI)
+    assert "not loaded again" in caplog.text
+
+
+async def test_facts_of_which_one_is_refused_are_not_loaded_at_all(core: Core) -> None:
+    async with core.database.transaction() as transaction:
+        await transaction.exec_driver_sql("DELETE FROM seeds")
+    facts = shipped_facts()
+    new = User("5", "Ann")
+    wrong = replace(facts, users=(*facts.users, new), assignments=(RoleAssignment("5", "emperor", TENANT),))
+    with pytest.raises(InvalidInput, match="no such role"):
+        await core.directory.load(wrong)
+    assert await core.directory.user("5") is None
+    assert await core.directory.load(facts)
+
+
+async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: Core) -> None:
+    async with core.database.transaction() as transaction:
+        await transaction.exec_driver_sql("DELETE FROM seeds")
+    body = """
+        from permit_core.bootstrap import open_core
+        from permit_core.entries import User
+        from tests.support.core import family_settings
+        from pathlib import Path
+        core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
+        async with core.database.transaction() as transaction:
+            await core.directory.put_user(User("5", "Ann"), transaction)
+            print("half way", flush=True)
+            sys.stdin.readline()
+    """
+    process = start_python(body, core.settings.resolved_database_url)
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "half way\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -9
+    assert await core.directory.user("5") is None
+    assert await core.directory.load(shipped_facts())
+    assert (await core.audit.verify()).ok
