@@ -31,6 +31,8 @@ from tests.support.http_standin import Dropped, Exchange, HttpStandIn
 KEY = "test-key-0123456789"
 MODEL = "gemini-3.8-flash"
 DUMMY_SIGNATURE = b"skip_thought_signature_validator"
+_MAGIC = b"\xfb\xff\xfe"
+_STATE_AT = len(_MAGIC) + hashlib.sha256().digest_size
 _ROUTE = re.compile(r"/(?P<version>v\d\w*)/models/(?P<model>[^/:]+):(?P<verb>\w+)")
 _EVENT = re.compile(r'<server_event name="(\w+)">\n(.*)\n</server_event>\n', re.DOTALL)
 
@@ -46,7 +48,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model answers, each word of ``text`` in a chunk of its own."""
+    """What the model answers, each word of ``text`` in a chunk of its own.
+
+    ``state`` is what the brain wants to see again with this step. It travels in the thought signature, which is where
+    the real models keep theirs: a client that loses a signature, or changes it, makes the brain forget.
+    """
 
     text: Sequence[str] = ()
     calls: Sequence[Call] = ()
@@ -55,6 +61,7 @@ class Answer:
     block: str | None = None
     calls_in_one_chunk: bool = True
     late_signature: bool = False
+    state: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -134,8 +141,10 @@ def model_brain(model: Model) -> Brain:
         async with aclosing(model.step(request.prompt())) as events:
             async for event in events:
                 if isinstance(event, StepEnd):
-                    calls = [Call(call.name, call.arguments) for call in event.step.calls]
-                    return Answer(text=re.findall(r"\s*\S+\s*", event.step.text), calls=calls)
+                    step = event.step
+                    state = json.dumps({"provider": step.provider, "native": step.native}).encode()
+                    calls = [Call(call.name, call.arguments) for call in step.calls]
+                    return Answer(re.findall(r"\s*\S+\s*", step.text), calls, late_signature=not calls, state=state)
         raise AssertionError("a step without an end")
 
     return brain
@@ -212,7 +221,7 @@ class GeminiStandIn(HttpStandIn):
             yield _chunk([{"text": thought, "thought": True}], spent)
         for words in answer.text:
             yield _chunk([{"text": words}], spent)
-        calls = [self._call_part(call, model, signed=not n) for n, call in enumerate(answer.calls)]
+        calls = [self._call_part(call, model, None if n else answer.state) for n, call in enumerate(answer.calls)]
         if answer.calls_in_one_chunk and calls:
             yield _chunk(calls, spent)
         elif calls:
@@ -220,22 +229,22 @@ class GeminiStandIn(HttpStandIn):
         if whole:
             last: dict[str, Any] = {"text": ""}
             if answer.late_signature:
-                last["thoughtSignature"] = _encoded(_signature(model, "text", {}))
+                last["thoughtSignature"] = _encoded(_signature(model, "", {}, answer.state))
             total = {"promptTokenCount": 11, "candidatesTokenCount": 7, "thoughtsTokenCount": 3, "totalTokenCount": 21}
             end = _chunk([last], total)
             if answer.finish:
                 end["candidates"][0]["finishReason"] = answer.finish
             yield end
 
-    def _call_part(self, call: Call, model: str, *, signed: bool) -> dict[str, Any]:
+    def _call_part(self, call: Call, model: str, state: bytes | None) -> dict[str, Any]:
         function: dict[str, Any] = {"name": call.name, "args": call.args}
         if call.id is None:
             function["id"] = f"fc-{next(self._ids)}"
         elif call.id:
             function["id"] = call.id
         part: dict[str, Any] = {"functionCall": function}
-        if signed:
-            part["thoughtSignature"] = _encoded(_signature(model, call.name, call.args))
+        if state is not None:  # only the first call of a step is signed
+            part["thoughtSignature"] = _encoded(_signature(model, call.name, call.args, state))
         return part
 
 
@@ -244,10 +253,24 @@ def _chunk(parts: list[dict[str, Any]], spent: dict[str, int]) -> dict[str, Any]
     return {"candidates": [candidate], "usageMetadata": spent, "modelVersion": "stand-in", "responseId": "r1"}
 
 
-def _signature(model: str, name: str, args: dict[str, Any]) -> bytes:
-    """Signatures are bound to what they sign and to the model that gave them. The bytes need both base64 alphabets."""
-    said = json.dumps([model, name, args], sort_keys=True).encode()
-    return b"\xfb\xff\xfe" + hashlib.sha256(said).digest()
+def _signature(model: str, name: str, args: dict[str, Any], state: bytes) -> bytes:
+    """A signature is bound to what it signs and to the model that gave it. Its bytes need both base64 alphabets."""
+    signed = json.dumps([model, name, args], sort_keys=True).encode() + state
+    return _MAGIC + hashlib.sha256(signed).digest() + state
+
+
+def _is_signed(signature: bytes, model: str, name: str, args: dict[str, Any]) -> bool:
+    return signature == _signature(model, name, args, signature[_STATE_AT:])
+
+
+def _state(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the brain kept in the signatures of a step: provider and native part, if it was one of our models."""
+    for part in parts:
+        state = _decoded(_key(part, "thoughtSignature") or "")[_STATE_AT:]
+        if state.startswith(b"{"):
+            kept: dict[str, Any] = json.loads(state)
+            return kept
+    return {}
 
 
 def _encoded(signature: bytes) -> str:
@@ -313,7 +336,8 @@ def _wrong_signatures(contents: list[dict[str, Any]], model: str) -> str | None:
         given = _key(first, "thoughtSignature")
         if not given:
             return f"Function call is missing a thought_signature in functionCall parts: {call['name']}"
-        if _decoded(given) not in {DUMMY_SIGNATURE, _signature(model, call["name"], call.get("args", {}))}:
+        signature = _decoded(given)
+        if signature != DUMMY_SIGNATURE and not _is_signed(signature, model, call["name"], call.get("args", {})):
             return "Corrupted thought signature."
     return None
 
@@ -333,6 +357,7 @@ def _entry(content: dict[str, Any]) -> Entry:
         return ModelStep(
             text="".join(part["text"] for part in parts if "text" in part and not part.get("thought")),
             calls=[_tool_call(n, call) for n, call in enumerate(calls)],
+            **_state(parts),
         )
     answers = [_key(part, "functionResponse") for part in parts if _key(part, "functionResponse")]
     if answers:
