@@ -71,7 +71,7 @@ class Family:
 
     def key_of(self, name: str) -> str:
         """A user's key by first name, in any case."""
-        return next(key for key, known in self.names.items() if known.casefold() == name.casefold())
+        return str(next(key for key, known in self.names.items() if known.casefold() == name.casefold()))
 
     @property
     def free_up_to(self) -> int:
@@ -87,14 +87,17 @@ class Family:
         """Run one call for a user, as the server would."""
         self.log.append((user, call.name, call.arguments))
         try:
-            if call.name not in {tool.name for tool in self.tools(user)}:
-                raise ToolRefusal("unknown_tool", f"Unknown tool: {call.name}")
-            if call.name in self.failing:
-                raise ToolRefusal(**self.failing[call.name])
+            self._check(user, call.name)
             content = getattr(self, f"_{call.name}")(user, **call.arguments)
         except ToolRefusal as refusal:
             return ToolResult(call_id=call.id, name=call.name, content={"error": refusal.error}, is_error=True)
         return ToolResult(call_id=call.id, name=call.name, content=content)
+
+    def _check(self, user: str, tool: str) -> None:
+        if tool not in {declared.name for declared in self.tools(user)}:
+            raise ToolRefusal("unknown_tool", f"Unknown tool: {tool}")
+        if tool in self.failing:
+            raise ToolRefusal(**self.failing[tool])
 
     def request(self, request_id: str) -> dict[str, Any]:
         """A stored request."""

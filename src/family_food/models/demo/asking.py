@@ -8,7 +8,7 @@ from family_food.models.demo.intents import AskFor
 from family_food.models.demo.memory import OrderIt, Place, ReasonNeeded, Want, WhichDish, WhichPlace
 from family_food.models.demo.names import find
 from family_food.models.demo.plan import Plan, Reply, Scene, say
-from family_food.models.demo.search import closed_places, look_for
+from family_food.models.demo.search import closed_places, is_pointer, look_for
 from family_food.models.demo.troubles import explain
 from family_food.models.demo.wording import dish_line, joined, numbered, paragraphs, quoted, said, sentences, subject
 from permit_core.access import Remedy
@@ -64,9 +64,11 @@ def make(needed: ReasonNeeded, reason: str, scene: Scene) -> Plan:
 
 def ask_for(intent: AskFor, scene: Scene) -> Plan:
     """Ask for access to a restaurant, or for the approval of a dish, by name."""
+    if (not intent.target or is_pointer(intent.target)) and scene.memory.dish is not None:
+        intent = AskFor(scene.memory.dish.name, intent.reason)
     places = yield from facts.restaurants()
     closed = [place for place in places if place.remedy]
-    if not intent.target:
+    if not intent.target or is_pointer(intent.target):
         if not closed:
             return Reply("There is no restaurant you would have to ask for. Which dish is it about?", scene.memory)
         options = [Place(key=place.key, name=place.name) for place in closed]

@@ -11,9 +11,8 @@ from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Choices, Mention, Menu, Price
 from family_food.models.demo.memory import OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
 from family_food.models.demo.names import find
-from family_food.models.demo.ordering import is_pointer
 from family_food.models.demo.plan import Plan, Reply, Scene
-from family_food.models.demo.search import Search, closed_places, look_for
+from family_food.models.demo.search import Search, closed_places, is_pointer, look_for
 from family_food.models.demo.small_talk import ability_list
 from family_food.models.demo.troubles import explain
 from family_food.models.demo.wording import bullets, dish_line, menu_block, numbered, paragraphs, quoted, sentences
@@ -55,7 +54,7 @@ def open_menu(where: Place, scene: Scene, lead: str = "") -> Plan:
     except Refused as refusal:
         return (yield from offer(refusal.trouble, where.name, Want(place=where), "", scene.remembering(memory)))
     text = menu_block(dishes) or f"{where.name} has nothing on its menu."
-    question = memory.question or (WhatDish(place=where) if dishes else None)
+    question = memory.question or (WhatDish(place=where, options=dishes) if dishes else None)
     return Reply(paragraphs(lead, text, "Which dish would you like?" if dishes else ""), memory.asking(question))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from family_food.models.demo import facts
 from family_food.models.demo.asks import Asks, Refused
-from family_food.models.demo.following import as_listed, list_pending
+from family_food.models.demo.following import as_listed, list_pending, show_standing
 from family_food.models.demo.intents import Decide, Ruling, Verb
 from family_food.models.demo.memory import ListedRequest, Memory, WhichRequest
 from family_food.models.demo.names import mentions_all
@@ -128,7 +128,7 @@ def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Re
 def unclear(scene: Scene) -> Plan:
     """Deciding was spoken of without a clear order: show what waits."""
     if not scene.reviews:
-        return (yield from say(NOT_YOURS, scene.memory))
+        return (yield from show_standing(scene))
     pending = yield from facts.requests("pending", scene.tools)
     if not pending:
         return Reply(f"No request is waiting. {HOW_TO}", scene.memory)

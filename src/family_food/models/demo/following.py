@@ -64,7 +64,14 @@ def list_pending(found: list[RequestView], memory: Memory, lead: str = "") -> Re
 
 def as_listed(request: RequestView) -> ListedRequest:
     """The request as it is remembered after it was shown."""
-    words = [request.requesting_user, request.resource_name, pinned(request), request.operation or "", request.kind]
+    words = [
+        request.requesting_user,
+        request.resource_name,
+        pinned(request),
+        request.operation or "",
+        request.kind,
+        request.id,
+    ]
     label = f"{plain(request.requesting_user)}, {subject(request)}"
     return ListedRequest(id=request.id, kind=request.kind, label=label, words=words)
 

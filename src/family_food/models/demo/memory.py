@@ -76,10 +76,11 @@ class WhichPlace(_Memo):
 
 
 class WhatDish(_Memo):
-    """Which dish of this restaurant?"""
+    """Which dish of this restaurant? ``options`` are its dishes as they were listed: "the first one"."""
 
     kind: Literal["what_dish"] = "what_dish"
     place: Place | None = None
+    options: list[Dish] = []
 
 
 class ListedRequest(_Memo):

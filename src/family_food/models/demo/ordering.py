@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from family_food.models.demo import facts
 from family_food.models.demo.asking import offer
 from family_food.models.demo.asks import Refused
@@ -12,7 +10,7 @@ from family_food.models.demo.intents import Order
 from family_food.models.demo.memory import Memory, OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
 from family_food.models.demo.names import find, shares_word
 from family_food.models.demo.plan import Plan, Reply, Scene
-from family_food.models.demo.search import Search, closed_places, look_for, match
+from family_food.models.demo.search import Search, closed_places, is_pointer, look_for, match
 from family_food.models.demo.troubles import explain, uncertain
 from family_food.models.demo.wording import (
     bullets,
@@ -25,15 +23,7 @@ from family_food.models.demo.wording import (
     sentences,
 )
 
-_POINTER = re.compile(
-    r"(?:it|that|this|one|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)", re.IGNORECASE
-)
 ONE_AT_A_TIME = "I place one order at a time"
-
-
-def is_pointer(phrase: str) -> bool:
-    """The words point at what was spoken of."""
-    return bool(_POINTER.fullmatch(phrase.strip()))
 
 
 def order(wish: Order, scene: Scene) -> Plan:
@@ -82,7 +72,7 @@ def _order_from(wish: Order, where: Restaurant, places: list[Restaurant], scene:
         return (yield from offer(refusal.trouble, where.name, want, wish.reason, scene.remembering(memory)))
     if not wish.dish:
         text = paragraphs(menu_block(dishes) or f"{where.name} has nothing on its menu.", "Which dish would you like?")
-        return Reply(text, scene.memory.at(spoken).asking(WhatDish(place=spoken)))
+        return Reply(text, scene.memory.at(spoken).asking(WhatDish(place=spoken, options=dishes)))
     search = match(wish.dish, dishes)
     if search.sure:
         return (yield from order_found(search, wish, places, scene))

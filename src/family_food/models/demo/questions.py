@@ -41,8 +41,9 @@ from family_food.models.demo.memory import (
 )
 from family_food.models.demo.names import find, mentions_all
 from family_food.models.demo.numerals import bare_position
-from family_food.models.demo.ordering import is_pointer, order, place
+from family_food.models.demo.ordering import order, place
 from family_food.models.demo.plan import Plan, Scene, say
+from family_food.models.demo.search import is_pointer
 from family_food.models.demo.sentence import Sentence, bare_reason
 
 _DROPPED = "All right, I'll leave it. Anything else?"
@@ -57,7 +58,13 @@ _COMMANDING = re.compile(
     r"who|where|when|pending|status|get|buy|give|bring|my (?:orders|requests)|restaurants|approve|deny|reject|accept)\b",
     re.IGNORECASE,
 )
-_SAYS_NO_FIRST = re.compile(r"(?:no|nope|nah)\s*(?:[,.!;:-]|$)", re.IGNORECASE)
+_SAYS_NO_FIRST = re.compile(
+    r"(?:no|nope|nah)\s*(?:[,.!;:-]|$|because\b|i\b|thanks\b|that\b|it\b|forget\b|not\b|don)"
+    r"|(?:please )?(?:don'?t|do not) (?:ask|bother|send|tell|request|order)\b|(?:never ?mind|forget it|drop it)\b"
+    r"|(?:actually,? )?i (?:don'?t|do not) (?:want|need) (?:it|to|that|this|any)\b|(?:actually,? )?i changed my mind\b"
+    r"|i'?d rather not\b",
+    re.IGNORECASE,
+)
 _COMMANDS = (AskAgain, AskFor, Choices, Decide, Menu, Order, Orders, Price, Requests, Restaurants)
 _MOST_WORDS_OF_A_CHOICE = 8
 
@@ -76,6 +83,8 @@ def answer(sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
 def _reason(question: ReasonNeeded, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
     if isinstance(intent, Greeting) or (isinstance(intent, SmallTalk) and intent.topic != "lost"):
         return None
+    if isinstance(intent, AskFor) and (not intent.target or is_pointer(intent.target)):
+        return make(question, intent.reason, scene) if intent.reason else ask_reason_again(question, scene)
     if isinstance(intent, _COMMANDS) and _is_command(sentence, intent):
         return None
     if _SAYS_NO_FIRST.match(sentence.text):
@@ -133,14 +142,18 @@ def _ask_access(where: Place, reason: str, scene: Scene) -> Plan:
 
 
 def _what_dish(question: WhatDish, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    where = question.place.name if question.place else ""
-    if isinstance(intent, Mention):
-        return order(Order(intent.text, where), scene)
-    if isinstance(intent, Order) and intent.dish and not intent.restaurant and not is_pointer(intent.dish):
-        return order(Order(intent.dish, where, intent.reason, intent.count), scene)
+    position = _position(intent, sentence, len(question.options))
+    if position is not None:
+        return place(question.options[position], scene)
     if isinstance(intent, Yes):
         return say("Which dish would you like?", scene.memory.asking(question))
-    return None
+    if not isinstance(intent, Mention):
+        return None
+    named = find(intent.text, question.options, lambda dish: dish.name).sure
+    if len(named) == 1:
+        return place(named[0], scene)
+    where = question.place.name if question.place and named else ""
+    return order(Order(intent.text, where), scene) if named or question.place is None else None
 
 
 def _which_request(question: WhichRequest, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:

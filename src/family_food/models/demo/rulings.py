@@ -10,7 +10,7 @@ from family_food.models.demo.sentence import Sentence, split_because, split_brea
 
 _APPROVE = (
     r"approve|accept|authori[sz]e|agree to|(?:say )?yes to|(?:allow|grant|permit)(?! me\b| us\b)"
-    r"|let (?!me\b|us\b)(?=[\w']+ (?:have|order|see|eat|go|get|try)\b)"
+    r"|let(?! me\b| us\b)(?= [\w']+ (?:have|order|see|eat|go|get|try)\b)"
 )
 _DENY = r"deny|refuse|reject|decline|forbid|disallow|turn down|(?:say )?no to"
 _VERB = re.compile(rf"(?:(?P<approve>{_APPROVE})|(?P<deny>{_DENY}))(?![\w'])", re.IGNORECASE)

@@ -13,6 +13,9 @@ from family_food.models.demo.names import find, score
 from family_food.models.demo.wording import joined
 
 _AND = re.compile(r"\s*(?:,|&|\band\b|\bplus\b|\bwith\b)\s*", re.IGNORECASE)
+_POINTER = re.compile(
+    r"(?:it|that|this|one|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)", re.IGNORECASE
+)
 _EXACT = 0.95
 
 
@@ -33,6 +36,11 @@ class Search:
     several: bool
     dishes: list[Dish]
     troubles: list[tuple[Restaurant, Trouble]]
+
+
+def is_pointer(phrase: str) -> bool:
+    """The words point at what was spoken of."""
+    return bool(_POINTER.fullmatch(phrase.strip()))
 
 
 def look_for(phrase: str, places: Sequence[Restaurant]) -> Asks[Search]:

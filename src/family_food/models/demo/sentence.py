@@ -15,9 +15,14 @@ _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u201c": '"', 
 _YES = r"(?:yes|yeah|yep|yup|ya|ok|okay|sure|of course|certainly|absolutely|definitely|go ahead|do it|fine|alright)"
 _NO = r"(?:no|nope|nah|not now|not really)"
 _POLITE = r"(?:please|pls|plz|thanks|thank you|thx|ty)"
-_FILLER = rf"(?:{_POLITE}|hey|hi|hello|hiya|well|um+|uh+|then|and|now|right|great|cool|actually|{_YES}|{_NO})"
+_FILLER = rf"(?:{_POLITE}|hey|hi|hello|hiya|well|um+|uh+|never ?mind|forget it|then|and|now|right|great|cool|actually|{_YES}|{_NO})"
 _LEAD = re.compile(rf"(?:{_FILLER}(?![\w'])[\s,.!:;-]*)+", re.IGNORECASE)
 _TAIL = re.compile(rf"(?:[\s,]*(?:(?<![\w']){_POLITE}|[.!?,;:\u2026])\s*)+$", re.IGNORECASE)
+_WISH = re.compile(
+    r"(?:(?:i|we)(?:'?d like to| would like to| want to| wanna| need to|'?d love to)|(?:can|could|would) you(?: please)?|let me)"
+    r"\s+(?:know\s+|(?=(?:see|look|browse|view|ask|request|show|list|tell|check|open|find)\b))",
+    re.IGNORECASE,
+)
 _STARTS_YES = re.compile(rf"(?:{_POLITE}[\s,]*)?{_YES}(?![\w'])", re.IGNORECASE)
 _STARTS_NO = re.compile(rf"{_NO}(?![\w'])", re.IGNORECASE)
 
@@ -66,7 +71,7 @@ class Sentence:
         """Clean a message; only its beginning is read when it is longer than anyone types."""
         clean = plain(unicodedata.normalize("NFC", text[: LONGEST * 4])).translate(_QUOTES)
         lead = _LEAD.match(clean)
-        core = without_tail(clean[lead.end() :] if lead else clean)
+        core = _WISH.sub("", without_tail(clean[lead.end() :] if lead else clean), count=1)
         return cls(
             text=clean,
             core=core,
