@@ -91,8 +91,15 @@ def facts_with(
         "role_assignments": len(base.assignments),
         "relationship_tuples": len(base.tuples),
     }
-    for (section, place, *rest), expected in (*_contradictions(result), *(_strangers(result, model) if model else ())):
-        raise document.error((*at, section, place - known[section], *rest), expected)
+    wrong = [
+        document.error((*at, section, place - known[section], *rest), expected)
+        for (section, place, *rest), expected in (
+            *_contradictions(result),
+            *(_strangers(result, model) if model else ()),
+        )
+    ]
+    if wrong:
+        raise min(wrong, key=lambda error: error.line or 0)
     return result
 
 

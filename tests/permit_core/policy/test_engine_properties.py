@@ -100,7 +100,7 @@ LINKS = [
     if subject.type == kind
 ]
 tuples = st.builds(
-    lambda link, tenant: RelationshipTuple(*link, tenant),
+    lambda link, tenant: RelationshipTuple(link[0], link[1], link[2], tenant),
     st.one_of(st.sampled_from(LINKS), st.just((REFS[0], "team", REFS[1]))),
     tenants,
 )

@@ -327,4 +327,4 @@ def test_a_model_cannot_be_changed() -> None:
     model = load_policy(POLICIES / "family_food.yaml")
 
     with pytest.raises(ValidationError):
-        model.name = "other"
+        model.name = "other"  # type: ignore[misc]
