@@ -162,6 +162,8 @@ def run() -> int:
     except KeyboardInterrupt:
         Screen(at_a_terminal()).say("\n👋 Program terminated by user.")
         return Exit.INTERRUPTED
+    except asyncio.CancelledError:  # the demo was told to end, and has tidied up
+        return Exit.TERMINATED
     except BrokenPipeError:  # whoever read our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     NOT_LOGGED_IN = 3  # wrong password, too many attempts, an expired log-in
     UNREACHABLE = 4  # no server there, or the connection was lost
     INTERRUPTED = 130  # Ctrl-C, as shells count it
+    TERMINATED = 143  # the demo was told to end, or its window was closed
 
 
 class ChatProblem(Exception):
