@@ -14,9 +14,12 @@ from family_food.models.port import ModelError
 log = logging.getLogger(__name__)
 
 
-def translate(error: Exception) -> ModelError | None:
-    """The ``ModelError`` that says it, or None when the exception is not of Gemini's or the network's making."""
+def translate(error: Exception) -> ModelError:
+    """What an exception of a stream means."""
+    log.debug("talking to Gemini failed", exc_info=error)
     match error:
+        case ModelError():
+            return error
         case errors.APIError():
             log.warning("Gemini answered with an error: %s %s", error.code, error.status)
             return _of_service(error)
@@ -26,11 +29,10 @@ def translate(error: Exception) -> ModelError | None:
             failure = failures.too_slow()
         case httpx2.HTTPError():
             failure = failures.broken()
-        case ValueError():
-            # A body that is not JSON (the SDK's UnknownApiResponseError) or not of the promised shape (pydantic's).
-            failure = failures.unreadable()
         case _:
-            return None
+            # A body that is not JSON (UnknownApiResponseError), or JSON of another shape: the SDK then stumbles with
+            # whatever exception it happens to meet.
+            failure = failures.unreadable()
     log.warning("talking to Gemini failed: %s", type(error).__name__)
     return failure
 

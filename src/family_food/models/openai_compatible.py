@@ -86,9 +86,12 @@ class OpenAICompatibleModel:
                 yield chunk
 
 
-def translate(error: Exception) -> ModelError | None:
-    """The ``ModelError`` that says it, or None when the exception is not of the server's or the network's making."""
+def translate(error: Exception) -> ModelError:
+    """What an exception of a stream means."""
+    log.debug("talking to the model server failed", exc_info=error)
     match error:
+        case ModelError():
+            return error
         case httpx.HTTPStatusError(response=response):
             log.warning("the model server answered with status %s", response.status_code)
             return failures.of_status(response.status_code, failures.wait_of(response.headers.get("retry-after", "")))
@@ -98,10 +101,8 @@ def translate(error: Exception) -> ModelError | None:
             failure = failures.too_slow()
         case httpx.HTTPError() | httpx.StreamError():
             failure = failures.broken()
-        case ValueError():  # neither UTF-8, nor JSON, nor a chunk
+        case _:  # neither UTF-8, nor JSON, nor a chunk
             failure = failures.unreadable()
-        case _:
-            return None
     log.warning("talking to the model server failed: %s", type(error).__name__)
     return failure
 

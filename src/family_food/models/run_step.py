@@ -50,7 +50,7 @@ async def run_step(
     open_stream: Callable[[], Awaitable[AsyncIterable[Chunk]]],
     new_answer: Callable[[], Answer[Chunk]],
     patience: Patience,
-    translate: Callable[[Exception], ModelError | None],
+    translate: Callable[[Exception], ModelError],
 ) -> AsyncGenerator[TextDelta | StepEnd, None]:
     """Stream one step as :meth:`family_food.models.port.Model.step` promises.
 
@@ -58,17 +58,16 @@ async def run_step(
         open_stream: sends the request.
         new_answer: makes the reader of its chunks.
         patience: how long silence is borne.
-        translate: the ``ModelError`` for a provider's exception; None for one that is not its kind.
+        translate: what an exception of the stream means.
 
     Raises:
-        ModelError: there is no answer. Its cause is left out of the traceback, because the provider's exceptions hold
-            addresses and bodies, and tracebacks go to logs.
+        ModelError: there is no answer.
     """
     spent = Usage()
     for attempts_left in reversed(range(ATTEMPTS)):
         answer, spoke = new_answer(), False
         try:
-            async with aclosing(pumped(open_stream, patience)) as chunks:
+            async with aclosing(pumped(open_stream, patience, translate)) as chunks:
                 async for chunk in chunks:
                     if words := answer.read(chunk):
                         spoke = True
@@ -79,13 +78,6 @@ async def run_step(
             if spoke or not attempts_left:
                 raise ModelError(useless.code, useless.message) from None
             spent = _sum(spent, answer.usage)
-        except ModelError:
-            raise
-        except Exception as error:
-            known = translate(error)
-            if known is None:
-                raise
-            raise known from None
         else:
             yield replace(end, usage=_sum(spent, answer.usage))
             return

@@ -27,7 +27,9 @@ class Patience:
 
 
 async def pumped(
-    open_stream: Callable[[], Awaitable[AsyncIterable[Chunk]]], patience: Patience
+    open_stream: Callable[[], Awaitable[AsyncIterable[Chunk]]],
+    patience: Patience,
+    translate: Callable[[Exception], ModelError],
 ) -> AsyncGenerator[Chunk, None]:
     """Yield a stream's chunks, read by a task of its own.
 
@@ -35,9 +37,14 @@ async def pumped(
     reference cycle, and an ``aclose`` from elsewhere finds it running. The task waits for nothing else, so cancelling
     it always closes the connection. The queue has no limit for the same reason; the provider's output limit is its.
 
+    Args:
+        open_stream: sends the request.
+        patience: how long silence is borne.
+        translate: what an exception of the stream means.
+
     Raises:
-        ModelError: ``model_timeout``, the provider was silent too long.
-        Exception: what the stream raised.
+        ModelError: the provider was silent too long (``model_timeout``) or failed. Its own exception is left out of
+            the traceback: such exceptions hold addresses and bodies, and tracebacks go to logs.
     """
     queue: asyncio.Queue[object] = asyncio.Queue()
     reader = asyncio.create_task(_read(open_stream, queue))
@@ -55,7 +62,7 @@ async def pumped(
             if item is _END:
                 return
             if isinstance(item, _Failure):
-                raise item.error
+                raise translate(item.error) from None
             yield item  # type: ignore[misc]  # the queue holds chunks, a failure or the end
     finally:
         reader.cancel()
