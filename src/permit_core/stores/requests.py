@@ -17,6 +17,8 @@ from permit_core.page import Page, page_offset
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.tables import requests
 
+# Named, so that the index on tenant, kind and status is used and closed requests are not looked through.
+_KINDS = [kind.value for kind in RequestKind]
 _NEWEST_FIRST = (requests.c.created_at.desc(), requests.c.id)
 
 
@@ -104,8 +106,9 @@ class RequestStore:
         """How many requests of this user wait for a decision, those whose time is over at ``now`` aside."""
         query = select(func.count()).where(
             requests.c.tenant == tenant,
-            requests.c.user_key == user,
+            requests.c.kind.in_(_KINDS),
             requests.c.status == RequestStatus.PENDING.value,
+            requests.c.user_key == user,
             or_(requests.c.expires_at.is_(None), requests.c.expires_at > now),
         )
         return (await transaction.execute(query)).scalar_one()
@@ -118,6 +121,7 @@ class RequestStore:
             select(requests)
             .where(
                 requests.c.tenant == tenant,
+                requests.c.kind.in_(_KINDS),
                 requests.c.status.in_([status.value for status in statuses]),
                 requests.c.expires_at <= now,
             )

@@ -1,16 +1,21 @@
 """Who may ask for what, and what a request pins down."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from permit_core.access import ResourceRef
 from permit_core.approvals.asking import MOST_PENDING
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from permit_core.identity import Principal
 from permit_core.ports.request import Request, RequestKind, RequestStatus
+from tests.support.clock import SteadyClock
+from tests.support.core import POLICIES, make_core
 from tests.support.family import (
     ACCESS,
     CHEAP_PIZZA,
@@ -21,6 +26,7 @@ from tests.support.family import (
     ROLE,
     SUSHI_WORLD,
     Family,
+    meet,
     refused,
 )
 
@@ -209,3 +215,20 @@ async def test_a_refused_question_leaves_nothing_behind(family: Family) -> None:
     await refused(family.asks_access(resource=PIZZA_PALACE))
     assert await family.audited() == []
     assert await family.core.notices.after(0) == []
+
+
+async def test_a_role_that_follows_from_another_counts_as_held(tmp_path: Path, clock: SteadyClock) -> None:
+    policy = yaml.safe_load((POLICIES / "family_food.yaml").read_text(encoding="utf-8"))
+    policy["access_requests"].append({**policy["access_requests"][0], "resource": "dishes"})
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(json.dumps(policy), encoding="utf-8")  # which is YAML too
+    core = await make_core(tmp_path, clock=clock, policy_file=str(policy_file))
+    try:
+        family = await meet(core, clock)
+        assert (await refused(family.asks_access(resource=CHEAP_PIZZA))).code == "already_granted"
+        request = await family.asks_access(resource=HIDDEN_DISH)
+        await core.approvals.approve(family.joe, ACCESS, request.id)
+        assert await family.may(family.henry, "read", HIDDEN_DISH)
+        assert not await family.may(family.henry, "read", SUSHI_WORLD)
+    finally:
+        await core.close()

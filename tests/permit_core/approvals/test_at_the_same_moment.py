@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from permit_core.approvals.lifecycle import Event
 from permit_core.errors import Conflict, Forbidden, UserFacing
 from permit_core.ports.request import Request, RequestStatus
-from tests.support.family import ACCESS, OPERATION, SUSHI_WORLD, Family
+from permit_core.stores.requests import RequestStore
+from tests.support.family import ACCESS, OPERATION, SUSHI_WORLD, Family, refused
 
 
 async def all_at_once(*attempts: Awaitable[Any]) -> tuple[list[Request], list[UserFacing]]:
@@ -100,3 +102,14 @@ async def test_without_the_lock_the_status_in_the_row_still_decides(family: Fami
             await register.move(transaction, approved, Event.USE, "3", used_at=family.clock())
     assert caught.value.details["status"] == "used"
     assert (await family.audited()).count("request.used") == 1
+
+
+async def test_without_the_lock_the_table_still_keeps_the_same_from_waiting_twice(each_family: Family) -> None:
+    request = await each_family.asks_access()
+    twin = replace(request, id=f"req_{'0' * 32}")
+
+    async def enter() -> None:
+        async with each_family.core.database.transaction() as transaction:
+            await RequestStore().add(transaction, twin)
+
+    assert (await refused(enter())).code == "already_pending"

@@ -1,0 +1,30 @@
+"""What a person wrote is shown as one line of visible characters."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from permit_core.views import plain
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("  two\n\tlines ", "two lines"),
+        ("\x1b[31mred\x07", "[31mred"),
+        ("abc\u202edef\u2066", "abcdef"),
+        ("soft\u00adhyphen\ufeff", "softhyphen"),
+        ("tag\U000e0069\U000e0067", "tag"),
+        ("half\ud83d", "half"),
+        ("Zo\u00eb \u5bff\u53f8 \U0001f363", "Zo\u00eb \u5bff\u53f8 \U0001f363"),
+    ],
+)
+def test_what_hides_reorders_or_controls_text_is_left_out(written: str, shown: str) -> None:
+    assert plain(written) == shown
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_what_is_plain_stays_as_it_is_and_can_always_be_stored(text: str) -> None:
+    once = plain(text)
+    assert plain(once) == once
+    assert once.encode("utf-8").decode("utf-8") == once
