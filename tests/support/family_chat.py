@@ -1,31 +1,48 @@
-"""A conversation of one person with the demo model over the in-memory tools, as the server would run it."""
+"""A conversation of one person with the demo model, as the server would run it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResults, UserMessage, entry_adapter
+from family_food.messages import (
+    Entry,
+    EventMessage,
+    ModelStep,
+    ToolCall,
+    ToolResult,
+    ToolResults,
+    UserMessage,
+    entry_adapter,
+)
 from family_food.models.demo import DemoModel
-from family_food.models.port import Finish, Prompt, StepEnd, TextDelta
-from tests.support.family_tools import Family
+from family_food.models.port import Finish, Prompt, StepEnd, TextDelta, ToolDeclaration
 
 MOST_STEPS = 40
+
+
+class Tools(Protocol):
+    """Where calls go: the tools in memory, or the real ones."""
+
+    async def offered(self, user: str) -> Sequence[ToolDeclaration]:
+        """What a user may call."""
+        ...
+
+    async def run(self, user: str, call: ToolCall) -> ToolResult:
+        """Carry out one call for a user."""
+        ...
 
 
 @dataclass
 class Chat:
     """One session: ``calls`` holds what was called in the last turn, ``steps`` one list of tool names a step."""
 
-    family: Family
-    name: str
+    tools: Tools
+    user: str
     entries: list[Entry] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     steps: list[list[str]] = field(default_factory=list)
-
-    @property
-    def user(self) -> str:
-        return self.family.key_of(self.name)
 
     async def say(self, text: str, *, may_call: bool = True) -> str:
         """A message of the person; the words that answer it."""
@@ -40,14 +57,14 @@ class Chat:
         self.calls, self.steps = [], []
         self.entries.append(cause)
         for _ in range(MOST_STEPS):
-            step = await one_step(Prompt("", self.entries, self.family.tools(self.user), may_call))
+            step = await one_step(Prompt("", self.entries, await self.tools.offered(self.user), may_call))
             # What is stored is JSON: whatever does not survive that is no memory.
             self.entries.append(entry_adapter.validate_json(step.model_dump_json()))
             if not step.calls:
                 return step.text
             self.calls += step.calls
             self.steps.append([call.name for call in step.calls])
-            self.entries.append(ToolResults(results=[self.family.call(self.user, call) for call in step.calls]))
+            self.entries.append(ToolResults(results=[await self.tools.run(self.user, call) for call in step.calls]))
         raise AssertionError("the turn did not end")
 
     def called(self, name: str) -> list[dict[str, Any]]:

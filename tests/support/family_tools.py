@@ -78,12 +78,11 @@ class Family:
         """The price in cents up to which a child orders freely, from the policy."""
         return _numbers(self.policy["resource_sets"])[0]
 
-    def tools(self, user: str) -> tuple[ToolDeclaration, ...]:
-        """What a user is offered."""
-        names = REVIEWERS if user in self.reviewers else EVERYBODY
-        return tuple(ToolDeclaration(name, f"{name} of the family", {"type": "object"}) for name in names)
+    async def offered(self, user: str) -> tuple[ToolDeclaration, ...]:
+        """What a user may call."""
+        return tuple(ToolDeclaration(name, f"{name} of the family", {"type": "object"}) for name in self._names(user))
 
-    def call(self, user: str, call: ToolCall) -> ToolResult:
+    async def run(self, user: str, call: ToolCall) -> ToolResult:
         """Run one call for a user, as the server would."""
         self.log.append((user, call.name, call.arguments))
         try:
@@ -93,8 +92,11 @@ class Family:
             return ToolResult(call_id=call.id, name=call.name, content={"error": refusal.error}, is_error=True)
         return ToolResult(call_id=call.id, name=call.name, content=content)
 
+    def _names(self, user: str) -> tuple[str, ...]:
+        return REVIEWERS if user in self.reviewers else EVERYBODY
+
     def _check(self, user: str, tool: str) -> None:
-        if tool not in {declared.name for declared in self.tools(user)}:
+        if tool not in self._names(user):
             raise ToolRefusal("unknown_tool", f"Unknown tool: {tool}")
         if tool in self.failing:
             raise ToolRefusal(**self.failing[tool])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from family_food.messages import EventMessage, UserMessage
 from family_food.models.demo import asking, browsing, deciding, events, following, ordering, small_talk
+from family_food.models.demo.asks import Refused
 from family_food.models.demo.intents import (
     AskAgain,
     AskFor,
@@ -26,10 +27,13 @@ from family_food.models.demo.intents import (
     SmallTalk,
     Unclear,
 )
-from family_food.models.demo.plan import Plan, Scene, say
+from family_food.models.demo.memory import Memory
+from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.questions import answer, keeps_question
 from family_food.models.demo.sentence import Sentence
+from family_food.models.demo.troubles import explain
 from family_food.models.demo.understanding import understand
+from family_food.models.demo.wording import paragraphs
 
 _NOTHING_OPEN = (
     "I'm not sure what you mean by that: I have no open question. Say \u201chelp\u201d to see what I can do."
@@ -37,13 +41,35 @@ _NOTHING_OPEN = (
 _YES_OR_NO_TO_A_REQUEST = 'I only decide on a clear word: say "approve it" or "deny it", with a comment if you like.'
 
 
-def choose_plan(cause: UserMessage | EventMessage | None, scene: Scene) -> Plan:
-    """The plan of a turn that this cause started."""
-    if cause is None:
-        return small_talk.small_talk(SmallTalk("help"), scene)
-    if isinstance(cause, EventMessage):
-        return events.react(cause, scene)
-    sentence = Sentence.of(cause.text)
+def choose_plan(causes: Sequence[UserMessage | EventMessage], scene: Scene) -> Plan:
+    """The plan of a turn: react to what happened, then answer the last words of the person, if they came last.
+
+    Words that were left unanswered before are not acted on: that turn failed or was stopped.
+    """
+    if not causes:
+        return (yield from small_talk.small_talk(SmallTalk("help"), scene))
+    told: list[str] = []
+    memory = scene.memory
+    said = causes[-1] if isinstance(causes[-1], UserMessage) else None
+    for event in causes:
+        if isinstance(event, EventMessage):
+            if said is not None and event.event == "request_created":  # the person was told; it is only to be known
+                memory = events.noted(event, memory)
+                continue
+            reply = yield from _guarded(events.react(event, scene.remembering(memory)), memory)
+            told.append(reply.text)
+            memory = reply.memory
+    if said is None:
+        return Reply(paragraphs(*told), memory)
+    # The words answer what was asked before them, not what the events have just led to.
+    before = memory.asking(scene.memory.question)
+    reply = yield from _guarded(_answer(said, scene.remembering(before)), before.asking(None))
+    after = reply.memory if reply.memory.question or not told else reply.memory.asking(memory.question)
+    return Reply(paragraphs(*told, reply.text), after)
+
+
+def _answer(message: UserMessage, scene: Scene) -> Plan:
+    sentence = Sentence.of(message.text)
     intent = understand(sentence)
     answered = answer(sentence, intent, scene)
     if answered is not None:
@@ -51,6 +77,14 @@ def choose_plan(cause: UserMessage | EventMessage | None, scene: Scene) -> Plan:
     if not keeps_question(intent, scene.memory):
         scene = scene.remembering(scene.memory.asking(None))
     return _PLANS.get(type(intent), _without_facts)(intent, scene)
+
+
+def _guarded(plan: Plan, memory: Memory) -> Plan:
+    """The plan, with an explanation in words where it gives up on a refused call."""
+    try:
+        return (yield from plan)
+    except Refused as refusal:
+        return Reply(explain(refusal.trouble), memory)
 
 
 def _without_facts(intent: Intent, scene: Scene) -> Plan:

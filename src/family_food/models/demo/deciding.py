@@ -12,7 +12,7 @@ from family_food.models.demo.memory import ListedRequest, Memory, WhichRequest
 from family_food.models.demo.names import mentions_all
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.troubles import explain, stops_everything
-from family_food.models.demo.wording import bullets, numbered, paragraphs, quoted, said, sentences, subject
+from family_food.models.demo.wording import bullets, paragraphs, quoted, said, sentences, subject
 from permit_core.views import RequestView
 
 NOT_YOURS = "I can't decide requests for you: parents do that."
@@ -33,18 +33,17 @@ def decide(intent: Decide, scene: Scene) -> Plan:
     """Find out which requests are meant; when that is clear for all of them, decide one after another."""
     if not scene.reviews:
         return (yield from say(NOT_YOURS, scene.memory))
-    pending: list[RequestView] | None = None
+    pending = yield from facts.requests("pending", scene.tools)
+    if not pending:
+        return Reply("There is nothing to decide: no request is waiting.", scene.memory)
+    waiting = [as_listed(request) for request in pending]
     cases: list[Case] = []
     for ruling in intent.rulings:
-        known = _by_number(ruling, scene.memory)
-        if known is None:
-            if pending is None:
-                pending = yield from facts.requests("pending", scene.tools)
-            if not pending:
-                return Reply("There is nothing to decide: no request is waiting.", scene.memory)
-            known = _by_words(ruling, [as_listed(request) for request in pending], scene.memory)
+        # A number means what it meant on the list that was shown, not what a fresh list would make of it.
+        by_number = bool(ruling.numbers and scene.memory.listed and not ruling.everything)
+        known = _by_number(ruling, waiting, scene.memory) if by_number else _by_words(ruling, waiting, scene.memory)
         if not known:
-            return _ask_which(ruling, pending or [], scene.memory)
+            return _ask_which(ruling, pending, scene.memory)
         cases += [Case(request, ruling.verb, ruling.comment) for request in known]
     if len({case.request.id for case in cases}) < len(cases):
         return Reply(sentences("You named the same request twice", HOW_TO), scene.memory)
@@ -83,17 +82,17 @@ def _report(case: Case, request: RequestView) -> str:
     )
 
 
-def _by_number(ruling: Ruling, memory: Memory) -> list[ListedRequest] | None:
-    """The requests that numbers of the last list mean; empty when a number is not on it, None without numbers or list."""
-    if not ruling.numbers or not memory.listed or ruling.everything:
-        return None
+def _by_number(ruling: Ruling, waiting: list[ListedRequest], memory: Memory) -> list[ListedRequest]:
+    """The requests that numbers of the list last shown mean; empty when one is not on it or waits no more."""
     found: list[ListedRequest] = []
     for number in ruling.numbers:
         place = number - 1 if number > 0 else number
         if not -len(memory.listed) <= place < len(memory.listed):
             return []
         found.append(memory.listed[place])
-    return found if all(mentions_all(ruling.selector, one.words) for one in found) else []
+    ids = {one.id for one in waiting}
+    clear = all(one.id in ids and mentions_all(ruling.selector, one.words) for one in found)
+    return found if clear else []
 
 
 def _by_words(ruling: Ruling, pending: list[ListedRequest], memory: Memory) -> list[ListedRequest]:
@@ -113,14 +112,11 @@ def _by_words(ruling: Ruling, pending: list[ListedRequest], memory: Memory) -> l
 
 
 def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Reply:
-    if not pending:  # a number beyond the last list
-        lines = numbered(one.label for one in memory.listed)
-        question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=memory.listed)
-        return Reply(paragraphs(f"Which one shall I {ruling.verb}?", lines), memory.asking(question))
     meant = [one for one in pending if mentions_all(ruling.selector, as_listed(one).words)]
     shown = meant if ruling.selector and len(meant) > 1 else pending
     unknown = f"No waiting request fits {quoted(ruling.selector)}" if ruling.selector and not meant else ""
-    reply = list_pending(shown, memory, sentences(unknown, f"Which one shall I {ruling.verb}?"))
+    gone = "There is no such number on the list as it is now" if ruling.numbers and not ruling.selector else ""
+    reply = list_pending(shown, memory, sentences(unknown or gone, f"Which one shall I {ruling.verb}?"))
     question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=reply.memory.listed)
     return Reply(reply.text, reply.memory.asking(question))
 

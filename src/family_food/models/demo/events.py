@@ -9,7 +9,7 @@ from family_food.models.demo import facts
 from family_food.models.demo.asks import Refused
 from family_food.models.demo.browsing import open_menu
 from family_food.models.demo.following import as_listed
-from family_food.models.demo.memory import OrderIt, Place, ReasonNeeded, Want, WhichDish
+from family_food.models.demo.memory import Memory, OrderIt, Place, ReasonNeeded, Want, WhichDish
 from family_food.models.demo.ordering import place
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import match
@@ -39,6 +39,16 @@ def react(event: EventMessage, scene: Scene) -> Plan:
     if request.status == "approved":
         return _approved(request, scene)
     return _not_approved(request, scene)
+
+
+def noted(event: EventMessage, memory: Memory) -> Memory:
+    """The memory with a request that has arrived: what "it" means, unless another one could be meant as well."""
+    try:
+        arrived = as_listed(RequestView.model_validate(event.data))
+    except ValidationError:
+        return memory
+    alone = memory.pointed is None or memory.pointed.id == arrived.id
+    return memory.model_copy(update={"pointed": arrived if alone else None})
 
 
 def _arrived(request: RequestView, scene: Scene) -> Plan:

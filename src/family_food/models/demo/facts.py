@@ -14,6 +14,7 @@ from permit_core.views import RequestView
 M = TypeVar("M", bound=BaseModel)
 
 _MOST_PAGES = 5
+_AT_ONCE = 12
 _LIST_TOOLS = ("list_access_requests", "list_operation_approvals")
 
 
@@ -112,7 +113,10 @@ def menu(restaurant_key: str) -> Asks[list[Dish]]:
 
 def menus(places: list[Restaurant]) -> Asks[tuple[list[list[Dish]], list[tuple[Restaurant, Trouble]]]]:
     """The menus of several restaurants, asked for in parallel, and what went wrong with the others."""
-    answers = yield from ask_all(*(Ask("list_dishes", {"restaurant_id": place.key}) for place in places))
+    answers: list[Answer] = []
+    for start in range(0, len(places), _AT_ONCE):
+        asks = [Ask("list_dishes", {"restaurant_id": place.key}) for place in places[start : start + _AT_ONCE]]
+        answers += yield from ask_all(*asks)
     found: list[list[Dish]] = []
     troubles: list[tuple[Restaurant, Trouble]] = []
     for place, answer in zip(places, answers, strict=True):

@@ -21,11 +21,11 @@ from permit_core.views import RequestView, plain
 
 _MOST_ORDERS = 20
 _STANDING = {
-    "approved": "was approved",
-    "denied": "was denied",
-    "cancelled": "was withdrawn",
-    "expired": "has expired",
-    "used": "was approved and is used up",
+    "approved": "approved",
+    "denied": "denied",
+    "cancelled": "withdrawn",
+    "expired": "left unanswered until it expired",
+    "used": "approved",
 }
 
 
@@ -101,6 +101,6 @@ def _standing(request: RequestView, places: list[Restaurant], ready: list[Dish])
         if given or any(dish.key == key for dish in ready):
             return "it was approved"
         return "nobody has answered yet; I'll tell you as soon as somebody does"
-    by = f" by {request.decided_by}" if request.decided_by else ""
+    by = f" by {plain(request.decided_by)}" if request.decided_by else ""
     words = f", with the words {said(request.comment)}" if request.comment else ""
-    return f"it {_STANDING[request.status]}{by}{words}"
+    return f"it was {_STANDING[request.status]}{by}{words}{' and is used up now' if request.status == 'used' else ''}"

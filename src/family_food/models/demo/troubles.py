@@ -16,7 +16,8 @@ _WORDS = {
 _NOT_YOURS = "I can't do that for you: looking through requests and deciding them is for parents."
 _NOT_HERE = "I can't do that here: the tool for it is not there."
 _REVIEWING = re.compile(r"(?:list|approve|deny)_(?:access_request|operation_approval)")
-_DOWN = frozenset({"tool_unavailable", "tool_timeout", "timeout"})
+_DOWN = frozenset({"tools_unavailable", "tool_unavailable", "tools_restarted", "tool_timeout", "tool_failed"})
+_UNKNOWN_EFFECT = _DOWN | {UNREADABLE, "internal_error", "cancelled", "result_too_large"}
 _UNKNOWN = frozenset({NO_SUCH_TOOL, "unknown_tool"})
 # A hint may be meant for whoever writes the call; a person is not shown names of tools.
 _TECHNICAL = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\btools?\b", re.IGNORECASE)
@@ -43,4 +44,4 @@ def stops_everything(trouble: Trouble) -> bool:
 
 def uncertain(trouble: Trouble) -> bool:
     """The call may have been carried out all the same: nobody heard its answer."""
-    return trouble.code in _DOWN | {UNREADABLE}
+    return trouble.code in _UNKNOWN_EFFECT

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResults, UserMessage
-from family_food.models.demo.asks import NO_MORE_CALLS, NO_SUCH_TOOL, Answer, Ask, Refused, Trouble, answer_of
+from family_food.models.demo.asks import NO_MORE_CALLS, NO_SUCH_TOOL, Answer, Ask, Trouble, answer_of
 from family_food.models.demo.choosing import choose_plan
-from family_food.models.demo.memory import PROVIDER, Memory, recall
+from family_food.models.demo.memory import PROVIDER, recall
 from family_food.models.demo.plan import Plan, Reply, Scene
-from family_food.models.demo.troubles import explain
 from family_food.models.port import Prompt
 
 # More than any plan needs; the server has its own limit, told by ``may_call``.
@@ -26,14 +25,11 @@ MOST_STEPS = 24
 def next_step(prompt: Prompt) -> ModelStep:
     """The calls to make now, or the words that end the turn."""
     entries = list(prompt.entries)
-    start = _turn_start(entries)
-    memory = recall(entries[: start + 1])
-    trigger = entries[start] if start >= 0 else None
-    scene = Scene(memory, frozenset(tool.name for tool in prompt.tools), tuple(entries))
-    cause = trigger if isinstance(trigger, UserMessage | EventMessage) else None
-    may_call = prompt.may_call and sum(isinstance(entry, ToolResults) for entry in entries[start + 1 :]) < MOST_STEPS
-    plan = _guarded(choose_plan(cause, scene), memory)
-    return _run(plan, _answers(entries[start + 1 :]), scene.tools, may_call, len(entries))
+    first, last = _causes(entries)
+    causes = [entry for entry in entries[first:last] if isinstance(entry, UserMessage | EventMessage)]
+    scene = Scene(recall(entries[:first]), frozenset(tool.name for tool in prompt.tools), tuple(entries))
+    may_call = prompt.may_call and sum(isinstance(entry, ToolResults) for entry in entries[last:]) < MOST_STEPS
+    return _run(choose_plan(causes, scene), _answers(entries[last:]), scene.tools, may_call, len(entries))
 
 
 def _run(plan: Plan, known: Mapping[str, Answer], tools: frozenset[str], may_call: bool, place: int) -> ModelStep:
@@ -48,14 +44,6 @@ def _run(plan: Plan, known: Mapping[str, Answer], tools: frozenset[str], may_cal
     except StopIteration as end:
         reply: Reply = end.value
     return ModelStep(text=reply.text, provider=PROVIDER, native=reply.memory.model_dump(mode="json", exclude_none=True))
-
-
-def _guarded(plan: Plan, memory: Memory) -> Plan:
-    """The plan, with an explanation in words where it gives up on a refused call."""
-    try:
-        return (yield from plan)
-    except Refused as refusal:
-        return Reply(explain(refusal.trouble), memory.asking(None))
 
 
 def _answer(ask: Ask, known: Mapping[str, Answer], tools: frozenset[str], may_call: bool) -> Answer | None:
@@ -75,10 +63,14 @@ def _calling(asks: Sequence[Ask], place: int) -> ModelStep:
     return ModelStep(calls=calls, provider=PROVIDER)
 
 
-def _turn_start(entries: Sequence[Entry]) -> int:
-    """Where the turn's cause stands; -1 when there is none."""
-    places = (place for place in range(len(entries) - 1, -1, -1) if entries[place].kind in ("user", "event"))
-    return next(places, -1)
+def _causes(entries: Sequence[Entry]) -> tuple[int, int]:
+    """Where the causes of the turn begin and end: what people said and what happened since the model spoke last."""
+    kinds = [entry.kind in ("user", "event") for entry in entries]
+    last = next((place + 1 for place in range(len(kinds) - 1, -1, -1) if kinds[place]), 0)
+    first = last
+    while first and kinds[first - 1]:
+        first -= 1
+    return first, last
 
 
 def _answers(entries: Sequence[Entry]) -> dict[str, Answer]:
