@@ -76,7 +76,8 @@ TENANTS = ["default", "other"]
 REFS = [ResourceRef("team", key) for key in "ab"] + [ResourceRef("folder", key) for key in "abcd"]
 RANK = [Effect.DENY, Effect.REQUIRE_APPROVAL, Effect.ALLOW]
 
-tenants = st.sampled_from(["default", "default", "default", "other"])
+# Leaning towards facts that allow something: evenly drawn ones deny nearly everything, and prove little.
+tenants = st.sampled_from(["default"] * 7 + ["other"])
 users = st.tuples(*[
     st.builds(User, st.just(key), st.just("X"), attributes=st.fixed_dictionaries({}, optional={"level": st.integers(0, 9)}))
     for key in USERS
@@ -85,12 +86,16 @@ instances = st.tuples(*[
     st.builds(ResourceInstance, st.just(ref), tenants, st.fixed_dictionaries({}, optional={"size": st.integers(0, 9)}))
     for ref in REFS
 ])  # fmt: skip
+GRANTS = [(role, ref) for ref in REFS for role in PLAIN.resources[ref.type].roles]
+somebody = st.sampled_from(["henry", "henry", "henry", "rose"])
 instance_roles = st.builds(
-    RoleAssignment, st.sampled_from(USERS), st.sampled_from(["member", "owner", "reader", "editor"]), tenants,
-    st.sampled_from(REFS),
-)  # fmt: skip
-tenant_roles = st.builds(RoleAssignment, st.sampled_from(USERS), st.sampled_from(["boss", "clerk"]), tenants)
-assignments = st.one_of(instance_roles, tenant_roles)
+    lambda user, grant, tenant: RoleAssignment(user, grant[0], tenant, grant[1]),
+    somebody,
+    st.sampled_from(GRANTS),
+    tenants,
+)
+tenant_roles = st.builds(RoleAssignment, somebody, st.sampled_from(["boss", "clerk"]), tenants)
+assignments = st.one_of(instance_roles, instance_roles, tenant_roles)
 # Mostly links that the policy knows: others could not do any harm, and would leave little to decide.
 LINKS = [
     (subject, relation, each)
@@ -104,7 +109,9 @@ tuples = st.builds(
     st.one_of(st.sampled_from(LINKS), st.just((REFS[0], "team", REFS[1]))),
     tenants,
 )
-given_facts = st.tuples(users, instances, st.lists(assignments, max_size=5), st.lists(tuples, max_size=12))
+given_facts = st.tuples(
+    users, instances, st.lists(assignments, min_size=2, max_size=5), st.lists(tuples, min_size=8, max_size=16)
+)
 models = st.sampled_from([PLAIN, NO_DIRECT])
 bounded = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
