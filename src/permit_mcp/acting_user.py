@@ -23,6 +23,15 @@ UserId = Annotated[
     ),
 ]
 
+OptionalUserId = Annotated[
+    str | None,
+    Field(
+        description="Key of the user for whom to answer; leave it out for an answer that is nobody's.",
+        min_length=1,
+        max_length=100,
+    ),
+]
+
 
 async def require_user(core: Core, key: str | None) -> None:
     """Find out at the start that a server would act for nobody.

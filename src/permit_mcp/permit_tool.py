@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel
 
 from permit_core.errors import UserFacing
-from permit_mcp.acting_user import USER_ID, ActingUser, UserId
+from permit_mcp.acting_user import USER_ID, ActingUser, OptionalUserId, UserId
 from permit_mcp.refusals import breakdown, refusal
 
 logger = logging.getLogger(__name__)
@@ -80,5 +80,5 @@ class PermitTool:
 def _user_id(*, optional: bool) -> inspect.Parameter:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     if optional:
-        return inspect.Parameter(USER_ID, kind, annotation=UserId | None, default=None)
+        return inspect.Parameter(USER_ID, kind, annotation=OptionalUserId, default=None)
     return inspect.Parameter(USER_ID, kind, annotation=UserId)

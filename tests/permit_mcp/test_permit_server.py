@@ -1,0 +1,150 @@
+"""What PermitServer puts on a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from permit_core.bootstrap import Core
+from permit_core.errors import ConfigurationError
+from permit_mcp import PermitServer
+from tests.support.core import family_settings
+from tests.support.tool_servers import answer, call, make_mcp, refusal, serving, tools_of
+
+NINE = {
+    "list_resource_instances",
+    "create_access_request",
+    "list_access_requests",
+    "approve_access_request",
+    "deny_access_request",
+    "create_operation_approval",
+    "list_operation_approvals",
+    "approve_operation_approval",
+    "deny_operation_approval",
+}
+
+
+async def test_the_nine_tools_are_there_on_both_kinds_of_server_in_both_eras(core: Core, kind: str, era: str) -> None:
+    assert set(await tools_of(serving(core, None, kind), era)) == NINE
+
+
+async def test_a_parent_sees_all_of_them_and_a_child_only_those_the_policy_names(
+    core: Core, kind: str, era: str
+) -> None:
+    assert set(await tools_of(serving(core, "1", kind), era)) == NINE
+    assert set(await tools_of(serving(core, "3", kind), era)) == NINE & core.model.tools_for(["child"])
+
+
+async def test_a_user_the_directory_does_not_know_sees_nothing(core: Core, kind: str) -> None:
+    assert await tools_of(serving(core, "99", kind)) == {}
+
+
+async def test_excluded_tools_are_not_there_but_can_still_be_had(core: Core, kind: str) -> None:
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, ["create_access_request", "create_operation_approval"], core=core)
+    assert set(await tools_of(mcp)) == NINE - {"create_access_request", "create_operation_approval"}
+    assert set(permit.tools) == NINE
+
+
+async def test_excluding_a_tool_that_there_is_not_is_an_error(core: Core) -> None:
+    with pytest.raises(ValueError, match="no tool create_acess_request"):
+        PermitServer(make_mcp("mcp"), ["create_acess_request"], core=core)
+
+
+async def test_something_that_is_no_server_is_refused(core: Core) -> None:
+    with pytest.raises(TypeError, match="not dict"):
+        PermitServer({}, core=core)  # type: ignore[arg-type]
+
+
+async def test_an_acting_user_that_cannot_be_a_key_is_refused(core: Core) -> None:
+    with pytest.raises(ConfigurationError):
+        PermitServer(make_mcp("mcp"), acting_user="../../x", core=core)
+
+
+def test_both_ways_to_import_it_give_the_same_class() -> None:
+    from src.permit_mcp.server import PermitServer as FromTheGuide
+
+    assert FromTheGuide is PermitServer
+
+
+async def test_user_id_is_in_every_schema_when_nobody_is_bound_and_in_none_when_somebody_is(
+    core: Core, kind: str, era: str
+) -> None:
+    for tool in (await tools_of(serving(core, None, kind), era)).values():
+        assert next(iter(tool.input_schema["properties"])) == "user_id"
+        assert ("user_id" in tool.input_schema.get("required", [])) == (tool.name != "list_resource_instances")
+    for tool in (await tools_of(serving(core, "1", kind), era)).values():
+        assert "user_id" not in str(tool.input_schema)
+
+
+async def test_every_tool_says_precisely_what_it_is(core: Core, kind: str) -> None:
+    for tool in (await tools_of(serving(core, None, kind))).values():
+        assert len(tool.description or "") > 100
+        assert tool.title
+        assert tool.output_schema is not None
+        Draft202012Validator.check_schema(tool.input_schema)
+        Draft202012Validator.check_schema(tool.output_schema)
+        for parameter in tool.input_schema["properties"].values():
+            assert parameter["description"]
+            bounds: Any = parameter.get("anyOf", [parameter])
+            for each in bounds:
+                match each["type"]:
+                    case "string":
+                        assert "maxLength" in each or "enum" in each
+                    case "integer":
+                        assert {"minimum", "maximum"} <= each.keys()
+
+
+async def test_the_annotations_are_true_and_deciding_tools_say_what_they_decide(core: Core, kind: str) -> None:
+    for name, tool in (await tools_of(serving(core, "1", kind))).items():
+        assert tool.annotations is not None
+        assert tool.annotations.read_only_hint == name.startswith("list_")
+        assert tool.annotations.open_world_hint is False
+        decides = (tool.meta or {}).get("permit/decides")
+        if not name.startswith(("approve_", "deny_")):
+            assert decides is None
+            continue
+        verb, _, what = name.partition("_")
+        assert tool.annotations.destructive_hint is True
+        assert tool.annotations.idempotent_hint is True
+        assert decides == {
+            "kind": what,
+            "verb": verb,
+            "id_argument": f"{what}_id",
+            "comment_argument": "reviewer_comment",
+        }
+        assert {f"{what}_id", "reviewer_comment"} == tool.input_schema["properties"].keys()
+
+
+async def test_without_a_core_one_is_opened_on_first_use_and_closed_with_the_server(tmp_path: Any, kind: str) -> None:
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, settings=family_settings(tmp_path))
+    assert not (tmp_path / "family.db").exists()
+    assert (await answer(mcp, "list_resource_instances"))["instances"] == []
+    await permit.close()
+    assert (await answer(mcp, "list_resource_instances"))["total"] == 0
+    await permit.close()
+
+
+async def test_a_core_that_cannot_be_opened_answers_every_call_with_a_refusal(tmp_path: Any, kind: str) -> None:
+    mcp = make_mcp(kind)
+    PermitServer(mcp, settings=family_settings(tmp_path, policy_file=str(tmp_path / "none.yaml")))
+    refused = await refusal(mcp, "list_access_requests", {"user_id": "1"})
+    assert refused["code"] == "internal_error"
+    assert str(tmp_path) not in str(refused)
+
+
+async def test_a_tool_that_breaks_tells_the_caller_nothing_of_it(
+    core: Core, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr(core.approvals, "list", broken)
+    result = await call(serving(core, "1", kind), "list_access_requests")
+    assert result.is_error
+    assert "swordfish" not in str(result)
+    assert result.structured_content is not None
+    assert result.structured_content["code"] == "internal_error"

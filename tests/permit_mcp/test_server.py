@@ -1,0 +1,128 @@
+"""The stand-alone server, run as the guide says: ``server.py`` inside ``src/permit_mcp``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from permit_core.bootstrap import Core
+from tests.support.ordering import ROOT, START_SECONDS, child_environment
+
+FOLDER = ROOT / "src" / "permit_mcp"
+
+
+def client(environment: dict[str, str], *arguments: str) -> Client:
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["server.py", *arguments], env=environment, cwd=FOLDER
+    )
+    return Client(parameters, mode="legacy", cache=None, read_timeout_seconds=START_SECONDS)
+
+
+def run(environment: dict[str, str], *arguments: str, cwd: Path = FOLDER) -> subprocess.CompletedProcess[str]:
+    """Start it and close its input at once."""
+    return subprocess.run(
+        [sys.executable, str(FOLDER / "server.py"), *arguments],
+        env={"PATH": os.defpath, **environment},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+async def test_on_a_database_with_nothing_in_it_lists_are_empty_and_nothing_is_put_there(tmp_path: Path) -> None:
+    with anyio.fail_after(START_SECONDS):
+        async with client(child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")) as server:
+            assert len((await server.list_tools()).tools) == 9
+            listed = await server.call_tool("list_resource_instances", {})
+            assert listed.structured_content == {"instances": [], "total": 0, "page": 1, "per_page": 100}
+            refused = await server.call_tool("list_access_requests", {"user_id": "1"})
+            assert refused.structured_content is not None
+            assert refused.structured_content["code"] == "no_such_user"
+
+
+async def test_bound_to_a_user_it_acts_for_that_user(core: Core) -> None:
+    environment = child_environment(core.settings.resolved_database_url)
+    with anyio.fail_after(START_SECONDS):
+        async with client(environment, "--acting-user", "3") as server:
+            names = {tool.name for tool in (await server.list_tools()).tools}
+            assert names < core.model.tools_for(["child"])
+            assert not (await server.call_tool("list_resource_instances", {})).is_error
+
+
+def test_it_says_on_stderr_that_it_runs_how_and_where_its_data_and_policy_are(tmp_path: Path) -> None:
+    database = tmp_path / "new.db"
+    environment = child_environment(f"sqlite+aiosqlite:///{database}") | {"LOG_LEVEL": "ERROR"}
+    ended = run(environment)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert "is running on stdio" in ended.stderr
+    assert "user_id" in ended.stderr
+    assert str(database) in ended.stderr
+    assert environment["POLICY_FILE"] in ended.stderr
+
+
+def test_a_dot_env_above_the_working_directory_is_honoured(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DB_NAME=mine/own.db\nLOG_LEVEL=ERROR\n", encoding="utf-8")
+    inside = tmp_path / "src" / "permit_mcp"
+    inside.mkdir(parents=True)
+    ended = run({}, cwd=inside)
+    assert ended.returncode == 0, ended.stderr
+    assert str(tmp_path / "mine" / "own.db") in ended.stderr
+    assert (tmp_path / "mine" / "own.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"POLICY_FILE": "/nowhere/policy.yaml"}, "/nowhere/policy.yaml"),
+        ({"DATABASE_URL": "mysql://x:secret@y/z"}, "DATABASE_URL"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+    ],
+)
+def test_with_settings_that_cannot_be_used_it_says_which_and_ends(
+    tmp_path: Path, environment: dict[str, str], said: str
+) -> None:
+    ended = run(child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}") | environment)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert "secret" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_nobody_is_not_acted_for(tmp_path: Path) -> None:
+    ended = run(child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}"), "--acting-user", "99")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "no user '99'" in ended.stderr
+
+
+def test_a_script_that_never_closes_its_permit_server_still_ends(tmp_path: Path) -> None:
+    program = (
+        "import asyncio\n"
+        "from mcp import Client\n"
+        "from mcp.server.mcpserver import MCPServer\n"
+        "from permit_mcp import PermitServer\n"
+        "async def main():\n"
+        "    mcp = MCPServer('x', log_level='ERROR')\n"
+        "    PermitServer(mcp)\n"
+        "    async with Client(mcp) as client:\n"
+        "        assert not (await client.call_tool('list_resource_instances', {})).is_error\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PATH": os.defpath, **child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
