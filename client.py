@@ -99,7 +99,8 @@ async def log_in_and_chat(url: str, username: str | None, screen: Screen) -> int
 async def demo(*, story: bool, username: str | None) -> int:
     """Start a backend with a database of its own; play the family story there, or chat with it here."""
     # Only the demo needs the rest of the project.
-    from family_food.demo_backend import DemoBackend, DemoBackendError, demo_accounts
+    from family_food.demo_backend import DemoBackend, demo_accounts
+    from permit_core.errors import PermitError
 
     screen = Screen(at_a_terminal() and not story)
     try:
@@ -113,7 +114,7 @@ async def demo(*, story: bool, username: str | None) -> int:
                 screen.say(f"  {account.username:<8} {account.role:<8} password: {account.password}")
             screen.say(f"Somebody else of the family can join from another terminal: client.py --url {backend.url}")
             return await log_in_and_chat(backend.url, username, screen)
-    except DemoBackendError as error:
+    except PermitError as error:
         screen.trouble(str(error))
         return Exit.ERROR
 

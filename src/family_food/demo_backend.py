@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -26,6 +27,7 @@ from permit_core.settings import PROJECT, Settings
 START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_EXCEPTION = re.compile(r"^(?:[\w.]+Error: )+")  # what a traceback puts before the words
 
 
 class DemoBackendError(PermitError):
@@ -150,7 +152,7 @@ class DemoBackend:
         lines = [line.strip() for line in log.splitlines() if line.strip()]
         errors = [line for line in lines if "Error" in line] or lines
         why = errors[-1] if errors else "it said nothing"
-        raise DemoBackendError(f"The demo's backend did not start: {why}")
+        raise DemoBackendError(f"The demo's backend did not start: {_EXCEPTION.sub('', why)}")
 
     def _end_with_the_terminal(self) -> None:
         """A closed window or a kill ends the demo as Ctrl-C does, so that it can clean up."""

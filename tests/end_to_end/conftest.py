@@ -16,6 +16,8 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what runs in this process."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODEL", "demo")
 
 

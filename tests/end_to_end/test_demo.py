@@ -122,7 +122,17 @@ async def test_a_backend_that_cannot_start_says_why_in_one_sentence(
         async with DemoBackend():
             pytest.fail("it started")
     assert "\n" not in str(caught.value)
+    assert "permit_core" not in str(caught.value)
     assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_a_setting_that_cannot_be_used_is_one_sentence_and_code_1() -> None:
+    environment = bare_environment(MODEL="demo", ACCESS_TOKEN_EXPIRE_MINUTES="99999")
+    command = [sys.executable, "client.py", "--demo", "story"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "ACCESS_TOKEN_EXPIRE_MINUTES" in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
 
 
 async def test_a_database_that_is_configured_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
