@@ -62,6 +62,7 @@ class _Question:
 
     def __init__(self, model: PolicyModel, facts: Facts, check: Check) -> None:
         self._model, self._facts, self._check = model, facts, check
+        self._index = model.index
         self._key = (check.resource.type, check.action)
         self._permission = ":".join(self._key)
         self._tenant_roles = facts.direct_roles(check.user, check.tenant, None)
@@ -79,7 +80,7 @@ class _Question:
         return decision or _deny(ReasonCode.NO_PERMISSION, *self._looked_for)
 
     def _by_tenant_role(self) -> Decision | None:
-        grants = self._model.index.tenant_grants.get(self._key, ())
+        grants = self._index.tenant_grants.get(self._key, ())
         for grant in grants:
             if grant.role in self._tenant_roles:
                 chain = (
@@ -94,7 +95,7 @@ class _Question:
         if self._instance is None:
             self._looked_for.append("roles on instances do not answer a question about a whole type")
             return None
-        grants = self._model.index.instance_grants.get(self._key, ())
+        grants = self._index.instance_grants.get(self._key, ())
         check = self._check
         roles = [grant.role for grant in grants]
         holding = find_holding(self._model, self._facts, check, roles)
@@ -106,7 +107,7 @@ class _Question:
         return Decision(Effect.ALLOW, ReasonCode.INSTANCE_ROLE, grant.rule, chain)
 
     def _by_condition_set(self) -> Decision | None:
-        rules = self._model.index.set_rules.get(self._key, ())
+        rules = self._index.set_rules.get(self._key, ())
         scope = self._scope() if rules else None
         for rule in rules:
             chain = self._set_rule_holds(rule, scope) if scope else None
@@ -150,7 +151,7 @@ class _Question:
         return None if holding is None else list(holding.lines(check.user))
 
     def _by_approval(self) -> Decision | None:
-        operation = self._model.index.operations.get(self._key)
+        operation = self._index.operations.get(self._key)
         if operation is None or self._instance is None:
             return None
         lines = self._held_lines(operation.asked_by)

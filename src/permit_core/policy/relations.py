@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from permit_core.access import Check, ResourceRef
@@ -13,6 +13,8 @@ from permit_core.policy.policy_index import DerivedFrom
 
 MAX_STEPS = 16
 """How many relations a derived role may be away from the role that was given. Farther ones do not count."""
+
+Derivations = Mapping[tuple[str, str], tuple[DerivedFrom, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,14 @@ def find_holding(model: PolicyModel, facts: Facts, check: Check, roles: Sequence
     for role in roles:
         if role in direct:
             return Holding(role, role, ref)
+    derivations = model.index.derivations
     seen = {(ref, role) for role in roles}
     todo: deque[tuple[ResourceRef, str, tuple[Derived, ...]]] = deque((ref, role, ()) for role in roles)
     while todo:
         on, role, steps = todo.popleft()
         if len(steps) == MAX_STEPS:
             continue
-        for step in _premises(model, facts, check, on, role):
+        for step in _premises(derivations, facts, check, on, role):
             source = (step.subject, step.by.role)
             if source in seen:
                 continue
@@ -77,9 +80,9 @@ def find_holding(model: PolicyModel, facts: Facts, check: Check, roles: Sequence
     return None
 
 
-def _premises(model: PolicyModel, facts: Facts, check: Check, on: ResourceRef, role: str) -> Iterator[Derived]:
+def _premises(derivations: Derivations, facts: Facts, check: Check, on: ResourceRef, role: str) -> Iterator[Derived]:
     """What would give ``role`` on ``on``, one step back."""
-    for by in model.index.derivations.get((on.type, role), ()):
+    for by in derivations.get((on.type, role), ()):
         if by.unless_direct and facts.direct_roles(check.user, check.tenant, on):
             continue
         for subject in facts.subjects_of(on, by.relation):
