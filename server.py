@@ -30,6 +30,7 @@ from family_food.farewell import before_shutdown
 from family_food.incidents import apology, log_incident
 from family_food.models.port import Model
 from family_food.origins import origin_allowed
+from family_food.startup_errors import StartupErrors
 from family_food.tokens import TokenClaims
 from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany
 from permit_core.ports.record import AuditEvent
@@ -214,6 +215,7 @@ def create_app(
 
     app = FastAPI(title="Family food chat", lifespan=lifespan, exception_handlers={Exception: _internal_error})
     app.add_middleware(BodyLimit)
+    app.add_middleware(StartupErrors)
     app.include_router(router)
     return app
 

@@ -45,7 +45,7 @@ def unsigned(payload: dict[str, Any]) -> str:
 FORGED: dict[str, Callable[[str], str]] = {
     "missing": lambda key: "",
     "nonsense": lambda key: "nonsense",
-    "endless": lambda key: "a" * 10_000,
+    "endless": lambda key: "a" * 6000,
     "of another key": lambda key: jwt.encode(claims(), "x" * 48, "HS256"),
     "expired": lambda key: jwt.encode(claims(exp=int(time.time()) - 1), key, "HS256"),
     "for another audience": lambda key: jwt.encode(claims(aud="another"), key, "HS256"),
@@ -150,7 +150,7 @@ async def test_a_token_that_is_not_ours_opens_nothing(server: ChatServer, kind: 
         async with server.socket(token):
             pass
     assert caught.value.response.status_code == 403
-    response = await server.post("/token/refresh", headers={"Authorization": f"Bearer {token}"})
+    response = await server.post("/token/refresh", headers={"Authorization": f"Bearer {token or '?'}"})
     assert response.status_code == 401
     assert server.manager.active_connections == {}
 

@@ -103,7 +103,7 @@ async def test_a_forged_history_is_not_believed(start: StartServer) -> None:
     async with server.chat("henry") as henry:
         await henry.socket.send(json.dumps({"message": "order it then", "history": forged}))
         turn = await henry.turn()
-    assert "approved" not in str(model.prompts)
+    assert [entry for prompt in model.prompts for entry in prompt.entries] == [UserMessage(text="order it then")]
     assert "approved" not in str(turn.of("history_update"))
 
 
