@@ -112,7 +112,9 @@ async def demo(*, story: bool, username: str | None) -> int:
             screen.say("A demo of its own runs in this terminal until you leave. Log in as one of the family:")
             for account in demo_accounts():
                 screen.say(f"  {account.username:<8} {account.role:<8} password: {account.password}")
-            screen.say(f"Somebody else of the family can join from another terminal: client.py --url {backend.url}")
+            screen.say("Somebody else of the family can join from another terminal:")
+            screen.say(f"  uv run client.py --url {backend.url}")
+            screen.say("A good first question: Which restaurants are there?")
             return await log_in_and_chat(backend.url, username, screen)
     except PermitError as error:
         screen.trouble(str(error))

@@ -60,8 +60,11 @@ def test_tool_activity_and_status_are_shown(chatting: Terminal, backend: FakeBac
     call = {"type": "tool", "turn": 1, "call_id": "1", "name": "order_dish", "arguments": {}}
     backend.send(call | {"content": "order_dish(Sushi Platter)", "state": "started"})
     chatting.see("… order_dish(Sushi Platter)")
+    backend.send(call | {"content": f"order_dish(reason={'very ' * 40})", "state": "started"})
+    chatting.see("order_dish(reason=")
     backend.send(call | {"content": "order_dish: not without approval", "state": "refused", "code": "approval_needed"})
-    chatting.see("✗ order_dish: not without approval (approval_needed)")
+    before = chatting.see("✗ order_dish: not without approval (approval_needed)")
+    assert len(before.strip().splitlines()) == 1  # cut, not wrapped
     backend.send(call | {"content": "list_dishes: 3 dishes", "state": "done"})
     chatting.see("✓ list_dishes: 3 dishes")
     backend.end()

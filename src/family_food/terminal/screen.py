@@ -113,7 +113,11 @@ class Screen:
     def _tool(self, frame: Frame) -> None:
         content, state, code = one_line(frame.get("content")), frame.get("state"), one_line(frame.get("code"))
         if state == "started":
-            self.aside(f"  … {content}")
+            self._flow.end()
+            line = Text(self._encodable(f"  … {content}"), style="dim")
+            if self.interactive:  # arguments can be long, and are no more than a hint here
+                line.truncate(self._console.width, overflow="ellipsis")
+            self._console.print(line)
         elif state == "done":
             self.aside(f"  ✓ {content}")
         else:
