@@ -175,7 +175,12 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {"lock_timeout": str(BUSY_TIMEOUT_MS), "timezone": "UTC"},
+            "server_settings": {
+                "lock_timeout": str(BUSY_TIMEOUT_MS),
+                "timezone": "UTC",
+                # A writer that waited for its turn must see what the one before it committed.
+                "default_transaction_isolation": "read committed",
+            },
         },
     )
 
@@ -211,7 +216,9 @@ def _use_wal(cursor: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("sqlite_writes", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    if connection.info.get("writes") is not writes:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+        connection.info["writes"] = writes
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
 
 
