@@ -16,9 +16,10 @@ MIN_LENGTH = 32
 KEY_FILE = "secret_key"
 
 # Words that stand for a key in examples; and the literals of the FastAPI tutorial, jwt.io and this demo's reference.
-_EXAMPLE_WORDS = ("changeme", "change-me", "change_me", "changethis", "your-secret", "your_secret", "yoursecret",
-                  "secret-key", "secret_key", "secretkey", "example", "placeholder", "replace-me", "replace_me",
-                  "insecure", "supersecret", "super-secret", "super_secret", "password", "12345678", "abcdefgh")  # fmt: skip
+_EXAMPLE_WORDS = (
+    "changeme", "changethis", "replaceme", "yoursecret", "mysecret", "supersecret", "bitsecret", "secretkey",
+    "example", "placeholder", "insecure", "password", "12345678", "abcdefgh",
+)  # fmt: skip
 _KNOWN_KEYS = frozenset({
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
     "a-string-secret-at-least-256-bits-long",
@@ -72,7 +73,7 @@ def _kept(path: Path) -> str:
 def _checked(key: str, source: str) -> str:
     if len(key) < MIN_LENGTH:
         raise ConfigurationError(f"{source} is too short to sign tokens with; {MIN_LENGTH} characters are the least")
-    low = key.lower()
+    low = "".join(filter(str.isalnum, key.lower()))  # your-secret, your_secret and YourSecret are one word
     if key in _KNOWN_KEYS or len(set(key)) < 8 or any(word in low for word in _EXAMPLE_WORDS):
         raise ConfigurationError(
             f"{source} is a well-known example; make a random one: "

@@ -237,7 +237,7 @@ async def test_a_token_that_ends_is_announced_and_can_be_renewed(start: StartSer
         goodbye = await henry.next("goodbye")
         assert goodbye["code"] == 1008
         assert await henry.closed() == 1008
-    assert server.children() == []
+    await until(lambda: server.children() == [], "the end of every child")
 
 
 async def test_a_server_that_stops_says_goodbye(server: ChatServer) -> None:
@@ -247,7 +247,7 @@ async def test_a_server_that_stops_says_goodbye(server: ChatServer) -> None:
         await server.manager.close_all(SHUTDOWN)
         assert (await henry.next("goodbye"))["code"] == 1001
         assert await henry.closed() == 1001
-    assert server.children() == []
+    await until(lambda: server.children() == [], "the end of every child")
 
 
 async def test_what_happens_in_a_session_is_on_record(server: ChatServer) -> None:
