@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,11 @@ class Family:
             raise ToolRefusal("unknown_tool", f"Unknown tool: {tool}")
         if tool in self.failing:
             raise ToolRefusal(**self.failing[tool])
+
+    @property
+    def restaurants(self) -> list[str]:
+        """The names of the restaurants."""
+        return [one["name"] for key, one in self.instances.items() if key.startswith("restaurants:")]
 
     def request(self, request_id: str) -> dict[str, Any]:
         """A stored request."""
@@ -236,24 +242,23 @@ class Family:
         return {"requests": rows[:per_page], "total": len(rows), "page": page, "per_page": per_page}
 
     def _approve_access_request(self, user: str, access_request_id: str, reviewer_comment: str = "") -> dict[str, Any]:
-        request = self._decide(user, access_request_id, "approved", reviewer_comment)
-        self.granted.add((self.key_of(request["requesting_user"]), request["resource_instance"]))
-        return request
+        return self.decide(user, access_request_id, "approved", reviewer_comment)
 
     def _deny_access_request(self, user: str, access_request_id: str, reviewer_comment: str = "") -> dict[str, Any]:
-        return self._decide(user, access_request_id, "denied", reviewer_comment)
+        return self.decide(user, access_request_id, "denied", reviewer_comment)
 
     def _approve_operation_approval(
         self, user: str, operation_approval_id: str, reviewer_comment: str = ""
     ) -> dict[str, Any]:
-        return self._decide(user, operation_approval_id, "approved", reviewer_comment)
+        return self.decide(user, operation_approval_id, "approved", reviewer_comment)
 
     def _deny_operation_approval(
         self, user: str, operation_approval_id: str, reviewer_comment: str = ""
     ) -> dict[str, Any]:
-        return self._decide(user, operation_approval_id, "denied", reviewer_comment)
+        return self.decide(user, operation_approval_id, "denied", reviewer_comment)
 
-    def _decide(self, user: str, request_id: str, status: str, comment: str) -> dict[str, Any]:
+    def decide(self, user: str, request_id: str, status: str, comment: str) -> dict[str, Any]:
+        """Decide a request for a reviewer."""
         request = self.request(request_id)
         if request["status"] != "pending":
             raise ToolRefusal("already_decided", f"That request was {request['status']} already.", status="x")
@@ -264,6 +269,8 @@ class Family:
             decided_at=START.isoformat(),
             comment=words if comment else None,
         )
+        if request["kind"] == "access_request" and status == "approved":
+            self.granted.add((self.key_of(request["requesting_user"]), request["resource_instance"]))
         return dict(request)
 
     def _place(self, user: str, restaurant_id: str) -> str:
@@ -295,6 +302,7 @@ class Family:
         return str(next(iter(self.policy["access_requests"]))["role"])
 
 
+@cache
 def _yaml(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((POLICIES / name).read_text(encoding="utf-8"))
     return loaded

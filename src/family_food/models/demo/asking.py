@@ -18,19 +18,30 @@ _ALREADY_GIVEN = frozenset({"already_approved", "already_granted", "not_needed"}
 _CREATES = {"access_request": "create_access_request", "operation_approval": "create_operation_approval"}
 
 
-def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Scene) -> Plan:
-    """After a refusal: make the request that would help, or ask for the reason; explain when none would."""
+def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Scene, *, about: str = "") -> Plan:
+    """After a refusal: make the request that would help, or ask for the reason; explain when none would.
+
+    Args:
+        trouble: the refusal.
+        name: what it is about.
+        want: what to carry on with when the request is approved.
+        reason: why, when the person has said so already.
+        scene: where the turn stands.
+        about: what it is about with its price, where it has one.
+    """
     remedy = next((remedy for remedy in trouble.ask_for if _CREATES[remedy.kind] in scene.tools), None)
     if remedy is None:
-        waiting = scene.memory.wanting(want) if trouble.code in _ALREADY_MADE else scene.memory
-        carry_on = "I'll carry on by myself as soon as they answer." if trouble.code in _ALREADY_MADE else ""
-        return say(sentences(explain(trouble), carry_on), waiting)
+        if trouble.code in _ALREADY_MADE:
+            return say(_already_made(trouble), scene.memory.wanting(want))
+        return say(explain(trouble), scene.memory)
     if want is not None and remedy.resource_instance.partition(":")[2] == want.place.key:
         name = want.place.name
     needed = ReasonNeeded(remedy=remedy, name=name, want=want)
     if reason:
         return make(needed, reason, scene)
-    text = sentences(trouble.message or "That needs a parent's OK", "I can ask a parent for you", _why(needed))
+    message = trouble.message or "That needs a parent's OK"
+    lead = message if name.casefold() in message.casefold() else f"{about or name}: {message}"
+    text = sentences(lead, "I can ask a parent for you", _why(needed))
     return say(text, scene.memory.asking(needed))
 
 
@@ -48,8 +59,7 @@ def make(needed: ReasonNeeded, reason: str, scene: Scene) -> Plan:
     except Refused as refusal:
         trouble = refusal.trouble
         if trouble.code in _ALREADY_MADE:
-            words = sentences(explain(trouble), "I'll carry on by myself as soon as they answer.")
-            return Reply(words, memory.wanting(needed.want))
+            return Reply(_already_made(trouble), memory.wanting(needed.want))
         if trouble.code in _ALREADY_GIVEN:
             return Reply(sentences(explain(trouble), "Just tell me to go ahead: say what you would like."), memory)
         if trouble.code.startswith("invalid"):
@@ -92,9 +102,8 @@ def ask_for_place(place: facts.Restaurant, reason: str, scene: Scene) -> Plan:
     memory = scene.memory.at(spoken)
     if place.open:
         yield from ()
-        return Reply(
-            f"You already have access to {place.name}. Shall I show you its menu? Say \u201cmenu\u201d.", memory
-        )
+        menu = WhichPlace(purpose="menu", options=[spoken])
+        return Reply(f"You already have access to {place.name}. Shall I show you its menu?", memory.asking(menu))
     if place.remedy is None:
         return Reply(f"{place.name} is not open to you, and it can't be asked for.", memory)
     needed = ReasonNeeded(remedy=place.remedy, name=place.name, want=Want(place=spoken))
@@ -147,6 +156,12 @@ def ask_again(reason: str, scene: Scene) -> Plan:
     if not reason:
         return ask_reason_again(denied, scene)
     return make(denied, reason, scene)
+
+
+def _already_made(trouble: Trouble) -> str:
+    return sentences(
+        trouble.message or "You have asked for that already", "I'll carry on by myself as soon as they answer"
+    )
 
 
 def _why(needed: ReasonNeeded) -> str:

@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\W_]+(?:'s\b)?")
 _EMPTY_WORDS = frozenset({
     "a", "an", "the", "some", "any", "of", "one", "ones", "my", "our", "your", "me", "us", "i", "it", "that", "this",
     "these", "those", "please", "dish", "dishes", "meal", "food", "restaurant", "place", "places", "with", "and", "for",
-    "from", "at", "in", "on", "to", "menu", "portion", "plate", "order", "another", "more",
+    "from", "at", "in", "on", "to", "menu", "portion", "plate", "order", "another", "more", "uh", "uhh", "um", "umm",
 })
 # fmt: on
 _ALIKE = 0.75  # two words are taken for the same one

@@ -152,7 +152,8 @@ def place(dish: Dish, scene: Scene, reason: str = "", count: int = 1, lead: str 
         if uncertain(trouble):
             text = sentences(explain(trouble), 'Look at "my orders" before you order again, to be sure')
             return Reply(paragraphs(lead, text), memory)
-        answer = yield from offer(trouble, dish.name, want, reason, scene.remembering(memory))
+        about = f"{dish.name} ({dish.price})" if dish.price else dish.name
+        answer = yield from offer(trouble, dish.name, want, reason, scene.remembering(memory), about=about)
         return Reply(paragraphs(lead, answer.text), answer.memory)
     text = sentences(
         f"Done! I ordered {placed.dish_name} from {placed.restaurant_name} for {placed.price}",

@@ -85,11 +85,11 @@ PLAIN_YES = phrase(
     r"fine|alright|sounds good|that one|pretty|please|pls|plz|why not|i do|i would|you can|right|correct|exactly|great)",
     r"[\s,.!]*)+",
 )
-PLAIN_NO = phrase(
-    r"(?:(?:no|nope|nah|not now|not really|never ?mind|forget (?:it|about it|that)|drop it|cancel(?: it| that)?|stop|",
-    r"leave it|don'?t(?: bother| ask| order(?: it)?| do it)?|i changed my mind|no thanks?|no thank you|nothing|",
-    r"none(?: of them)?|neither|skip(?: it)?|thanks?|thank you|please|it'?s (?:ok|okay|fine))[\s,.!]*)+",
+_NO = (
+    r"(?:no|nope|nah|not now|not really|never ?mind|forget (?:it|about it|that)|drop it|cancel(?: it| that)?|stop|leave it|"
+    r"don'?t(?: bother| ask| order(?: it)?| do it)?|i changed my mind|nothing|none(?: of them)?|neither|skip(?: it)?)"
 )
+PLAIN_NO = phrase(rf"(?:please[\s,]*)?{_NO}(?:[\s,.!]+(?:{_NO}|thanks?(?: you)?|please|it'?s (?:ok|okay|fine)))*")
 
 ORDERS = any_of(
     r"\b(?:my|our|the|all|any|recent|past|previous|last|list|show|family'?s?)"

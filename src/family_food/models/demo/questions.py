@@ -97,8 +97,8 @@ def _reason(question: ReasonNeeded, sentence: Sentence, intent: Intent, scene: S
 
 
 def _is_command(sentence: Sentence, intent: Intent) -> bool:
-    if isinstance(intent, Order) and intent.soft:
-        return bool(_SAYS_NO_FIRST.match(sentence.text))
+    if isinstance(intent, Order):
+        return not intent.soft or bool(_SAYS_NO_FIRST.match(sentence.text))
     return sentence.question or bool(_COMMANDING.match(sentence.core))
 
 
