@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
-
 
 def log_to_stderr(level: str) -> None:
     """Send everything that is logged from now on to standard error.
@@ -22,7 +20,3 @@ def log_to_stderr(level: str) -> None:
     # Chatter, and at DEBUG every statement with its parameters.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

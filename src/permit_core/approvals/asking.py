@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
-
-import structlog
 
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.approvals.claims import holds, open_at
@@ -28,7 +27,7 @@ from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore, Subject
 from permit_core.views import plain
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 MOST_PENDING = 20
 """How many undecided requests one user may have: nobody floods the reviewers."""
@@ -117,7 +116,7 @@ class Asking:
         try:
             return await self._pdp.decide(check, transaction)
         except Exception:  # whatever keeps the decision point from answering, the answer is no
-            log.exception("right to ask not decided", action=check.action, resource=str(check.resource))
+            logger.exception("right to ask not decided: %s on %s", check.action, check.resource)
             return Decision(Effect.DENY, ReasonCode.PDP_ERROR)
 
     def _access_rule(self, resource: ResourceRef, role: str) -> AccessRequestRule:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-
-import structlog
 
 from permit_core.access import Check
 from permit_core.database import Transaction
@@ -13,7 +12,7 @@ from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import RequestKind
 from permit_core.stores.requests import Subject
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Reviewers:
@@ -58,5 +57,5 @@ class Reviewers:
             decisions = await self._pdp.decide_many(checks, transaction)
             return [pair for (pair, _), decision in zip(asked, decisions, strict=True) if decision.allowed]
         except Exception:  # whatever keeps the decision point from answering, the answer is no
-            log.exception("right to review not decided", checks=len(checks))
+            logger.exception("right to review not decided: %d checks", len(checks))
             return []
