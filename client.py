@@ -103,6 +103,7 @@ async def demo(*, story: bool, username: str | None) -> int:
     from permit_core.errors import PermitError
 
     screen = Screen(at_a_terminal() and not story)
+    screen.aside("Starting a backend with a database of its own...")
     try:
         async with DemoBackend() as backend:
             if story:

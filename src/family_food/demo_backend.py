@@ -27,6 +27,7 @@ from permit_core.settings import PROJECT, Settings
 START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _EXCEPTION = re.compile(r"^(?:[\w.]+Error: )+")  # what a traceback puts before the words
 
 
@@ -157,11 +158,10 @@ class DemoBackend:
     def _end_with_the_terminal(self) -> None:
         """A closed window or a kill ends the demo as Ctrl-C does, so that it can clean up."""
         task = asyncio.current_task()
-        if task is None:
-            return
-        with suppress(NotImplementedError):  # Windows
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        if task is not None:
+            with suppress(NotImplementedError):  # Windows
+                for number in _ENDS:
+                    asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
     async def _stopped(self) -> None:
         """Stop, even when this is cancelled meanwhile."""
@@ -171,6 +171,10 @@ class DemoBackend:
         except asyncio.CancelledError:
             await asyncio.wait([stopping])
             raise
+        finally:
+            with suppress(NotImplementedError):
+                for number in _ENDS:
+                    asyncio.get_running_loop().remove_signal_handler(number)
 
     async def _stop(self) -> None:
         process, self._process = self._process, None

@@ -93,3 +93,28 @@ def test_the_help_names_every_option(pipe: Pipe) -> None:
     assert done.returncode == 0
     for option in ("--url", "--user", "--demo", "PERMIT_CHAT_URL", "130"):
         assert option in done.stdout
+
+
+def test_a_dumb_terminal_gets_plain_lines_and_can_still_confirm(backend: FakeBackend, spawn: Spawn) -> None:
+    terminal = spawn("--url", backend.url, TERM="dumb")
+    terminal.see("Username:")
+    terminal.enter("henry")
+    terminal.see("Password:")
+    terminal.enter("right")
+    terminal.see("You:")
+    terminal.enter("approve it")
+    backend.received()
+    backend.begin()
+    terminal.enter("yes")  # too early: there is no question yet
+    backend.send({"type": "confirm", "content": "Approve?", "confirm_id": "c-1", "comment": "", "request": {}})
+    terminal.see("Approve?")
+    terminal.see("[y/N]")
+    assert backend.silent()
+    terminal.enter("yes")
+    assert backend.received()["answer"] is True
+    backend.end()
+    terminal.see("You:")
+    terminal.enter("exit")
+    assert terminal.ended() == 0
+    assert "\x1b" not in terminal.raw
+    assert "right" not in terminal.shown

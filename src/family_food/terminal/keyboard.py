@@ -115,7 +115,7 @@ class TerminalKeyboard:
             answer = await self._prompt(PromptSession[str](), "[y/N] ", "")
         except (EOFError, KeyboardInterrupt):
             return False
-        return answer.strip().lower() in ("y", "yes")
+        return _is_yes(answer)
 
     def put_aside(self) -> None:
         """See :class:`Keyboard`."""
@@ -149,8 +149,17 @@ class TerminalKeyboard:
         from prompt_toolkit.input.typeahead import clear_typeahead
 
         clear_typeahead(get_app_session().input)
-        if termios is not None:
-            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        _drop_input(sys.stdin.fileno())
+
+
+def _is_yes(answer: str) -> bool:
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _drop_input(descriptor: int) -> None:
+    """Throw away what was typed and not read yet."""
+    if termios is not None:
+        termios.tcflush(descriptor, termios.TCIFLUSH)
 
 
 @contextmanager
@@ -171,7 +180,9 @@ def keys_not_shown() -> Iterator[None]:
 
 
 class PipeKeyboard:
-    """Lines of a pipe or file, one message each. Nobody is there, so nothing is ever confirmed.
+    """Lines of a pipe or file, one message each; also of a terminal that can do no more than lines.
+
+    Behind a pipe nobody is there, so nothing is ever confirmed.
 
     Args:
         screen: says that a question was answered with no.
@@ -188,29 +199,49 @@ class PipeKeyboard:
     async def line(self, prompt: str) -> str | None:
         """The next line that is not empty; None at the end."""
         while True:
-            head, newline, rest = self._rest.partition("\n")
-            if newline or self._ended:
-                self._rest = rest
-                if head.strip() or not newline:
-                    return head.strip() or None
-                continue
-            data = await self._read()
-            self._ended = not data
-            self._rest += self._decoder.decode(data, final=self._ended)
+            self._say(prompt)
+            line = await self._next()
+            if line is None or line:
+                return line
 
     async def secret(self, prompt: str) -> str | None:
-        """The next line, or without echo when it is a terminal after all (with its output sent elsewhere)."""
-        if os.isatty(self._descriptor):
+        """The next line, without echo when it is a terminal after all."""
+        if not os.isatty(self._descriptor):
+            return await self.line(prompt)
+        try:
             return await asyncio.to_thread(getpass.getpass, prompt)
-        return await self.line(prompt)
+        except EOFError:
+            return None
 
     async def confirm(self) -> bool:
-        """Always no: a line that was written before the question was asked is no answer to it."""
-        self._screen.aside("Answered no: only a person at a terminal can confirm a decision.")
-        return False
+        """No, unless somebody types yes now: a line that was written before the question is no answer to it."""
+        if not os.isatty(self._descriptor):
+            self._screen.aside("Answered no: only a person at a terminal can confirm a decision.")
+            return False
+        await asyncio.sleep(CONFIRM_GUARD_SECONDS)
+        _drop_input(self._descriptor)
+        self._rest = ""
+        self._say("[y/N] ")
+        return _is_yes(await self._next() or "")
 
     def put_aside(self) -> None:
         """Nothing to do: lines are read only between turns."""
+
+    def _say(self, prompt: str) -> None:
+        if os.isatty(self._descriptor):
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+
+    async def _next(self) -> str | None:
+        """The next line without its ends; None when there is none."""
+        while "\n" not in self._rest and not self._ended:
+            data = await self._read()
+            self._ended = not data
+            self._rest += self._decoder.decode(data, final=self._ended)
+        if not self._rest:
+            return None
+        line, _, self._rest = self._rest.partition("\n")
+        return line.strip()
 
     async def _read(self) -> bytes:
         """Bytes, from a thread of its own.

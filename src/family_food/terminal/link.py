@@ -18,6 +18,7 @@ _TIMEOUT_SECONDS = 20.0
 _OPEN_SECONDS = 30.0  # a session starts a process of its own
 _MAX_FRAME = 16 * 1024 * 1024  # a whole history comes in one frame
 _POLICY_VIOLATION, _GOING_AWAY = 1008, 1001
+_NOT_LET_IN = "The server did not accept the log-in: it has expired, or you have too many chats open."
 
 
 def checked_url(url: str) -> str:
@@ -138,7 +139,7 @@ class Link:
             )
         except InvalidStatus as error:
             if error.response.status_code in (401, 403):
-                raise ChatProblem("The server did not accept the log-in; log in again.", Exit.NOT_LOGGED_IN) from error
+                raise ChatProblem(_NOT_LET_IN, Exit.NOT_LOGGED_IN) from error
             raise _unreachable(url, error) from error
         except (WebSocketException, OSError, ValueError) as error:  # OSError: TimeoutError too
             raise _unreachable(url, error) from error
