@@ -6,7 +6,6 @@ The chat backend starts one per session with ``--acting-user``; by hand, without
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,13 +16,11 @@ from mcp.types import ToolAnnotations
 
 from family_food.food import Food, open_food
 from family_food.food_tools import FoodTools
-from permit_core.errors import PermitError
 from permit_core.settings import Settings
 from permit_mcp.acting_user import require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import PermitTool
-from permit_mcp.server import running, say
-from permit_mcp.stderr_log import log_to_stderr
+from permit_mcp.server import run, running, say
 
 NAME = "family_food_ordering_system"
 INSTRUCTIONS = """\
@@ -76,16 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--acting-user", metavar="KEY", help="act for this user only; without it calls name a user")
     options = parser.parse_args(arguments)
     overrides = {"db_name": str(Path(options.db_name).absolute()), "database_url": ""} if options.db_name else {}
-    try:
-        settings = Settings.load(**overrides)
-        log_to_stderr(settings.log_level)
-        asyncio.run(serve(settings, options.acting_user))
-    except PermitError as error:
-        say(f"{NAME}: cannot start: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run(NAME, lambda settings: serve(settings, options.acting_user), **overrides)
 
 
 if __name__ == "__main__":

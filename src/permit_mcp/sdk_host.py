@@ -9,14 +9,12 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import SERVER_INFO_META_KEY, CallToolResult, Implementation
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from permit_core.errors import PermitError
 from permit_mcp.acting_user import ActingUser
 from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, WrongArguments, answer_to
 from permit_mcp.permit_tool import PermitTool
-
-HANDSHAKE_ERA_ENDS = "2026-07-28"
-"""From this protocol version on a result says its type and carries the server's name."""
 
 
 class SdkHost:
@@ -85,8 +83,8 @@ class SdkHost:
     def _wire(self, ctx: ServerRequestContext[Any, Any], result: CallToolResult) -> dict[str, Any]:
         """A result in the envelope in which the SDK would send it; it leaves that to a middleware that answers."""
         body = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        if ctx.protocol_version < HANDSHAKE_ERA_ENDS:
-            body.pop("resultType", None)
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            body.pop("resultType", None)  # nothing of that, and no stamp, in the era of the handshake
             return body
         server = Implementation(
             name=self._mcp.name,

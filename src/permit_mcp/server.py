@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
+from typing import Any
 
 from mcp.server.mcpserver import MCPServer
 
@@ -45,15 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--acting-user", metavar="KEY", help="act for this user only; without it calls name a user")
     options = parser.parse_args(arguments)
+    return run(NAME, lambda settings: _serve(settings, options.acting_user))
+
+
+def run(name: str, serve: Callable[[Settings], Coroutine[Any, Any, None]], **overrides: object) -> int:
+    """Run a stdio server as a program.
+
+    Args:
+        name: what it calls itself when it cannot start.
+        serve: serves until the client closes it.
+        **overrides: settings that win over the environment's.
+
+    Returns:
+        The exit code, as of :func:`main`.
+    """
+    # The SDK reads standard input in a thread that nothing interrupts before the next line: Ctrl-C would wait for it.
+    # Nothing is lost by ending at once, as at a SIGTERM; whatever a tool does is one transaction.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        settings = Settings.load()
+        settings = Settings.load(**overrides)
         log_to_stderr(settings.log_level)
-        asyncio.run(_serve(settings, options.acting_user))
+        asyncio.run(serve(settings))
     except PermitError as error:
-        say(f"{NAME}: cannot start: {error}")
+        say(f"{name}: cannot start: {error}")
         return 2
-    except KeyboardInterrupt:
-        return 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
 
 

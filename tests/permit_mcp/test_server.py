@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import pexpect  # type: ignore[import-untyped]
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -101,6 +102,21 @@ def test_nobody_is_not_acted_for(tmp_path: Path) -> None:
     ended = run(child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}"), "--acting-user", "99")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "no user '99'" in ended.stderr
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
+def test_in_a_terminal_one_key_ends_it_at_once(tmp_path: Path, key: str) -> None:
+    environment = child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")
+    terminal = pexpect.spawn(
+        sys.executable, ["server.py"], cwd=str(FOLDER), env=environment | {"PATH": os.defpath}, timeout=START_SECONDS
+    )
+    try:
+        terminal.expect("is running on stdio")
+        terminal.send(key)
+        terminal.expect(pexpect.EOF)
+    finally:
+        terminal.close(force=True)
+    assert b"Traceback" not in terminal.before
 
 
 def test_a_script_that_never_closes_its_permit_server_still_ends(tmp_path: Path) -> None:
