@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-RECORD_SECONDS = 5.0
-"""How long a cancelled call may still take to be remembered."""
+RECORD_SECONDS = 15.0
+"""How long a call may still take to be remembered once it has ended, cancelled or not; longer than a busy database."""
 
 
 class UnknownTool(PermitError):
@@ -110,8 +110,7 @@ class Enforcement:
         try:
             answer = await run()
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(RECORD_SECONDS, shield=True):
-                await self._remember("tool.call", call, Outcome("error", "cancelled"), actor)
+            await self._remember("tool.call", call, Outcome("error", "cancelled"), actor)
             raise
         except WrongArguments as error:
             await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor)
@@ -157,16 +156,16 @@ class Enforcement:
 
     async def _remember(self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None) -> None:
         body = {
-            "tool": plain(call.name)[:100],
-            "arguments": redact(call.arguments),
+            **redact({"tool": call.name, "arguments": call.arguments}),
             "outcome": outcome.kind,
             "code": outcome.code,
         }
         try:
-            core = await self._cores.get()
-            who = actor or await self._known_actor(call)
-            await core.audit.record(AuditEvent(event, who, core.settings.tenant, body))
-        except PermitError:
+            with anyio.fail_after(RECORD_SECONDS, shield=True):
+                core = await self._cores.get()
+                who = actor or await self._known_actor(call)
+                await core.audit.record(AuditEvent(event, who, core.settings.tenant, body))
+        except Exception:
             # What the call changed has its own record, in the transaction that changed it. Telling the caller that
             # the call failed would invite a repetition.
             logger.exception("%s of %s could not be recorded", event, body["tool"])
@@ -181,7 +180,7 @@ class Enforcement:
 
 
 def _forbidden_argument(names: list[str]) -> Forbidden:
-    shown = ", ".join(plain(name)[:40] for name in names[:5])
+    shown = ", ".join(redact(dict.fromkeys(names[:5])))
     return Forbidden(
         f"This tool does not take: {shown}.",
         code="forbidden_argument",

@@ -229,6 +229,25 @@ async def test_when_the_database_fails_the_call_does_not_run(
     assert ran == []
 
 
+async def test_a_call_that_cannot_be_recorded_is_not_called_a_failure_when_it_was_none(
+    core: Core, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(core.audit, "record", broken)
+    assert (await answer(serving(core, "3", kind), "list_resource_instances"))["total"] == 4
+    assert "tool.call of list_resource_instances could not be recorded" in caplog.text
+
+
+async def test_names_however_long_or_strange_are_shown_and_kept_short(core: Core, kind: str) -> None:
+    mcp = serving(core, "3", kind)
+    await call(mcp, "x" * 100_000, {})
+    refused = await refusal(mcp, "list_resource_instances", {"y\n\u202e" * 50_000: 1})
+    assert len(str(refused)) < 1000
+    assert [len(record["tool"]) < 600 for record in await audited(core, "tool.refused")] == [True, True]
+
+
 async def test_a_call_that_is_cancelled_is_on_record(core: Core, kind: str) -> None:
     mcp = serving(core, "3", kind)
     started = anyio.Event()
