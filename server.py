@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket, status
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response, WebSocket, status
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from mcp import StdioServerParameters
@@ -24,17 +24,17 @@ from mcp import StdioServerParameters
 from family_food.accounts import ChatUser
 from family_food.backend import ChatBackend, open_backend
 from family_food.body_limit import BodyLimit
-from family_food.chat_session import SHUTDOWN, ChatSession, Ending
+from family_food.chat_session import MOVED, SHUTDOWN, ChatSession, Ending
 from family_food.conversation import Conversation
 from family_food.farewell import before_shutdown
 from family_food.incidents import apology, log_incident
 from family_food.models.port import Model
 from family_food.origins import origin_allowed
 from family_food.startup_errors import StartupErrors
-from family_food.tokens import TokenClaims
-from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany
+from permit_core.errors import ConfigurationError, Forbidden, NotFound, StoreError, TooMany
 from permit_core.ports.record import AuditEvent
 from permit_core.settings import Settings
+from permit_core.views import plain
 from utils import bearer_token, get_current_websocket_user, get_user, verify_password
 
 logger = logging.getLogger(__name__)
@@ -68,15 +68,24 @@ class ConnectionManager:
         every = self.active_connections.values()
         return [s for s in every if (s.user.principal.user, s.user.principal.tenant) == who]
 
+    async def end(self, session_id: str, ending: Ending) -> None:
+        """End one session, if it is open, and wait until it is gone; not for ever."""
+        if session_id in self.active_connections:
+            self.active_connections[session_id].stop(ending)
+            await self._until(lambda: session_id not in self.active_connections)
+
     async def close_all(self, ending: Ending) -> None:
         """End every session, and wait until they are gone; not for ever."""
         for session in list(self.active_connections.values()):
             session.stop(ending)
+        await self._until(lambda: not self.active_connections)
+
+    async def _until(self, gone: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS), self._gone:
-                await self._gone.wait_for(lambda: not self.active_connections)
+                await self._gone.wait_for(gone)
         except TimeoutError:
-            logger.warning("%d sessions did not end in time", len(self.active_connections))
+            logger.warning("a session did not end in time")
 
 
 router = APIRouter()
@@ -92,15 +101,20 @@ Backend = Annotated[ChatBackend, Depends(_backend)]
 
 @router.post("/token")
 async def login_for_access_token(
-    request: Request, form_data: Annotated[OAuth2PasswordRequestForm, Depends()], backend: Backend
+    request: Request,
+    response: Response,
+    form_data: Annotated[OAuth2PasswordRequestForm, Depends()],
+    backend: Backend,
 ) -> dict[str, str | int]:
     """Log in with user name and password."""
+    response.headers["Cache-Control"] = "no-store"
     audit, address = backend.core.audit, request.client.host if request.client else "unknown"
-    seen = {"username": form_data.username[:100], "address": address}
+    seen = {"username": plain(form_data.username)[:100], "address": address}
     try:
         await backend.login_limit.attempt(form_data.username, address)
     except TooMany as error:
-        await audit.record(AuditEvent("login.limited", "unknown", backend.settings.tenant, seen))
+        if await backend.login_limit.worth_noting(form_data.username, address):
+            await audit.record(AuditEvent("login.limited", "unknown", backend.settings.tenant, seen))
         detail = f"{error.message} {error.hint}"
         raise HTTPException(
             status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
@@ -116,8 +130,9 @@ async def login_for_access_token(
 
 
 @router.post("/token/refresh")
-async def refresh_access_token(request: Request, backend: Backend) -> dict[str, str | int]:
+async def refresh_access_token(request: Request, response: Response, backend: Backend) -> dict[str, str | int]:
     """A new token for whoever holds one that is still good."""
+    response.headers["Cache-Control"] = "no-store"
     try:
         claims = backend.tokens.verify(bearer_token(request))
         user = await backend.accounts.chat_user(claims.username)
@@ -166,7 +181,8 @@ async def websocket_chat(websocket: WebSocket) -> None:
     if len(manager.sessions_of(user.principal.user, user.principal.tenant)) >= MAX_SESSIONS_PER_USER:
         await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
         return
-    session = await _session(backend, websocket, user, claims)
+    conversation = await _conversation(backend, manager, user, websocket.query_params.get("session"))
+    session = ChatSession(backend, websocket, user, claims, conversation)
     manager.connect(session)
     try:
         await websocket.accept()
@@ -175,9 +191,19 @@ async def websocket_chat(websocket: WebSocket) -> None:
         await manager.disconnect(session)
 
 
-async def _session(backend: ChatBackend, websocket: WebSocket, user: ChatUser, claims: TokenClaims) -> ChatSession:
-    conversation_id = await backend.conversations.create(user.principal)
-    return ChatSession(backend, websocket, user, claims, Conversation(conversation_id, backend.conversations))
+async def _conversation(
+    backend: ChatBackend, manager: ConnectionManager, user: ChatUser, wanted: str | None
+) -> Conversation:
+    """The user's conversation that is to go on, taken from the window that had it; else a new one."""
+    store, entries = backend.conversations, []
+    try:
+        if wanted is not None:
+            await store.load(wanted, user.principal)  # nobody ends the session of somebody else
+            await manager.end(wanted, MOVED)
+            entries = await store.load(wanted, user.principal)
+    except NotFound:
+        wanted = None
+    return Conversation(wanted or await store.create(user.principal), store, entries)
 
 
 def _unauthorized(detail: str) -> HTTPException:

@@ -68,6 +68,7 @@ class Ending:
 CLIENT_LEFT = Ending(1000)
 TOO_SLOW = Ending(1008)
 TOKEN_EXPIRED = Ending(1008, "Your log-in has expired. Log in again.")
+MOVED = Ending(1000, "This conversation goes on in another window.")
 SHUTDOWN = Ending(1001, "The server is shutting down. Come back in a moment.")
 
 

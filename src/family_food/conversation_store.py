@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from family_food.messages import Entry, UserMessage, entry_adapter
 from family_food.tables import conversation_entries, conversations
 from permit_core.database import Database
-from permit_core.errors import NotFound
+from permit_core.errors import Conflict, NotFound
 from permit_core.identity import Principal
 
 _TITLE_CHARS = 80
@@ -44,7 +45,7 @@ class ConversationStore:
         """Add entries, all or none, numbered from ``first_seq``.
 
         Raises:
-            StoreError: another session has written there; nothing was added.
+            Conflict: ``conversation_moved``: another session goes on with it; nothing was added.
         """
         now = datetime.now(UTC)
         rows = [
@@ -55,11 +56,15 @@ class ConversationStore:
         if first_seq == 0:
             said = next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")
             values["title"] = said[:_TITLE_CHARS]
-        async with self._database.transaction() as transaction:
-            await transaction.execute(insert(conversation_entries), rows)
-            await transaction.execute(
-                update(conversations).where(conversations.c.id == conversation_id).values(**values)
-            )
+        moved = update(conversations).where(conversations.c.id == conversation_id).values(**values)
+        try:
+            async with self._database.transaction() as transaction:
+                await transaction.execute(insert(conversation_entries), rows)
+                await transaction.execute(moved)
+        except IntegrityError as error:
+            raise Conflict(
+                "This conversation goes on in another window.", code="conversation_moved", hint="Go on there."
+            ) from error
 
     async def load(self, conversation_id: str, principal: Principal) -> list[Entry]:
         """Every entry, in order.

@@ -25,6 +25,7 @@ class LoginLimit:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._per_name = RateLimitItemPerMinute(per_minute)
         self._per_address = RateLimitItemPerMinute(3 * per_minute)
+        self._noted = RateLimitItemPerMinute(1)
 
     async def attempt(self, username: str, address: str) -> None:
         """Count one attempt, right or wrong.
@@ -44,3 +45,7 @@ class LoginLimit:
                     hint=f"Try again in {seconds} seconds.",
                     retry_after=seconds,
                 )
+
+    async def worth_noting(self, username: str, address: str) -> bool:
+        """Whether a refusal should be remembered: one a minute for each name and address, lest a flood fill the log."""
+        return await self._limiter.hit(self._noted, "noted", username[:100].casefold(), address)

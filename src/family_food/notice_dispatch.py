@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from permit_core.approvals.notices import NoticeBoard
 from permit_core.stores.notices import Notice
 
 logger = logging.getLogger(__name__)
@@ -24,15 +23,27 @@ class Listener(Protocol):
         ...
 
 
+class Board(Protocol):
+    """Where notices are written, by whatever process."""
+
+    async def latest_id(self) -> int:
+        """The id of the newest notice, or 0."""
+        ...
+
+    async def after(self, last_id: int) -> list[Notice]:
+        """The next notices after that one, in order; ask again until nothing comes."""
+        ...
+
+
 class NoticeDispatch:
     """Follows the notice board and hands each notice to the sessions of its recipient.
 
     Args:
-        board: where notices are written, by whatever process.
+        board: what to follow.
         sessions_of: the open sessions of a user in a tenant.
     """
 
-    def __init__(self, board: NoticeBoard, sessions_of: Callable[[str, str], Iterable[Listener]]) -> None:
+    def __init__(self, board: Board, sessions_of: Callable[[str, str], Iterable[Listener]]) -> None:
         self._board = board
         self._sessions_of = sessions_of
         self._poked = asyncio.Event()

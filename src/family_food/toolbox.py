@@ -30,6 +30,7 @@ from permit_core.views import plain
 MAX_PARALLEL_CALLS = 16
 MAX_RESULT_CHARS = 100_000
 MAX_COMMENT_CHARS = 500
+MAX_NAME_CHARS = 128
 
 # Answers that say "you may not", as opposed to "that went wrong".
 _REFUSALS = frozenset({
@@ -102,10 +103,13 @@ class Toolbox:
         async def run_one(index: int) -> None:
             results[index] = await self._run(calls[index], index)
 
-        async with asyncio.TaskGroup() as group:
-            for index in range(len(calls)):
-                if index not in deciding:
-                    group.create_task(run_one(index))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in range(len(calls)):
+                    if index not in deciding:
+                        group.create_task(run_one(index))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several  # the client is gone: once is enough
         for index in deciding:
             await run_one(index)
 
@@ -118,6 +122,7 @@ class Toolbox:
 
     async def _run(self, call: ToolCall, index: int) -> ToolResult:
         arguments = redact(call.arguments)
+        name = plain(call.name)[:MAX_NAME_CHARS]
 
         async def tell(state: Any, content: str, code: str | None = None) -> None:
             await self._send(
@@ -125,14 +130,13 @@ class Toolbox:
                     content=content,
                     turn=self._turn,
                     call_id=call.id,
-                    name=call.name,
+                    name=name,
                     arguments=arguments,
                     state=state,
                     code=code,
                 )
             )
 
-        name = plain(call.name)
         await tell("started", f"{name}({_spelled(arguments)})")
         content = await self._outcome(call, index)
         error = content.get("error")
@@ -165,14 +169,14 @@ class Toolbox:
         except UserFacing as error:
             return {"error": error.as_dict()}
         except Exception as error:  # noqa: BLE001 - one failing call never ends the turn
-            where = f"tool {plain(call.name)} of session {self._desk.session_id}"
+            where = f"tool {plain(call.name)[:MAX_NAME_CHARS]} of session {self._desk.session_id}"
             return failure("internal_error", apology(log_incident(error, where)))
 
     async def _unknown(self, call: ToolCall) -> dict[str, Any]:
         # The child would answer the same; but only what was listed for this turn is known to decide nothing.
-        body = {"tool": call.name[:200], "arguments": redact(call.arguments), "code": "unknown_tool"}
+        body = {"tool": plain(call.name)[:MAX_NAME_CHARS], "arguments": redact(call.arguments), "code": "unknown_tool"}
         await self._record("tool.refused", body)
-        return failure("unknown_tool", f"Unknown tool: {plain(call.name)}")
+        return failure("unknown_tool", f"Unknown tool: {plain(call.name)[:MAX_NAME_CHARS]}")
 
     async def _unconfirmed(self, deciding: DecidingTool, call: ToolCall) -> dict[str, Any] | None:
         """Ask the person; None when they said yes, else what the model is told."""

@@ -115,6 +115,33 @@ async def test_two_windows_of_one_user_are_two_sessions(server: ChatServer) -> N
         assert "first" not in str(two.seen)
 
 
+async def test_a_conversation_can_be_taken_up_again_in_another_window(start: StartServer) -> None:
+    model = ScriptedModel(says("Hello."))
+    server = await start(model, tiny)
+    async with server.chat("henry") as old:
+        await old.ask("I am hungry")
+        session = old.hello["session_id"]
+        async with server.chat("henry", session=session) as new:
+            assert new.hello["session_id"] == session
+            assert (await old.next("goodbye"))["code"] == 1000
+            assert await old.closed() == 1000
+            turn = await new.ask("still hungry")
+    said = [entry.text for entry in model.prompts[-1].entries if isinstance(entry, UserMessage)]
+    assert said == ["I am hungry", "still hungry"]
+    assert len(turn.of("history_update")[0]["content"]) == 4
+
+
+async def test_somebody_else_s_conversation_cannot_be_taken_up(server: ChatServer) -> None:
+    async with server.chat("henry") as henry:
+        await henry.ask("a secret")
+        for wanted in (henry.hello["session_id"], "../../x", "chat_" + "0" * 32):
+            async with server.chat("rose", session=wanted) as rose:
+                assert rose.hello["session_id"] != wanted
+                turn = await rose.ask("what did Henry say?")
+                assert "secret" not in str(turn.frames)
+        assert (await henry.ask("still there?")).outcome == "completed"
+
+
 async def test_one_user_cannot_open_windows_without_end(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.MAX_SESSIONS_PER_USER", 1)
     async with server.chat("henry"), server.chat("rose"):

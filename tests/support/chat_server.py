@@ -85,17 +85,19 @@ class ChatServer:
         return await self.post("/token", data={"username": username, "password": password or f"{username}_password"})
 
     @asynccontextmanager
-    async def chat(self, username: str, token: str = "", **headers: str) -> AsyncIterator[ChatClient]:
+    async def chat(
+        self, username: str, token: str = "", session: str = "", **headers: str
+    ) -> AsyncIterator[ChatClient]:
         """An open session, past its hello."""
-        async with self.socket(token or self.token(username), **headers) as socket:
+        async with self.socket(token or self.token(username), session, **headers) as socket:
             client = ChatClient(socket)
             client.hello = await client.next("hello")
             yield client
 
     @asynccontextmanager
-    async def socket(self, token: str, **headers: str) -> AsyncIterator[ClientConnection]:
+    async def socket(self, token: str, session: str = "", **headers: str) -> AsyncIterator[ClientConnection]:
         more = {"Authorization": f"Bearer {token}", **headers} if token else headers
-        url = f"ws://127.0.0.1:{self.port}/ws/chat"
+        url = f"ws://127.0.0.1:{self.port}/ws/chat" + (f"?session={session}" if session else "")
         async with connect(
             url, additional_headers=more, proxy=None, open_timeout=WAIT_SECONDS, close_timeout=WAIT_SECONDS
         ) as socket:
@@ -149,7 +151,7 @@ class ChatClient:
 
     async def turn(self) -> Turn:
         """Everything up to the end of the turn that runs or comes next."""
-        frames = []
+        frames: list[Frame] = []
         while not frames or frames[-1]["type"] != "turn_end":
             frames.append(await self.frame())
         return Turn(frames)
