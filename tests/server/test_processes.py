@@ -20,18 +20,15 @@ from websockets.asyncio.client import connect
 
 from family_food.food import open_food
 from family_food.tables import orders
-from permit_core.access import ResourceRef
 from permit_core.identity import Principal
-from permit_core.ports.request import RequestKind
+from permit_core.ports.request import RequestFilter, RequestKind
 from permit_core.settings import PROJECT, Settings
 from tests.server.conftest import StartServer
 from tests.support.chat_server import WAIT_SECONDS, ChatClient, ChatServer, until
 from tests.support.scripted_model import ScriptedModel, calls, says
 
-HENRY = Principal("3", "default", "Henry")
 JOE = Principal("1", "default", "Joe")
-DISH = ResourceRef("dishes", "1-pepperoni-pizza")
-ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Pepperoni Pizza"})
+OPERATION = RequestKind.OPERATION_APPROVAL
 
 
 def children_of(pid: int) -> list[int]:
@@ -86,13 +83,14 @@ async def started(settings: Settings, *command: str) -> AsyncIterator[tuple[asyn
 
 
 @asynccontextmanager
-async def chatting(port: int, username: str) -> AsyncIterator[ChatClient]:
+async def chatting(port: int, username: str, session: str = "") -> AsyncIterator[ChatClient]:
     async with httpx.AsyncClient(trust_env=False, timeout=WAIT_SECONDS) as client:
         form = {"username": username, "password": f"{username}_password"}
         token = (await client.post(f"http://127.0.0.1:{port}/token", data=form)).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
+    going_on = f"?session={session}" if session else ""
     async with connect(
-        f"ws://127.0.0.1:{port}/ws/chat", additional_headers=headers, proxy=None, open_timeout=WAIT_SECONDS
+        f"ws://127.0.0.1:{port}/ws/chat{going_on}", additional_headers=headers, proxy=None, open_timeout=WAIT_SECONDS
     ) as opened:
         client_side = ChatClient(opened)
         client_side.hello = await client_side.next("hello")
@@ -104,6 +102,16 @@ async def placed(settings: Settings) -> list[str]:
     try:
         async with food.core.database.reading() as reading:
             return list((await reading.execute(select(orders.c.dish_key))).scalars())
+    finally:
+        await food.close()
+
+
+async def approve_what_waits(settings: Settings) -> None:
+    """Joe approves every open request, in a process that is not the server's."""
+    food = await open_food(settings)
+    try:
+        for request in (await food.core.approvals.list(JOE, OPERATION, RequestFilter())).items:
+            await food.core.approvals.approve(JOE, OPERATION, request.id)
     finally:
         await food.close()
 
@@ -126,22 +134,26 @@ async def test_a_killed_child_is_replaced_and_the_turn_says_so(start: StartServe
 
 async def test_a_server_killed_between_approval_and_order_orders_once_after_its_restart(settings: Settings) -> None:
     command = ("server.py", "--port", "{port}")
-    async with started(settings, *command) as (process, port), chatting(port, "henry"):
-        await until(lambda: bool(children_of(process.pid)), "the child's start")
+    async with started(settings, *command) as (process, port), chatting(port, "henry") as henry:
+        session = henry.hello["session_id"]
+        asked = await henry.ask("I want the pepperoni pizza at Pizza Palace because it is my birthday")
+        if not asked.called("create_operation_approval"):
+            asked = await henry.ask("yes, because it is my birthday")
+        assert asked.called("create_operation_approval"), asked.text
         left = children_of(process.pid)
-        food = await open_food(settings)
-        try:
-            request = await food.core.approvals.ask_operation(HENRY, DISH, "order", "birthday")
-            await food.core.approvals.approve(JOE, RequestKind.OPERATION_APPROVAL, request.id)
-        finally:
-            await food.close()
         process.kill()
         await process.wait()
         await until(lambda: not any(alive(pid) for pid in left), "the end of the orphaned child")
+    await approve_what_waits(settings)
     assert await placed(settings) == []
-    async with started(settings, *command) as (process, port), chatting(port, "henry") as henry:
-        await henry.ask("order a pepperoni pizza at Pizza Palace")
-        await henry.ask("order a pepperoni pizza at Pizza Palace")
+    async with started(settings, *command) as (_, port), chatting(port, "henry", session) as henry:
+        assert (await henry.next("notice"))["request"]["status"] == "approved"
+        carried_on = await henry.turn()
+        assert carried_on.called("order_dish"), carried_on.text
+        again = await henry.ask("order another pepperoni pizza at Pizza Palace")
+        assert None not in [
+            f["code"] for f in again.of("tool") if f["name"] == "order_dish" and f["state"] != "started"
+        ]
     assert await placed(settings) == ["1-pepperoni-pizza"]
 
 

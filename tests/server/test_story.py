@@ -26,7 +26,7 @@ async def test_a_child_orders_a_dish_it_may_order(server: ChatServer) -> None:
 async def test_a_dear_dish_is_asked_for_approved_and_ordered_exactly_once(server: ChatServer) -> None:
     async with server.chat("henry") as henry, server.chat("joe") as joe:
         turn = await henry.ask("I want the pepperoni pizza from Pizza Palace because it is my birthday")
-        if "create_operation_approval" not in [frame["name"] for frame in turn.of("tool")]:
+        if not turn.called("create_operation_approval"):
             turn = await henry.ask("yes, because it is my birthday")
         assert await placed(server) == []
         notice = await joe.next("notice")

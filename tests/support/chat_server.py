@@ -186,6 +186,10 @@ class Turn:
     def text(self) -> str:
         return "\n".join(frame["content"] for frame in self.of("text"))
 
+    def called(self, name: str) -> bool:
+        """Whether a tool was called and did what it was asked."""
+        return any(frame["name"] == name and frame["state"] == "done" for frame in self.of("tool"))
+
     @property
     def codes(self) -> list[str | None]:
         """How the tool calls ended: a code, or None for one that worked."""
