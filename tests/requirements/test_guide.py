@@ -22,7 +22,7 @@ def promises() -> list[Promise]:
 
 
 @cache
-def tests_in(file: str) -> frozenset[str]:
+def found_in(file: str) -> frozenset[str]:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return frozenset(
         node.name
@@ -37,7 +37,7 @@ def test_every_promise_names_tests_that_exist() -> None:
         assert promise["tests"], promise["id"]
         for test in promise["tests"]:
             file, _, name = test.partition("::")
-            if not (ROOT / file).is_file() or name not in tests_in(file):
+            if not (ROOT / file).is_file() or name not in found_in(file):
                 missing.append(f"{promise['id']}: {test}")
     assert missing == []
 
