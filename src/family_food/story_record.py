@@ -146,19 +146,19 @@ def _audit(told: Told, audit: Sequence[tuple[str, str, Mapping[str, Any]]]) -> I
     }
     for event, (actor, times) in expected.items():
         actors = [who for name, who, _ in audit if name == event]
-        yield Claim(f"the audit log holds {event} {times} time(s), by who did it", actors == [actor] * times)
+        who_did = "child" if actor == told.child else "parent"
+        yield Claim(f"the audit log has {times} x {event}, by the {who_did}", actors == [actor] * times)
     refused = Counter(
         (body.get("tool"), body.get("code"))
         for event, who, body in audit
         if event == "tool.call" and who == told.child and body.get("outcome") != "ok"
     )
     for refusal, times in Counter(told.refusals).items():
-        yield Claim(
-            f"the audit log holds the refusal of {refusal[0]} ({refusal[1]}) {times} time(s)", refused[refusal] == times
-        )
+        tool, code = refusal
+        yield Claim(f"the audit log has {times} x {tool} refused with {code}", refused[refusal] == times)
     for who, name in ((told.child, "child"), (told.parent, "parent")):
         yield Claim(
-            f"the audit log holds the {name}'s log-in",
+            f"the audit log has the {name}'s log-in",
             any(event == "login.succeeded" and actor == who for event, actor, _ in audit),
         )
 

@@ -280,6 +280,13 @@ def test_a_server_that_shuts_down_ends_the_chat_with_code_4(chatting: Terminal, 
     assert chatting.ended() == 4
 
 
+def test_a_chat_that_the_server_ends_says_why(chatting: Terminal, backend: FakeBackend) -> None:
+    backend.send({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
+    backend.hang_up(1000)
+    chatting.see("This goes on in another window.")
+    assert chatting.ended() == 1
+
+
 def test_a_narrow_terminal_breaks_lines_at_words(backend: FakeBackend, spawn: Spawn) -> None:
     terminal = spawn("--url", backend.url, columns=24)
     terminal.log_in("henry", "right")

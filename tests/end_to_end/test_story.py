@@ -13,7 +13,6 @@ from rich.console import Console
 from sqlalchemy import insert, update
 
 from family_food.demo_backend import DemoBackend
-from family_food.models.demo import DemoModel
 from family_food.story import Outcome, play
 from family_food.story_record import check_record
 from family_food.story_transcript import Transcript
@@ -23,7 +22,6 @@ from permit_core.database import Database
 from permit_core.settings import Settings
 from permit_core.stores.tables import requests
 from tests.support.environment import PROJECT, bare_environment
-from tests.support.gemini_standin import KEY, gemini_standin, model_brain
 
 
 @dataclass
@@ -52,16 +50,6 @@ async def test_the_story_plays_on_each_database_and_the_record_is_exactly_it(dat
     # Three decisions, and each was heard in the open session; one slow moment of the machine is no failure.
     assert len(story.outcome.told_after) == 3
     assert min(story.outcome.told_after) < 1.0
-
-
-async def test_the_story_plays_through_google_genai(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async with gemini_standin(model_brain(DemoModel())) as standin:
-        monkeypatch.setenv("MODEL", "auto")
-        monkeypatch.setenv("GEMINI_API_KEY", KEY)
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", standin.url)
-        story = await played(f"sqlite+aiosqlite:///{tmp_path / 'story.db'}")
-    assert story.outcome.good, f"{story.outcome.problem}\n{story.transcript}"
-    assert "the assistant is: Gemini" in story.transcript
 
 
 async def test_a_database_that_tells_another_story_is_found_out(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import websockets
 
-WAIT_SECONDS = 90
+WAIT_SECONDS = 45
 
 
 async def login(url: str, username: str, password: str) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 20.0
 _OPEN_SECONDS = 30.0  # a session starts a process of its own
 _MAX_FRAME = 16 * 1024 * 1024  # a whole history comes in one frame
-_POLICY_VIOLATION, _GOING_AWAY = 1008, 1001
+_NORMAL, _GOING_AWAY, _POLICY_VIOLATION = 1000, 1001, 1008
 _NOT_LET_IN = "The server did not accept the log-in: it has expired, or you have too many chats open."
 
 
@@ -197,6 +197,8 @@ def _frame(data: str | bytes) -> dict[str, Any]:
 def _over(code: int | None) -> ChatProblem:
     if code == _POLICY_VIOLATION:
         return ChatProblem("The log-in is over; log in again.", Exit.NOT_LOGGED_IN)
+    if code == _NORMAL:
+        return ChatProblem("The server ended the chat.")
     if code == _GOING_AWAY:
         return ChatProblem("The server is shutting down.", Exit.UNREACHABLE)
     return ChatProblem("The connection to the server was lost.", Exit.UNREACHABLE)
