@@ -58,7 +58,8 @@ class ConnectionManager:
 
     async def disconnect(self, session: ChatSession) -> None:
         """It is over."""
-        self.active_connections.pop(session.id, None)
+        if self.active_connections.get(session.id) is session:
+            del self.active_connections[session.id]
         async with self._gone:
             self._gone.notify_all()
 

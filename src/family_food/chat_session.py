@@ -20,7 +20,7 @@ from family_food.incidents import apology, log_incident
 from family_food.interruption import cancel_and_wait
 from family_food.messages import Entry, EventMessage, UserMessage
 from family_food.models.instructions import system_instruction
-from family_food.outgoing import ClientGone, Outgoing
+from family_food.outgoing import SLOW_SECONDS, ClientGone, Outgoing
 from family_food.protocol import (
     HISTORY_BYTES,
     Answer,
@@ -34,14 +34,13 @@ from family_food.protocol import (
     ModelInfo,
     NoticeFrame,
     Status,
-    TokenExpiring,
-    TokenRefreshed,
     TokenUsage,
     TurnEnd,
     TurnStart,
     UserInfo,
     read_frame,
 )
+from family_food.token_watch import TokenWatch
 from family_food.tokens import TokenClaims
 from family_food.tool_session import ToolSession
 from family_food.toolbox import Desk, Toolbox
@@ -54,7 +53,6 @@ from permit_core.views import RequestView, plain
 MAX_WAITING_MESSAGES = 8
 _LARGE_FRAME = 256 * 1024
 _FAREWELL_SECONDS = 2.0
-_WARN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +95,10 @@ class ChatSession:
         self.user = user
         self._backend = backend
         self._socket = socket
-        self._claims = claims
         self._conversation = conversation
         self._outgoing = Outgoing(socket.send_text)
         self._send = self._outgoing.send
+        self._token = TokenWatch(backend.tokens, claims, self._send)
         self._confirmations = Confirmations(self._send, backend.settings.confirm_timeout_seconds)
         self._tools = ToolSession(
             backend.tool_server(user.principal.user), backend.settings.tool_timeout_seconds, self._tell_restart
@@ -110,7 +108,6 @@ class ChatSession:
         self._noticed: set[int] = set()
         # Events the model is to know of when it is next spoken to; the newest, should many come.
         self._heard: deque[Entry] = deque(maxlen=20)
-        self._renewed = asyncio.Event()
         self._turn: asyncio.Task[TurnOutcome] | None = None
         self._turns = 0
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -128,7 +125,7 @@ class ChatSession:
 
     async def run(self) -> None:
         """Serve the socket until it ends. No process of the session is left when this returns."""
-        await self._record("session.opened", {"token": self._claims.token_id, "model": self._backend.model.label})
+        await self._record("session.opened", {"token": self._token.claims.token_id, "model": self._backend.model.label})
         try:
             async with self._tools:
                 await self._serve()
@@ -180,7 +177,7 @@ class ChatSession:
             user=UserInfo(name=name, role=self.user.role),
             model=ModelInfo(label=model.label, offline=model.offline),
             session_id=self.id,
-            token_expires_at=self._claims.expires_at,
+            token_expires_at=self._token.claims.expires_at,
         )
 
     # What comes in
@@ -216,7 +213,8 @@ class ChatSession:
                 if self._turn is not None:
                     self._turn.cancel()
             case Authenticate():
-                await self._renew(frame.token)
+                claims = await self._token.renew(frame.token)
+                await self._record("session.renewed", {"token": claims.token_id})
 
     def _take_message(self, frame: Message) -> None:
         if question := self._confirmations.open:
@@ -228,37 +226,11 @@ class ChatSession:
             raise InvalidInput("Too many messages are waiting.", code="busy", hint="Wait for the answer.")
         self._work.put_nowait(_Work("message", UserMessage(text=frame.message), frame.id))
 
-    async def _renew(self, token: str) -> None:
-        claims = self._backend.tokens.verify(token)
-        if claims.username != self.user.username:
-            raise Forbidden("That token is somebody else's.", code="other_user", hint="Open a session of your own.")
-        self._claims = claims
-        self._renewed.set()
-        await self._record("session.renewed", {"token": claims.token_id})
-        await self._send(TokenRefreshed(content="You stay logged in.", expires_at=claims.expires_at))
-
     # What happens by itself
 
     async def _watch_token(self) -> None:
-        while True:
-            self._renewed.clear()
-            claims = self._claims
-            left = self._backend.tokens.seconds_left(claims)
-            if await self._renewed_within(left - min(_WARN_SECONDS, left / 5)):
-                continue
-            await self._send(TokenExpiring(content="Your log-in expires soon.", expires_at=claims.expires_at))
-            if await self._renewed_within(self._backend.tokens.seconds_left(claims)):
-                continue
-            self.stop(TOKEN_EXPIRED)
-            return
-
-    async def _renewed_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._renewed.wait()
-        except TimeoutError:
-            return False
-        return True
+        await self._token.expired()
+        self.stop(TOKEN_EXPIRED)
 
     async def _watch_pace(self) -> None:
         await self._outgoing.too_slow.wait()
@@ -272,13 +244,15 @@ class ChatSession:
             notice = await self._notices.get()
             view = RequestView.of(notice.request)
             await self._send(NoticeFrame(content=_told(notice.event, view), event=notice.event, request=view))
-            await self._backend.core.notices.mark_delivered([notice.id])
             entry = EventMessage(event=notice.event, data=view.model_dump(mode="json"))
             if notice.event == "request_decided":
                 self._work.put_nowait(_Work("event", entry))
             else:
                 # A reviewer is told by the notice; the model needs to know it only when it is spoken to.
                 self._heard.append(entry)
+            # What was still in line when the client left is told again on its return.
+            if await self._outgoing.drained(SLOW_SECONDS):
+                await self._backend.core.notices.mark_delivered([notice.id])
 
     async def _tell_restart(self) -> None:
         await self._send(Status(content="The tool server had stopped and was started again."))
