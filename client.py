@@ -12,10 +12,12 @@ import sys
 from collections.abc import Sequence
 
 from family_food.terminal.chat import chat_here
-from family_food.terminal.keyboard import Keyboard, PipeKeyboard, TerminalKeyboard
+from family_food.terminal.keyboard import Keyboard
 from family_food.terminal.link import Link, checked_url, fetch_token, is_loopback
+from family_food.terminal.pipe_keyboard import PipeKeyboard
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen, at_a_terminal
+from family_food.terminal.terminal_keyboard import TerminalKeyboard
 
 API_URL = os.environ.get("PERMIT_CHAT_URL") or "http://localhost:8000"
 

@@ -8,10 +8,11 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from family_food.terminal.keyboard import Keyboard, TerminalKeyboard, keys_not_shown
+from family_food.terminal.keyboard import Keyboard
 from family_food.terminal.link import Link
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen
+from family_food.terminal.terminal_keyboard import TerminalKeyboard, keys_not_shown
 from family_food.terminal.visible import one_line
 
 _LEAVE = ("exit", "quit")
