@@ -5,6 +5,7 @@ The data and the limit come from the policy's own files, so that nothing here kn
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,6 +39,12 @@ REVIEWERS = (
 DECIDING = frozenset(name for name in REVIEWERS if name.startswith(("approve_", "deny_")))
 
 
+@cache
+def _yaml(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((POLICIES / name).read_text(encoding="utf-8"))
+    return loaded
+
+
 class ToolRefusal(Exception):
     """A tool says no."""
 
@@ -50,7 +57,7 @@ class ToolRefusal(Exception):
 class Family:
     """Everything the tools share: facts, requests, orders. ``log`` holds every call that reached a tool."""
 
-    facts: dict[str, Any] = field(default_factory=lambda: _yaml("family_food.facts.yaml"))
+    facts: dict[str, Any] = field(default_factory=lambda: deepcopy(_yaml("family_food.facts.yaml")))
     policy: dict[str, Any] = field(default_factory=lambda: _yaml("family_food.yaml"))
     requests: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -300,12 +307,6 @@ class Family:
 
     def _role(self) -> str:
         return str(next(iter(self.policy["access_requests"]))["role"])
-
-
-@cache
-def _yaml(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((POLICIES / name).read_text(encoding="utf-8"))
-    return loaded
 
 
 def _money(cents: int) -> str:

@@ -86,14 +86,14 @@ def ask_for(intent: AskFor, scene: Scene) -> Plan:
         text = paragraphs("Which one shall I ask for?", numbered(option.name for option in options))
         return Reply(text, scene.memory.asking(question))
     named = find(intent.target, places, lambda place: place.name).sure
-    if len(named) == 1:
+    if len(named) == 1 and not named[0].open:
         return (yield from ask_for_place(named[0], intent.reason, scene))
-    if named:
+    if len(named) > 1:
         options = [Place(key=place.key, name=place.name) for place in named]
         question = WhichPlace(purpose="access", options=options, reason=intent.reason)
         text = paragraphs("Which one do you mean?", numbered(option.name for option in options))
         return Reply(text, scene.memory.asking(question))
-    return (yield from _ask_for_dish(intent, places, scene))
+    return (yield from _ask_for_dish(intent, places, named[0] if named else None, scene))
 
 
 def ask_for_place(place: facts.Restaurant, reason: str, scene: Scene) -> Plan:
@@ -113,8 +113,11 @@ def ask_for_place(place: facts.Restaurant, reason: str, scene: Scene) -> Plan:
     return (yield from make(needed, reason, inner))
 
 
-def _ask_for_dish(intent: AskFor, places: list[facts.Restaurant], scene: Scene) -> Plan:
+def _ask_for_dish(intent: AskFor, places: list[facts.Restaurant], place: facts.Restaurant | None, scene: Scene) -> Plan:
+    """Ask for a dish; the words name ``place`` as well, whose menu is open."""
     search = yield from look_for(intent.target, [place for place in places if place.open])
+    if place is not None and not search.sure:
+        return (yield from ask_for_place(place, intent.reason, scene))
     if len(search.sure) > 1:
         text = paragraphs("Which one do you mean?", numbered(dish_line(dish, where=True) for dish in search.sure))
         return Reply(

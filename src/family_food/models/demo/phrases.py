@@ -144,7 +144,10 @@ ASKS = (
         rf"\W+(?:can|could|may) (?:i|we) {_EATING})\s+(?P<target>.+)$",
     ),
     phrase(rf"^tell {_FOLKS} (?:that )?i(?: want|'?d like| would like| need)(?: to {_EATING})?\s+(?P<target>.+)$"),
-    phrase(rf"^{_BY_ME}(?P<target>)ask (?:my |our )?(?:mom|mum|dad|mother|father|parents?|folks|them|him|her)$"),
+    phrase(
+        rf"^{_BY_ME}(?P<target>)ask (?:my |our )?(?:mom|mum|dad|mother|father|parents?|folks|them|him|her)",
+        r"(?:[\s,.]+because\b.*)?$",
+    ),
     phrase(r"^(?:can|could|may) (?:i|we) (?:access|visit|go to|eat at|order (?:at|from)) (?P<target>.+)$"),
     phrase(r"^(?:please )?(?:request|unlock|ask for)\s+(?P<target>.+)$"),
 )

@@ -203,5 +203,5 @@ _ANSWERED: dict[str, Callable[[Any, Sentence, Intent, Scene], Plan | None]] = {
 
 
 def keeps_question(intent: Intent, memory: Memory) -> bool:
-    """Small talk leaves the question open; anything else is a change of subject."""
-    return memory.question is not None and isinstance(intent, SmallTalk | Greeting)
+    """Small talk leaves a missing reason open; a choice or a yes is an answer only to what was asked just before."""
+    return isinstance(memory.question, ReasonNeeded) and isinstance(intent, SmallTalk | Greeting)

@@ -17,7 +17,8 @@ _NO = r"(?:no|nope|nah|not now|not really)"
 _POLITE = r"(?:please|pls|plz|thanks|thank you|thx|ty)"
 _FILLER = rf"(?:{_POLITE}|hey|hi|hello|hiya|well|um+|uh+|never ?mind|forget it|then|and|now|right|great|cool|actually|{_YES}|{_NO})"
 _LEAD = re.compile(rf"(?:{_FILLER}(?![\w'])[\s,.!:;-]*)+", re.IGNORECASE)
-_TAIL = re.compile(rf"(?:[\s,]*(?:(?<![\w']){_POLITE}|[.!?,;:\u2026])\s*)+$", re.IGNORECASE)
+_POLITE_END = re.compile(rf"(?<![\w']){_POLITE}$", re.IGNORECASE)
+_CLOSING = " .!?,;:\u2026"
 _WISH = re.compile(
     r"(?:(?:i|we)(?:'?d like to| would like to| want to| wanna| need to|'?d love to)|(?:can|could|would) you(?: please)?|let me)"
     r"\s+(?:know\s+|(?=(?:see|look|browse|view|ask|request|show|list|tell|check|open|find)\b))",
@@ -27,9 +28,11 @@ _STARTS_YES = re.compile(rf"(?:{_POLITE}[\s,]*)?{_YES}(?![\w'])", re.IGNORECASE)
 _STARTS_NO = re.compile(rf"{_NO}(?![\w'])", re.IGNORECASE)
 
 _BECAUSE = re.compile(
-    r"(?:^|[\s,;:.\u2013\u2014-]+)(?:because|'?cause|cuz|coz|bc|since|as(?=\s+(?:i|it|my|we|our)\b))(?!\w)[\s,:]*",
+    r"(?:^|(?<=[\s,;:.\u2013\u2014-]))"
+    r"(?:because|'?cause|cuz|coz|bc|since|as(?=\s+(?:i|it|my|we|our)\b))(?!\w)[\s,:]*",
     re.IGNORECASE,
 )
+_BEFORE_REASON = " ,;:.\u2013\u2014-"
 _BREAK = re.compile(r"\s*[,;:!.\u2013\u2014]+\s+|\s+-+\s+")
 _CLAUSE = re.compile(
     r"(?:i|i'?m|i'?ve|i'?d|i'?ll|it|it'?s|its|my|we|we'?re|our|today|tomorrow|tonight|he|she|they|you|mom|mum|dad|for|to|"
@@ -93,13 +96,17 @@ class Sentence:
 
 def without_tail(text: str) -> str:
     """``text`` without closing politeness and punctuation."""
-    return _TAIL.sub("", text).strip()
+    while True:
+        shorter = _POLITE_END.sub("", text.rstrip(_CLOSING))
+        if shorter == text:
+            return text.strip()
+        text = shorter
 
 
 def split_because(text: str) -> tuple[str, str]:
     """``(what, reason)`` at the first "because" or its like; the reason is empty when there is none."""
     match = _BECAUSE.search(text)
-    return (text[: match.start()].strip(), text[match.end() :].strip()) if match else (text, "")
+    return (text[: match.start()].strip(_BEFORE_REASON), text[match.end() :].strip()) if match else (text, "")
 
 
 def split_break(text: str) -> tuple[str, str]:

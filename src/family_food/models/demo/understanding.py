@@ -101,7 +101,7 @@ def _asking(sentence: Sentence) -> Intent | None:
         match = pattern.match(sentence.core)
         if match:
             target, reason = split_reason(match["target"], any_rest=True)
-            return AskFor(target, reason)
+            return AskFor(target, reason or ("" if target else split_because(sentence.core)[1]))
     return None
 
 

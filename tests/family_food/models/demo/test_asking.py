@@ -152,3 +152,42 @@ async def test_how_it_stands_is_told_from_what_was_heard(henry: Chat, home: Fami
     assert "Deluxe Burger is approved and not ordered yet. Shall I order it?" in await henry.say("any news?")
     await henry.say("yes")
     assert [order["approval_id"] for order in home.orders] == [home.requests[0]["id"]]
+
+
+async def test_an_approval_of_something_ambiguous_asks_which(henry: Chat, home: Family) -> None:
+    assert "Which one do you mean?" in await henry.say("ask for permission for the burger, I was good")
+    await henry.say("the deluxe one")
+    assert henry.called("create_operation_approval") == [
+        {"resource_instance": "2-deluxe-burger", "reason": "I was good"}
+    ]
+
+
+async def test_asking_for_something_unknown_asks_nobody(henry: Chat, home: Family) -> None:
+    assert "no restaurant and no dish called \u201ca spaceship\u201d" in await henry.say("ask mom for a spaceship")
+    assert not home.requests
+
+
+async def test_ask_them_is_about_the_dish_spoken_of(henry: Chat, home: Family) -> None:
+    await henry.say("how much is the deluxe burger?")
+    assert (await henry.say("ask my parents")).endswith("Why would you like Deluxe Burger?")
+    await henry.say("ask them, because I was good")
+    assert [request["reason"]["text"] for request in home.requests] == ["I was good"]
+
+
+async def test_again_with_nothing_denied_asks_what(henry: Chat) -> None:
+    assert await henry.say("ask again") == "What shall I ask for, and why?"
+
+
+async def test_a_parent_has_nothing_to_ask_for(joe: Chat, home: Family) -> None:
+    assert "no restaurant you would have to ask for" in await joe.say("ask for access")
+
+
+async def test_what_has_been_granted_meanwhile_is_not_asked_for(henry: Chat, home: Family) -> None:
+    await henry.say("order the deluxe burger")
+    home.failing["create_operation_approval"] = {"code": "already_approved", "message": "It is approved already."}
+    assert "It is approved already. Just tell me to go ahead" in await henry.say("I was good")
+
+
+async def test_an_invitation_from_nowhere_is_not_offered(henry: Chat, home: Family) -> None:
+    home.failing["order_dish"] = {"code": "access_denied", "message": "Not for you.", "ask_for": []}
+    assert await henry.say("order fries") == "Not for you."

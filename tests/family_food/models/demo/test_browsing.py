@@ -114,3 +114,58 @@ async def test_a_parent_sees_every_menu_without_marks(joe: Chat) -> None:
     text = await joe.say("what can I eat?")
     assert len(joe.called("list_dishes")) == 4
     assert "(" not in text
+
+
+async def test_several_restaurants_of_a_name_are_asked_about(joe: Chat, home: Family) -> None:
+    home.instances["restaurants:3"]["name"] = "Pizza Corner"
+    assert "1. Pizza Palace\n2. Pizza Corner" in await joe.say("show me the menu of pizza")
+    assert "Which one?" in await joe.say("yes")
+    assert "Escargot" in await joe.say("the corner one")
+    assert "Which restaurant do you mean?" in await joe.say("order a dish from pizza")
+    assert "Which one do you mean?" in await joe.say("ask for access to pizza")
+
+
+async def test_everything_is_every_menu(henry: Chat) -> None:
+    await henry.say("show me everything")
+    assert len(henry.called("list_dishes")) == 2
+
+
+async def test_a_menu_nobody_can_read_is_named(henry: Chat, home: Family) -> None:
+    home.failing["list_dishes"] = {"code": "internal_error", "message": "The menu is wet."}
+    assert "The menu of Pizza Palace could not be read: The menu is wet." in await henry.say("what can I eat?")
+    assert "The menu is wet." in await henry.say("order fries")
+
+
+async def test_the_price_of_a_dish_of_a_closed_restaurant_leads_there(henry: Chat) -> None:
+    assert "access to Sushi World?" in await henry.say("how much is the platter at sushi world?")
+    assert "access to Sushi World?" in await henry.say("how much is sushi?")
+    assert "nothing called" in await henry.say("how much is the escargot?")
+
+
+async def test_the_price_of_it_is_that_of_the_dish_spoken_of(henry: Chat) -> None:
+    assert "Pizza Palace:" in await henry.say("how much is it?")
+    await henry.say("order fries")
+    assert "Fries at Burger Bonanza costs 3.49" in await henry.say("how much is it?")
+
+
+async def test_an_ambiguous_price_is_told_for_each(henry: Chat, home: Family) -> None:
+    text = await henry.say("how much is the burger?")
+    assert "- Classic Burger at Burger Bonanza, 7.99" in text
+    assert "Which one would you like?" in await henry.say("can I order a burger?")
+    await henry.say("the classic one")
+    assert len(home.orders) == 1
+
+
+async def test_a_dish_in_place_of_a_restaurant_is_told(henry: Chat) -> None:
+    assert "Fries at Burger Bonanza costs 3.49" in await henry.say("show me the fries")
+
+
+async def test_the_first_of_a_menu_can_be_picked(henry: Chat, home: Family) -> None:
+    await henry.say("show me burger bonanza")
+    await henry.say("the first one")
+    assert [order["dish_key"] for order in home.orders] == ["2-classic-burger"]
+
+
+async def test_after_a_menu_another_name_is_looked_up(henry: Chat) -> None:
+    await henry.say("show me burger bonanza")
+    assert "Pizza Palace:" in await henry.say("pizza palace")

@@ -147,3 +147,48 @@ async def test_a_child_decides_nothing(henry: Chat, waiting: Family) -> None:
 async def test_decided_requests_can_be_listed(joe: Chat, waiting: Family) -> None:
     await joe.say("deny henry's, not today")
     assert "Deluxe Burger (12.99) [denied]" in await joe.say("show denied requests")
+
+
+async def test_a_choice_is_not_taken_after_a_change_of_subject(joe: Chat, waiting: Family) -> None:
+    for words in ("thanks", "hi", "what restaurants are there?"):
+        await joe.say("deny it")
+        await joe.say(words)
+        await joe.say("2")
+        assert standing(waiting) == ["pending", "pending"]
+
+
+async def test_the_same_request_named_twice_is_not_decided(joe: Chat, waiting: Family) -> None:
+    await joe.say("any requests?")
+    assert "the same request twice" in await joe.say("approve 1 and deny the first one")
+    assert standing(waiting) == ["pending", "pending"]
+
+
+async def test_when_the_tools_are_gone_the_rest_is_left_alone(joe: Chat, waiting: Family) -> None:
+    waiting.failing["approve_operation_approval"] = {"code": "tools_restarted", "message": "The tools stopped."}
+    text = await joe.say("approve all")
+    assert "The tools stopped." in text
+    assert "not decided." in text
+    assert standing(waiting) == ["pending", "pending"]
+
+
+async def test_one_list_is_enough_to_decide_from(joe: Chat, waiting: Family) -> None:
+    waiting.failing["list_access_requests"] = {"code": "internal_error", "message": "Broken."}
+    assert "Approved: Henry" in await joe.say("approve henry's burger")
+
+
+async def test_without_any_list_nothing_is_decided(joe: Chat, waiting: Family) -> None:
+    for tool in ("list_access_requests", "list_operation_approvals"):
+        waiting.failing[tool] = {"code": "internal_error", "message": "Broken."}
+    assert "Broken." in await joe.say("approve all")
+    assert "Hello!" in await joe.say("hello")
+    assert standing(waiting) == ["pending", "pending"]
+
+
+async def test_a_question_about_deciding_shows_what_waits(joe: Chat, waiting: Family) -> None:
+    text = await joe.say("should I approve it?")
+    assert "clear word" in text
+    assert "2. Rose" in text
+
+
+async def test_a_child_who_asks_about_deciding_hears_how_it_stands(henry: Chat, waiting: Family) -> None:
+    assert "nobody has answered yet" in await henry.say("who approved my burger?")

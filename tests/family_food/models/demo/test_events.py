@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from family_food.messages import EventMessage
+from family_food.messages import EventMessage, ModelStep, UserMessage
 from tests.support.family_chat import Chat
 from tests.support.family_tools import DECIDING, Family
 
@@ -140,3 +140,49 @@ async def test_words_answer_what_was_asked_before_an_event_not_after(henry: Chat
     assert henry.called("create_operation_approval") == [
         {"resource_instance": "dishes:2-deluxe-burger", "operation": "order", "reason": "I was good"}
     ]
+
+
+async def test_access_to_an_order_of_something_ambiguous_asks_which(henry: Chat, home: Family) -> None:
+    home.instances["dishes:4-tempura"]["name"] = "Sushi Box"
+    await henry.say("order sushi because I love it")
+    text = await henry.hear("request_decided", decided(home, 0, "approved"))
+    assert "Which one did you mean by \u201csushi\u201d?" in text
+    await henry.say("the box")
+    assert [order["dish_key"] for order in home.orders] == ["4-tempura"]
+
+
+async def test_access_to_an_order_of_something_unknown_shows_the_menu(henry: Chat, home: Family) -> None:
+    await henry.say("order the sushi spaceship because I love it")
+    home.requests[0]["resource_name"] = "Sushi World"
+    home.instances["dishes:4-sushi-platter"]["name"] = "Rice"
+    text = await henry.hear("request_decided", decided(home, 0, "approved"))
+    assert "I found no" in text
+    assert "- Tempura" in text
+
+
+async def test_an_approval_is_told_even_when_the_menu_cannot_be_read(henry: Chat, home: Family) -> None:
+    await henry.say("order the deluxe burger because I got an A")
+    view = decided(home, 0, "approved")
+    home.failing["list_resource_instances"] = {"code": "internal_error", "message": "Broken."}
+    text = await Chat(home, henry.user).hear("request_decided", view)
+    assert "Joe said yes" in text
+    assert "Tell me when to order it" in text
+
+
+async def test_access_is_told_even_when_the_menu_cannot_be_read(henry: Chat, home: Family) -> None:
+    await henry.say("order the suhsi plater because I love it")
+    view = decided(home, 0, "approved")
+    home.failing["list_dishes"] = {"code": "internal_error", "message": "Broken."}
+    assert "Broken." in await henry.hear("request_decided", view)
+
+
+async def test_a_memory_of_another_version_is_forgotten(henry: Chat, home: Family) -> None:
+    await henry.say("order the deluxe burger")
+    henry.entries[-1] = henry.entries[-1].model_copy(update={"native": {"question": {"kind": "from the future"}}})
+    await henry.say("because it's my birthday")
+    assert not home.requests
+
+
+async def test_steps_of_another_model_are_no_hindrance(henry: Chat, home: Family) -> None:
+    henry.entries += [UserMessage(text="hi"), ModelStep(text="Hello!", provider="another", native={"parts": []})]
+    assert "Done!" in await henry.say("order fries")

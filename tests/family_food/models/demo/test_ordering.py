@@ -137,3 +137,29 @@ async def test_orders_are_listed(henry: Chat, joe: Chat) -> None:
     await henry.say("order fries")
     assert "- Fries from Burger Bonanza, 3.49, 22 Nov 2026, 12:00 UTC" in await henry.say("my orders")
     assert "- Henry: Fries" in await joe.say("what did we order?")
+
+
+async def test_order_alone_asks_what(henry: Chat, home: Family) -> None:
+    assert (await henry.say("order")).startswith("What would you like?")
+    await henry.say("fries")
+    assert ordered(home) == ["2-fries"]
+
+
+async def test_a_dish_unknown_at_a_restaurant_is_answered_with_its_menu(henry: Chat, home: Family) -> None:
+    text = await henry.say("order spaceship from burger bonanza")
+    assert "1. Classic Burger at Burger Bonanza" in text
+    await henry.say("3")
+    assert ordered(home) == ["2-fries"]
+
+
+async def test_one_near_dish_is_offered(henry: Chat, home: Family) -> None:
+    assert "Did you mean Deluxe Burger" in await henry.say("order a deluxe sandwich platter")
+    await henry.say("no")
+    assert not home.orders
+
+
+async def test_the_menu_open_now_decides_between_restaurants(joe: Chat, home: Family) -> None:
+    home.instances["dishes:4-tempura"]["name"] = "Fries"
+    await joe.say("show me sushi world")
+    await joe.say("order fries")
+    assert ordered(home) == ["4-tempura"]

@@ -53,16 +53,15 @@ def test_only_offered_tools_are_called_and_decisions_need_the_word(said: list[st
         offered = {tool.name for tool in await home.offered(chat.user)}
         asked = False
         for words in said:
-            before = asked
-            asked = bool(VERB.search(words))
+            asked = asked or bool(VERB.search(words))
             text = await chat.say(words)
             assert text
             assert {call.name for call in chat.calls} <= offered
             made = [f"{call.name}{call.arguments}" for call in chat.calls]
             assert len(made) == len(set(made))
             if DECIDING & {call.name for call in chat.calls}:
-                # The word was said now, or just before, and now the choice was made that was asked for.
-                assert asked or before
+                assert asked
+            asked = asked and "Which one" in text  # the word was said, and now the choice is asked for
 
     anyio.run(talk)
 

@@ -212,5 +212,14 @@ def test_a_question_a_condition_or_an_exception_decides_nothing(text: str) -> No
     assert understand(Sentence.of(text)) == Unclear()
 
 
+@pytest.mark.parametrize(
+    "part", ["! ", ", ", "thanks ", "ok", "please ", "because ", "no ", "1 ", "approve ", "and ", "order "]
+)
+def test_a_text_of_repeated_words_is_read_in_time(part: str) -> None:
+    text = (part * LONGEST)[: LONGEST - 1]
+    for ending in ("", "x"):
+        assert understand(Sentence.of(text + ending)) is not None
+
+
 def test_a_text_that_is_too_long_is_not_read() -> None:
     assert understand(Sentence.of("order a taco " * LONGEST)) == SmallTalk("long")
