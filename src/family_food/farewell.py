@@ -21,7 +21,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def before_shutdown(goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
     """While the context lasts, the first SIGINT or SIGTERM runs ``goodbye`` and then what handled the signal before.
 
-    A second signal does not wait. Outside the main thread, where there are no signals, it does nothing.
+    The same signal once more does not wait; another one does, since a terminal and a supervisor may each send theirs.
+    Outside the main thread, where there are no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -29,6 +30,7 @@ def before_shutdown(goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     previous = {number: signal.getsignal(number) for number in _SIGNALS}
     tasks: set[asyncio.Task[None]] = set()
+    seen: set[int] = set()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         handler: Any = previous[signal.Signals(number)]
@@ -48,10 +50,11 @@ def before_shutdown(goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
         tasks.add(asyncio.create_task(say_and_pass_on(number), name="farewell"))
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if tasks:
+        if number in seen:
             pass_on(number, frame)
-        else:
+        elif not seen:
             loop.call_soon_threadsafe(begin, number)
+        seen.add(number)
 
     for number in _SIGNALS:
         signal.signal(number, handle)
