@@ -43,6 +43,7 @@ ERRORS = [
     ("restaurant, object", "bar, object", "relationship_tuples.0.relation", "whose subjects are restaurants"),
     ("object: \"dishes:1-pie\"", "object: \"dishes:2-pie\"", "relationship_tuples.0.object", "of tenant default"),
     ("object: \"dishes:1-pie\"", "object: \"dishes\"", "relationship_tuples.0.object", "type:key"),
+    ("object: \"dishes:1-pie\"", "object: \"dishes:../pie\"", "relationship_tuples.0.object", "type:key"),
     ("object: \"dishes:1-pie\"", "object: 5", "relationship_tuples.0.object", "type:key"),
     ("subject: \"restaurants:1\"", "subject: \"restaurants:7\"", "relationship_tuples.0.subject", "of tenant default"),
     ("role: parent}", "role: boss}", "role_assignments.0.role", "a tenant role"),

@@ -198,6 +198,26 @@ ERRORS = [
     ("pages: less-than-equals", f"pages: contains {HERE}", "operation_approvals.0.pinned.pages", "'less-than-equals'"),
     ("pages: less-than-equals", f"price: less-than-equals {HERE}", "operation_approvals.0.pinned.price", "attribute"),
     ("pages: less-than-equals", f"title: less-than-equals {HERE}", "operation_approvals.0.pinned.title", "for string"),
+    (
+        "- resource: document\n    role",
+        f"- resource: paper {HERE}\n    role",
+        "access_requests.0.resource",
+        "resource type",
+    ),
+    (
+        "- resource: document\n    operation",
+        f"- resource: paper {HERE}\n    operation",
+        "operation_approvals.0.resource",
+        "resource type",
+    ),
+    (
+        "when: {no_direct_roles_on_object: true}",
+        f"whenever: {{}} {HERE}",
+        "resources.document.roles.editor.granted_to.whenever",
+        "one of the keys users_with_role, when; found 'whenever'",
+    ),
+    ("name: Documents", f"name: {'x' * 501} {HERE}", "name", "at most 500"),
+    ("version: 1", f"version: !!int one {HERE}", "version", "expected text, a number"),
     ("name: Documents", f"name: Documents\nname: Again {HERE}", "name", "every key once"),
     ("name: Documents", f"name: &x Documents\nroles: *x {HERE}", "", "aliases"),
     ("name: Documents", f"name: [unclosed\nroles: {HERE}", "", "valid YAML"),
@@ -275,6 +295,7 @@ def test_what_is_no_policy_at_all_is_refused_in_one_sentence(tmp_path: Path, con
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert [error.line for error in policy_errors(tmp_path / "nowhere.yaml")] == [None]
     with pytest.raises(PolicyFileError, match=r"nowhere\.yaml: document: expected a file that can be read"):
         load_policy(tmp_path / "nowhere.yaml")
     with pytest.raises(PolicyFileError, match="a file that can be read"):
