@@ -28,7 +28,8 @@ START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-_EXCEPTION = re.compile(r"^(?:[\w.]+Error: )+")  # what a traceback puts before the words
+# How the server says in one sentence why it does not start, and how a traceback ends.
+_WHY = re.compile(r"(?:\bcannot start: |^(?:[\w.]+(?:Error|Exception): )+)(?P<why>.+)")
 
 
 class DemoBackendError(PermitError):
@@ -151,9 +152,8 @@ class DemoBackend:
             await self._process.wait()
         log = (self._folder / "backend.log").read_text("utf-8", "replace") if self._folder.exists() else ""
         lines = [line.strip() for line in log.splitlines() if line.strip()]
-        errors = [line for line in lines if "Error" in line] or lines
-        why = errors[-1] if errors else "it said nothing"
-        raise DemoBackendError(f"The demo's backend did not start: {_EXCEPTION.sub('', why)}")
+        reasons = [match["why"] for match in map(_WHY.search, lines) if match]
+        raise DemoBackendError(f"The demo's backend did not start: {(reasons or lines or ['it said nothing'])[-1]}")
 
     def _end_with_the_terminal(self) -> None:
         """A closed window or a kill ends the demo as Ctrl-C does, so that it can clean up."""
