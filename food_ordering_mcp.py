@@ -12,14 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mcp.server.mcpserver import MCPServer
-from mcp.types import ToolAnnotations
 
 from family_food.food import Food, open_food
 from family_food.food_tools import FoodTools
 from permit_core.settings import Settings
 from permit_mcp.acting_user import require_user
 from permit_mcp.permit_server import PermitServer
-from permit_mcp.permit_tool import PermitTool
+from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
 from permit_mcp.server import run, running, say
 
 NAME = "family_food_ordering_system"
@@ -37,11 +36,9 @@ def build(food: Food, acting_user: str | None) -> MCPServer:
     )
     permit = PermitServer(mcp, acting_user=acting_user, core=food.core)
     tools = FoodTools(food)
-    look = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    order = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
-    permit.add_tool(PermitTool(tools.list_dishes, "Show a menu", look))
-    permit.add_tool(PermitTool(tools.order_dish, "Order a dish", order))
-    permit.add_tool(PermitTool(tools.list_orders, "List orders", look))
+    permit.add_tool(PermitTool(tools.list_dishes, "Show a menu", LOOKS))
+    permit.add_tool(PermitTool(tools.order_dish, "Order a dish", ACTS))
+    permit.add_tool(PermitTool(tools.list_orders, "List orders", LOOKS))
     return mcp
 
 

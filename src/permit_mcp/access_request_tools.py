@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from permit_core.access import ResourceRef
@@ -23,7 +22,7 @@ from permit_mcp.parameters import (
     WantedInstance,
     WantedUser,
 )
-from permit_mcp.permit_tool import PermitTool
+from permit_mcp.permit_tool import ACTS, DECIDES, LOOKS, PermitTool
 from permit_mcp.request_listing import decides, list_requests, request_filter
 from permit_mcp.results import RequestPage
 
@@ -39,35 +38,10 @@ class AccessRequestTools:
     def tools(self) -> list[PermitTool]:
         """The tools of this group."""
         return [
-            PermitTool(
-                self.create_access_request,
-                "Ask for access",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-                ),
-            ),
-            PermitTool(
-                self.list_access_requests,
-                "List access requests",
-                ToolAnnotations(read_only_hint=True, open_world_hint=False),
-            ),
-            # A decision is final, hence destructive; repeating one's own decision changes nothing.
-            PermitTool(
-                self.approve_access_request,
-                "Approve an access request",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-                ),
-                decides(KIND, "approve"),
-            ),
-            PermitTool(
-                self.deny_access_request,
-                "Deny an access request",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-                ),
-                decides(KIND, "deny"),
-            ),
+            PermitTool(self.create_access_request, "Ask for access", ACTS),
+            PermitTool(self.list_access_requests, "List access requests", LOOKS),
+            PermitTool(self.approve_access_request, "Approve an access request", DECIDES, decides(KIND, "approve")),
+            PermitTool(self.deny_access_request, "Deny an access request", DECIDES, decides(KIND, "deny")),
         ]
 
     async def create_access_request(

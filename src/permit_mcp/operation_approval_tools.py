@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from permit_core.access import ResourceRef
@@ -25,7 +24,7 @@ from permit_mcp.parameters import (
     WantedInstance,
     WantedUser,
 )
-from permit_mcp.permit_tool import PermitTool
+from permit_mcp.permit_tool import ACTS, DECIDES, LOOKS, PermitTool
 from permit_mcp.request_listing import decides, list_requests, request_filter
 from permit_mcp.results import RequestPage
 
@@ -41,35 +40,10 @@ class OperationApprovalTools:
     def tools(self) -> list[PermitTool]:
         """The tools of this group."""
         return [
-            PermitTool(
-                self.create_operation_approval,
-                "Ask to do something once",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-                ),
-            ),
-            PermitTool(
-                self.list_operation_approvals,
-                "List operation approvals",
-                ToolAnnotations(read_only_hint=True, open_world_hint=False),
-            ),
-            # A decision is final, hence destructive; repeating one's own decision changes nothing.
-            PermitTool(
-                self.approve_operation_approval,
-                "Approve an operation once",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-                ),
-                decides(KIND, "approve"),
-            ),
-            PermitTool(
-                self.deny_operation_approval,
-                "Deny an operation",
-                ToolAnnotations(
-                    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-                ),
-                decides(KIND, "deny"),
-            ),
+            PermitTool(self.create_operation_approval, "Ask to do something once", ACTS),
+            PermitTool(self.list_operation_approvals, "List operation approvals", LOOKS),
+            PermitTool(self.approve_operation_approval, "Approve an operation once", DECIDES, decides(KIND, "approve")),
+            PermitTool(self.deny_operation_approval, "Deny an operation", DECIDES, decides(KIND, "deny")),
         ]
 
     async def create_operation_approval(

@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 ToolFunction = Callable[..., Awaitable[BaseModel]]
 
+# The hints our tools can truthfully give.
+LOOKS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+ACTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+"""A decision is final, hence destructive; repeating one's own decision changes nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class PermitTool:

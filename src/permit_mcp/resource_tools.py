@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from permit_core.access import Check, Decision
@@ -15,7 +14,7 @@ from permit_core.identity import Principal
 from permit_core.views import plain
 from permit_mcp.core_source import CoreSource
 from permit_mcp.parameters import PageNumber, PerPage
-from permit_mcp.permit_tool import PermitTool
+from permit_mcp.permit_tool import LOOKS, PermitTool
 from permit_mcp.results import InstancePage, InstanceView
 
 READ = "read"
@@ -34,7 +33,7 @@ class ResourceTools:
             PermitTool(
                 self.list_resource_instances,
                 "List resources",
-                ToolAnnotations(read_only_hint=True, open_world_hint=False),
+                LOOKS,
             )
         ]
 
