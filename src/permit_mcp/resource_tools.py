@@ -29,13 +29,7 @@ class ResourceTools:
 
     def tools(self) -> list[PermitTool]:
         """The tools of this group."""
-        return [
-            PermitTool(
-                self.list_resource_instances,
-                "List resources",
-                LOOKS,
-            )
-        ]
+        return [PermitTool(self.list_resource_instances, "List resources", LOOKS)]
 
     async def list_resource_instances(
         self,
