@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
 import typer
@@ -50,10 +51,33 @@ class ConnectionManager:
 
     def __init__(self) -> None:
         self.active_connections: dict[str, ChatSession] = {}
+        self._seats: Counter[tuple[str, str]] = Counter()
         self._gone = asyncio.Condition()
 
+    @contextmanager
+    def seat(self, user: str, tenant: str) -> Iterator[bool]:
+        """A place for one more window of a user, held while the context lasts; False when all are taken.
+
+        It is taken before anything is waited for: of a hundred windows that open at once no more get in than of a
+        hundred that open one by one.
+        """
+        who = (user, tenant)
+        if self._seats[who] >= MAX_SESSIONS_PER_USER:
+            yield False
+            return
+        self._seats[who] += 1
+        try:
+            yield True
+        finally:
+            self._seats[who] -= 1
+            if not self._seats[who]:
+                del self._seats[who]
+
     def connect(self, session: ChatSession) -> None:
-        """From here on the session hears of what concerns its user."""
+        """From here on the session hears of what concerns its user; whoever else has its conversation loses it."""
+        before = self.active_connections.get(session.id)
+        if before is not None:
+            before.stop(MOVED)
         self.active_connections[session.id] = session
 
     async def disconnect(self, session: ChatSession) -> None:
@@ -71,9 +95,10 @@ class ConnectionManager:
 
     async def end(self, session_id: str, ending: Ending) -> None:
         """End one session, if it is open, and wait until it is gone; not for ever."""
-        if session_id in self.active_connections:
-            self.active_connections[session_id].stop(ending)
-            await self._until(lambda: session_id not in self.active_connections)
+        session = self.active_connections.get(session_id)
+        if session is not None:
+            session.stop(ending)
+            await self._until(lambda: self.active_connections.get(session_id) is not session)
 
     async def close_all(self, ending: Ending) -> None:
         """End every session, and wait until they are gone; not for ever."""
@@ -179,17 +204,18 @@ async def websocket_chat(websocket: WebSocket) -> None:
         await websocket.close(status.WS_1008_POLICY_VIOLATION)
         return
     user, claims = current_user
-    if len(manager.sessions_of(user.principal.user, user.principal.tenant)) >= MAX_SESSIONS_PER_USER:
-        await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
-        return
-    conversation = await _conversation(backend, manager, user, websocket.query_params.get("session"))
-    session = ChatSession(backend, websocket, user, claims, conversation)
-    manager.connect(session)
-    try:
-        await websocket.accept()
-        await session.run()
-    finally:
-        await manager.disconnect(session)
+    with manager.seat(user.principal.user, user.principal.tenant) as free:
+        if not free:
+            await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
+            return
+        conversation = await _conversation(backend, manager, user, websocket.query_params.get("session"))
+        session = ChatSession(backend, websocket, user, claims, conversation)
+        manager.connect(session)
+        try:
+            await websocket.accept()
+            await session.run()
+        finally:
+            await manager.disconnect(session)
 
 
 async def _conversation(
@@ -260,13 +286,17 @@ def main(
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    # At DEBUG they write down what nobody may read: every statement with its values, every header with its token.
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    server_log_level = "info" if settings.log_level == "DEBUG" else settings.log_level.lower()
     uvicorn.run(
         app,
         host=host,
         port=port,
         ws_max_size=MAX_FRAME_BYTES,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        log_level=settings.log_level.lower(),
+        ws_per_message_deflate=False,  # a kilobyte could become a megabyte that we have to hold
+        log_level=server_log_level,
         # X-Forwarded-For is believed only from proxies that were named: log-in limits go by address.
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
     )
