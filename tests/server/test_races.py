@@ -33,9 +33,6 @@ async def test_three_orders_at_once_on_one_approval_are_one_order(start: StartSe
     approvals = server.backend.core.approvals
     request = await approvals.ask_operation(HENRY, DISH, "order", "birthday")
     await approvals.approve(JOE, OPERATION, request.id)
-    await server.backend.core.notices.mark_delivered(
-        [notice.id for notice in await server.backend.core.notices.after(0)]
-    )
     async with server.chat("henry") as one, server.chat("henry") as two, server.chat("henry") as three:
         turns = await asyncio.gather(*(window.ask("order it") for window in (one, two, three)))
     codes = sorted(str(code) for turn in turns for code in turn.codes)

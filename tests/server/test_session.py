@@ -215,6 +215,21 @@ async def test_a_model_that_fails_ends_the_turn_and_not_the_session(start: Start
         assert (await henry.ask("hi")).outcome == "completed"
 
 
+async def test_a_session_that_fails_says_goodbye_with_a_number(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(user: str, tenant: str) -> None:
+        raise RuntimeError("a secret of the server")
+
+    monkeypatch.setattr(server.backend.core.notices, "undelivered", broken)
+    async with server.chat("henry") as henry:
+        goodbye = await henry.next("goodbye")
+        assert goodbye["code"] == 1011
+        assert "incident" in goodbye["content"]
+        assert await henry.closed() == 1011
+    assert "secret" not in str(henry.seen)
+
+
 async def test_tools_that_fail_tell_the_model_and_never_their_secrets(start: StartServer) -> None:
     server = await start(ScriptedModel(calls(("fail", {}), ("approve_everything", {})), says("Sorry.")), tiny)
     see_everything(server)

@@ -157,8 +157,11 @@ class ChatClient:
         return Turn(frames)
 
     async def ask(self, message: str) -> Turn:
-        await self.say(message)
-        return await self.turn()
+        """Say something; the turn that answers it, even when news has a turn of its own before."""
+        await self.say(message, id=message[:100])
+        while (turn := await self.turn()).of("turn_start")[0]["message_id"] != message[:100]:
+            pass
+        return turn
 
     async def closed(self) -> int:
         """Read to the end; the code the server closed with."""
