@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -55,7 +56,8 @@ class Accounts:
 
     async def find(self, username: str) -> Account | None:
         """The account with exactly this name, or None."""
-        if not 1 <= len(username) <= _MAX_USERNAME or "\0" in username:
+        # Half a character or a NUL is no name, and not every database takes it for a question.
+        if not 1 <= len(username) <= _MAX_USERNAME or re.search("[\0\ud800-\udfff]", username):
             return None
         wanted = select(accounts.c.username, accounts.c.user_key, accounts.c.hashed_password).where(
             accounts.c.username == username

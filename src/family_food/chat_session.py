@@ -217,9 +217,9 @@ class ChatSession:
                 await self._record("session.renewed", {"token": claims.token_id})
 
     def _take_message(self, frame: Message) -> None:
-        if question := self._confirmations.open:
+        if self._confirmations.open:
             answer = yes_or_no(frame.message)
-            self._confirmations.answer(question, answer is True)
+            self._confirmations.answer_in_words(answer is True)
             if answer is not None:
                 return
         if self._work.qsize() >= MAX_WAITING_MESSAGES:

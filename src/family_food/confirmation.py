@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from family_food.protocol import Confirm, ConfirmClosed, Text
+from permit_core.errors import InvalidInput
 from permit_core.ports.request import Request, RequestKind
 from permit_core.views import RequestView, plain
 
@@ -17,6 +18,9 @@ Verb = Literal["approve", "deny"]
 
 DECIDES = "permit/decides"
 """The key in a tool's metadata that says: this tool carries out a person's decision."""
+
+SAME_BREATH_SECONDS = 1.0
+"""A plain yes so soon after the yes to the question before was said to that one, twice."""
 
 _YES = frozenset({"yes", "y"})
 _NO = frozenset({"no", "n"})
@@ -90,6 +94,8 @@ class Confirmations:
         self._timeout = timeout_seconds
         self._id: str | None = None
         self._answer: asyncio.Future[bool] | None = None
+        self._turn = 0
+        self._agreed: tuple[int, float] | None = None  # the turn and the time of the last plain yes
 
     @property
     def open(self) -> str | None:
@@ -102,6 +108,26 @@ class Confirmations:
             return False
         self._answer.set_result(yes)
         return True
+
+    def answer_in_words(self, yes: bool) -> None:
+        """Give an answer that does not name its question, to the one that is open.
+
+        Raises:
+            InvalidInput: ``too_soon``: nobody can have read this question yet. It stays open.
+        """
+        if self._id is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if yes and self._agreed is not None:
+            turn, then = self._agreed
+            if turn == self._turn and now - then < SAME_BREATH_SECONDS:
+                raise InvalidInput(
+                    "That came too soon to be an answer to this question.",
+                    code="too_soon",
+                    hint="Read it, then answer yes or no.",
+                )
+        if self.answer(self._id, yes) and yes:
+            self._agreed = (self._turn, now)
 
     async def ask(self, turn: int, request: Request, verb: Verb, comment: str) -> Outcome:
         """Put the question, wait for the answer, tell that it is closed. Anything but a yes in time is no yes."""
@@ -120,7 +146,7 @@ class Confirmations:
         try:
             await self._send(asked)
             # Only now: a yes that was said before the question went out is an answer to something else.
-            self._id, self._answer = confirm_id, answer
+            self._id, self._answer, self._turn = confirm_id, answer, turn
             await self._send(Text(content=f'{words} Answer "yes" or "no".', turn=turn, confirm_id=confirm_id))
             try:
                 async with asyncio.timeout(self._timeout):

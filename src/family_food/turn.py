@@ -21,6 +21,9 @@ from permit_core.settings import Settings
 TurnOutcome = Literal["completed", "cancelled", "failed", "limit"]
 Send = Callable[[ServerFrameModel], Awaitable[None]]
 
+MAX_STEP_BYTES = 4 * 1024 * 1024
+"""A step with all its calls is never larger: it is kept, and shown to the model again and again."""
+
 MAX_SAME_CALLS = 3
 """The third time the same call comes in one turn, it is not made and the turn is closed."""
 
@@ -190,6 +193,7 @@ class Turn:
                 await self._say(event.text)
         if end is None:
             raise ModelError("model_malformed", "The model stopped in the middle of its answer.")
+        _refuse_unusable(end.step)
         spent, cost = self.usage, end.usage
         self.usage = Usage(spent.input_tokens + cost.input_tokens, spent.output_tokens + cost.output_tokens)
         if not (end.step.text or end.step.calls or end.finish is Finish.BLOCKED):
@@ -204,6 +208,8 @@ class Turn:
         """
         words = text[: self._limits.output_chars - self._chars]
         if words:
+            # Half a character, from a stream that was cut within one, can be sent to nobody.
+            words = words.encode("utf-8", "replace").decode()
             self._said += words
             self._chars += len(words)
             await self._send(TextDeltaFrame(content=words, turn=self._number))
@@ -256,6 +262,21 @@ class Turn:
 def _words_of(step: ModelStep) -> ModelStep:
     """The step without its calls, and so without what its provider wants to see again unchanged."""
     return ModelStep(text=step.text)
+
+
+def _refuse_unusable(step: ModelStep) -> None:
+    """Refuse, before anything is done for it, what could not be kept afterwards: its calls would be forgotten.
+
+    Raises:
+        ModelError: the step is endless, nested without end, or holds what is no text.
+    """
+    try:
+        # The one encoder that takes no halves of characters and counts how deep it goes.
+        size = len(step.model_dump_json())
+    except ValueError:
+        size = MAX_STEP_BYTES + 1
+    if size > MAX_STEP_BYTES:
+        raise ModelError("model_malformed", "The model's answer cannot be used.")
 
 
 def _unanswered(call: ToolCall, code: str, message: str) -> ToolResult:

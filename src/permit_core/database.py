@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -72,7 +73,9 @@ class Database:
     def location(self) -> str:
         """Where the data is, for people; without the password."""
         url = self.engine.url
-        return str(url.database) if self.is_sqlite else url.render_as_string(hide_password=True)
+        if self.is_sqlite:
+            return str(url.database)
+        return url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -162,11 +165,23 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         raise ConfigurationError(
             "DATABASE_URL names an SQLite database in memory, which cannot be shared between processes; name a file"
         )
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(url.database)
+    file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url)
+    if not url.database.startswith("file:"):
+        event.listen(engine.sync_engine, "do_connect", lambda *_: _make_for_owner(file))
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_for_owner(file: Path) -> None:
+    """Make a new file one that its owner alone can read: it holds conversations and the hashes of passwords.
+
+    SQLite gives the files beside it the same permissions. A file that is there keeps what somebody gave it.
+    """
+    if not file.exists():
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _postgresql_engine(url: URL) -> AsyncEngine:

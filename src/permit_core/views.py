@@ -17,6 +17,7 @@ from permit_core.ports.request import Request
 # text nobody sees (tags, variation selectors), and halves of characters, which no database takes.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0e\uffa0"  # blanks that pass for letters
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 

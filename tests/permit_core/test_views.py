@@ -16,6 +16,8 @@ from permit_core.views import plain
         ("soft\u00adhyphen\ufeff", "softhyphen"),
         ("tag\U000e0069\U000e0067", "tag"),
         ("half\ud83d", "half"),
+        ("blank\u3164\u2800\u115f\uffa0", "blank"),
+        ("\u3164", ""),
         ("Zo\u00eb \u5bff\u53f8 \U0001f363", "Zo\u00eb \u5bff\u53f8 \U0001f363"),
     ],
 )
