@@ -44,7 +44,8 @@ from family_food.models.demo.numerals import bare_position
 from family_food.models.demo.ordering import order, place
 from family_food.models.demo.plan import Plan, Scene, say
 from family_food.models.demo.search import is_pointer
-from family_food.models.demo.sentence import Sentence, bare_reason
+from family_food.models.demo.reasons import bare_reason
+from family_food.models.demo.sentence import Sentence
 
 _DROPPED = "All right, I'll leave it. Anything else?"
 _NO_REASON = re.compile(

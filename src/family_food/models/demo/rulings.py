@@ -6,7 +6,8 @@ import re
 
 from family_food.models.demo.intents import Decide, Ruling, Unclear, Verb
 from family_food.models.demo.numerals import positions
-from family_food.models.demo.sentence import Sentence, split_because, split_break, without_tail
+from family_food.models.demo.reasons import split_because, split_break
+from family_food.models.demo.sentence import Sentence, without_tail
 
 _APPROVE = (
     r"approve|accept|authori[sz]e|agree to|(?:say )?yes to|(?:allow|grant|permit)(?! me\b| us\b)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from family_food.models.demo import phrases
+from family_food.models.demo import phrases, talk_phrases
 from family_food.models.demo.intents import (
     AskAgain,
     AskFor,
@@ -25,7 +25,8 @@ from family_food.models.demo.intents import (
 )
 from family_food.models.demo.numerals import bare_position, number
 from family_food.models.demo.rulings import read_decision, read_talk_of_deciding
-from family_food.models.demo.sentence import Sentence, bare_reason, split_because, split_reason, without_tail
+from family_food.models.demo.reasons import bare_reason, split_because, split_reason
+from family_food.models.demo.sentence import Sentence, without_tail
 
 # A few words without a verb may be a name; more are a sentence that was not understood.
 _MOST_WORDS_OF_A_NAME = 5
@@ -64,7 +65,7 @@ def read_order(what: str, *, soft: bool = False) -> Order:
 def _talk(sentence: Sentence) -> Intent | None:
     whole = without_tail(sentence.text) if sentence.question else sentence.text.strip(" .!,;:")
     for text in (whole, sentence.core):
-        for pattern, intent in phrases.TALK:
+        for pattern, intent in talk_phrases.TALK:
             if text and pattern.fullmatch(text):
                 return intent
     return None
@@ -72,12 +73,12 @@ def _talk(sentence: Sentence) -> Intent | None:
 
 def _yes_or_no(sentence: Sentence) -> Intent | None:
     whole = sentence.text.strip(" .!?,")
-    if phrases.PLAIN_NO.fullmatch(whole):
+    if talk_phrases.PLAIN_NO.fullmatch(whole):
         return No()
-    if phrases.PLAIN_YES.fullmatch(whole):
+    if talk_phrases.PLAIN_YES.fullmatch(whole):
         return Yes()
     what, reason = split_because(sentence.text)
-    yes = sentence.says_yes and reason and phrases.PLAIN_YES.fullmatch(what.strip(" .!,"))
+    yes = sentence.says_yes and reason and talk_phrases.PLAIN_YES.fullmatch(what.strip(" .!,"))
     return Yes(bare_reason(reason)) if yes else None
 
 
