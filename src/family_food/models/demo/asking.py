@@ -6,7 +6,7 @@ from family_food.models.demo import facts
 from family_food.models.demo.asks import Refused, Trouble
 from family_food.models.demo.intents import AskFor
 from family_food.models.demo.memory import OrderIt, Place, ReasonNeeded, Want, WhichDish, WhichPlace
-from family_food.models.demo.names import find
+from family_food.models.demo.names import find, names
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import closed_places, is_pointer, look_for
 from family_food.models.demo.troubles import explain
@@ -18,7 +18,9 @@ _ALREADY_GIVEN = frozenset({"already_approved", "already_granted", "not_needed"}
 _CREATES = {"access_request": "create_access_request", "operation_approval": "create_operation_approval"}
 
 
-def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Scene, *, about: str = "") -> Plan:
+def offer(
+    trouble: Trouble, name: str, want: Want | None, reason: str, scene: Scene, *, price: str = "", earlier: str = ""
+) -> Plan:
     """After a refusal: make the request that would help, or ask for the reason; explain when none would.
 
     Args:
@@ -27,7 +29,8 @@ def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Sc
         want: what to carry on with when the request is approved.
         reason: why, when the person has said so already.
         scene: where the turn stands.
-        about: what it is about with its price, where it has one.
+        price: what it costs, where that is known.
+        earlier: the reason that led here.
     """
     remedy = next((remedy for remedy in trouble.ask_for if _CREATES[remedy.kind] in scene.tools), None)
     if remedy is None:
@@ -36,46 +39,47 @@ def offer(trouble: Trouble, name: str, want: Want | None, reason: str, scene: Sc
         return say(explain(trouble), scene.memory)
     if want is not None and remedy.resource_instance.partition(":")[2] == want.place.key:
         name = want.place.name
-    needed = ReasonNeeded(remedy=remedy, name=name, want=want)
+    needed = ReasonNeeded(remedy=remedy, name=name, want=want, earlier=earlier)
     if reason:
         return make(needed, reason, scene)
-    message = trouble.message or "That needs a parent's OK"
-    lead = message if name.casefold() in message.casefold() else f"{about or name}: {message}"
-    text = sentences(lead, "I can ask a parent for you", _why(needed))
-    return say(text, scene.memory.asking(needed))
+    return say(sentences(_needs(trouble, name, price), _why(needed, named=True)), scene.memory.asking(needed))
 
 
 def ask_reason_again(needed: ReasonNeeded, scene: Scene) -> Plan:
     """The person has not said why yet."""
-    text = f"I'd like to pass on your own words. {_why(needed)} (Or say \u201cno\u201d and I'll drop it.)"
+    text = f"A parent will want to know why. {_why(needed)} Or say \u201cno\u201d and I'll drop it."
     return say(text, scene.memory.asking(needed))
 
 
 def make(needed: ReasonNeeded, reason: str, scene: Scene) -> Plan:
     """Make the request, with the reason in the person's own words."""
     memory = scene.memory.asking(None)
+    want = needed.want and needed.want.model_copy(update={"reason": reason})
     try:
         request = yield from facts.make_request(needed.remedy, reason)
     except Refused as refusal:
         trouble = refusal.trouble
         if trouble.code in _ALREADY_MADE:
-            return Reply(_already_made(trouble), memory.wanting(needed.want))
+            return Reply(_already_made(trouble), memory.wanting(want))
         if trouble.code in _ALREADY_GIVEN:
             return Reply(sentences(explain(trouble), "Just tell me to go ahead: say what you would like."), memory)
         if trouble.code.startswith("invalid"):
             return Reply(sentences(explain(trouble), _why(needed)), memory.asking(needed))
         raise
     text = sentences(
-        f"I've asked whether you may {subject(request)}, with your reason {said(request.reason)}",
-        "A parent will be asked, and I'll carry on by myself as soon as they answer.",
+        f"I've asked a parent if you may {subject(request)}, and passed on your reason: {said(request.reason)}",
+        "I'll carry on as soon as they answer",
     )
-    return Reply(text, memory.wanting(needed.want))
+    return Reply(text, memory.wanting(want))
 
 
 def ask_for(intent: AskFor, scene: Scene) -> Plan:
     """Ask for access to a restaurant, or for the approval of a dish, by name."""
     if (not intent.target or is_pointer(intent.target)) and scene.memory.dish is not None:
         intent = AskFor(scene.memory.dish.name, intent.reason)
+    denied = scene.memory.denied
+    if denied is not None and names(intent.target, denied.name):
+        return (yield from ask_again(intent.reason, scene))
     places = yield from facts.restaurants()
     closed = [place for place in places if place.remedy]
     if not intent.target or is_pointer(intent.target):
@@ -109,7 +113,7 @@ def ask_for_place(place: facts.Restaurant, reason: str, scene: Scene) -> Plan:
     needed = ReasonNeeded(remedy=place.remedy, name=place.name, want=Want(place=spoken))
     inner = scene.remembering(memory)
     if not reason:
-        return Reply(f"I can ask a parent for access to {place.name}. {_why(needed)}", memory.asking(needed))
+        return Reply(_why(needed), memory.asking(needed))
     return (yield from make(needed, reason, inner))
 
 
@@ -147,7 +151,7 @@ def ask_for_dish(dish: facts.Dish, reason: str, scene: Scene) -> Plan:
     # A bare key: the tool knows of which type a thing is that can be approved.
     needed = ReasonNeeded(remedy=Remedy("operation_approval", dish.key), name=dish.name, want=want)
     if not reason:
-        return Reply(f"I can ask a parent for {dish.name} ({dish.price}). {_why(needed)}", memory.asking(needed))
+        return Reply(sentences(f"The {dish.name} costs {dish.price}", _why(needed)), memory.asking(needed))
     return (yield from make(needed, reason, scene.remembering(memory)))
 
 
@@ -162,10 +166,24 @@ def ask_again(reason: str, scene: Scene) -> Plan:
 
 
 def _already_made(trouble: Trouble) -> str:
-    return sentences(
-        trouble.message or "You have asked for that already", "I'll carry on by myself as soon as they answer"
-    )
+    return sentences(trouble.message or "You have asked for that already", "I'll carry on as soon as they answer")
 
 
-def _why(needed: ReasonNeeded) -> str:
-    return f"Why would you like {'access to ' if needed.remedy.kind == 'access_request' else ''}{needed.name}?"
+def _why(needed: ReasonNeeded, *, named: bool = False) -> str:
+    """Ask for the reason; ``named``: what it is for has just been named."""
+    if needed.earlier:
+        return f"Shall I ask a parent with the same reason, {quoted(needed.earlier)}? Say yes, or tell me another one."
+    if needed.remedy.kind == "access_request":
+        wish = "to order there" if named else f"to order from {needed.name}"
+    else:
+        wish = "it" if named else f"the {needed.name}"
+    return f"Tell me why you'd like {wish}, and I'll ask a parent."
+
+
+def _needs(trouble: Trouble, name: str, price: str) -> str:
+    if trouble.code == "approval_needed" and price:
+        return f"The {name} costs {price}, so a parent has to say yes first"
+    if trouble.code == "access_denied":
+        return f"{name} isn't open to you yet"
+    message = trouble.message or "That needs a parent's OK"
+    return message if name.casefold() in message.casefold() else f"{name}: {message}"

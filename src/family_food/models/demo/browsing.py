@@ -11,7 +11,7 @@ from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Choices, Mention, Menu, Price
 from family_food.models.demo.memory import OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
 from family_food.models.demo.names import find
-from family_food.models.demo.plan import Plan, Reply, Scene
+from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import Search, closed_places, is_pointer, look_for
 from family_food.models.demo.small_talk import ability_list
 from family_food.models.demo.troubles import explain
@@ -21,6 +21,7 @@ _EVERYTHING = re.compile(
     r"(?:all|everything|all (?:of )?(?:the )?(?:menus?|restaurants?|dishes|food)|the |menus?|food|dishes)+",
     re.IGNORECASE,
 )
+_MOST_CHEAP = 3
 _FREE = frozenset({"allowed", "approved"})
 
 
@@ -41,7 +42,7 @@ def show_menu(intent: Menu, scene: Scene) -> Plan:
         return Reply(text, scene.memory.asking(WhichPlace(purpose="menu", options=options)))
     search = yield from look_for(intent.restaurant, [one for one in places if one.open])
     if search.sure:
-        return _tell(search, scene, may=False)
+        return _tell(search, scene, may=True)
     text = f"I don't know a restaurant or a dish called {quoted(intent.restaurant)}. The restaurants are:\n"
     return Reply(text + bullets(one.name for one in places), scene.memory)
 
@@ -68,22 +69,26 @@ def show_choices(intent: Choices, scene: Scene) -> Plan:
     lead = "This you can order without asking anybody:" if intent.freely else "Here is what there is:"
     nothing = "I found nothing that fits." if found or not troubles else ""
     closed = closed_places(places)
+    if intent.cheapest and shown:
+        dishes = [dish for one in found for dish in one if _fits(dish, intent)]
+        cheap = sorted(dishes, key=lambda dish: dish.price_cents)[:_MOST_CHEAP]
+        options = paragraphs("The cheapest:", numbered(dish_line(dish, where=True) for dish in cheap))
+        text = paragraphs(options, "Which one would you like?", sentences(*failed))
+        return Reply(text, scene.memory.asking(WhichDish(options=cheap)))
     return Reply(paragraphs(lead if shown else nothing, *shown, sentences(*failed), sentences(closed)), scene.memory)
 
 
 def tell_price(intent: Price, scene: Scene) -> Plan:
     """What a dish costs, and whether the person may order it."""
     if not intent.dish or is_pointer(intent.dish):
-        if scene.memory.dish is None:
-            return (yield from show_choices(Choices(), scene))
-        intent = Price(scene.memory.dish.name, scene.memory.dish.restaurant_name, intent.may)
+        return (yield from _tell_of_it(intent, scene))
     places = yield from facts.restaurants()
     where = find(intent.restaurant, places, lambda one: one.name).sure if intent.restaurant else []
     if len(where) == 1 and not where[0].open:
         return (yield from open_menu(Place(key=where[0].key, name=where[0].name), scene))
     search = yield from look_for(intent.dish, [one for one in where or places if one.open])
     if search.sure:
-        return _tell(search, scene, may=intent.may)
+        return _tell(search, scene, may=intent.may, reason=intent.reason)
     named = find(intent.dish, places, lambda one: one.name).sure
     if len(named) == 1:
         return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
@@ -97,6 +102,20 @@ def tell_price(intent: Price, scene: Scene) -> Plan:
     )
 
 
+def _tell_of_it(intent: Price, scene: Scene) -> Plan:
+    """What "it" costs: what a request is about, for whoever decides, or the dish spoken of, from its own menu."""
+    if scene.reviews and scene.memory.spoken is not None:
+        return (yield from say(f"That was {scene.memory.spoken.label}.", scene.memory))
+    dish = scene.memory.dish
+    if dish is None:
+        return (yield from show_choices(Choices(), scene))
+    dishes = yield from facts.menu(dish.restaurant_key)
+    found = [one for one in dishes if one.key == dish.key]
+    if not found:
+        return Reply(f"{dish.restaurant_name} does not have the {dish.name} any more.", scene.memory)
+    return _tell(Search(found, [], False, dishes, []), scene, may=intent.may, reason=intent.reason)
+
+
 def look_up(intent: Mention, scene: Scene) -> Plan:
     """A few words that may be a name: show the restaurant, or offer the dish; otherwise we are lost."""
     places: list[Restaurant] = yield from facts.restaurants()
@@ -105,11 +124,11 @@ def look_up(intent: Mention, scene: Scene) -> Plan:
         return (yield from open_menu(Place(key=named[0].key, name=named[0].name), scene))
     search = yield from look_for(intent.text, [one for one in places if one.open])
     if search.sure:
-        return _tell(search, scene, may=True)
+        return _tell(search, scene, may=True, reason=intent.reason)
     return Reply(paragraphs("Sorry, I didn't understand that.", ability_list(scene)), scene.memory)
 
 
-def _tell(search: Search, scene: Scene, *, may: bool) -> Reply:
+def _tell(search: Search, scene: Scene, *, may: bool, reason: str = "") -> Reply:
     if len(search.sure) > 1:
         options = search.sure
         lines = [dish_line(dish, where=True) for dish in options]
@@ -117,19 +136,19 @@ def _tell(search: Search, scene: Scene, *, may: bool) -> Reply:
             return Reply(bullets(lines), scene.memory)
         return Reply(
             paragraphs("There is:", numbered(lines), "Which one would you like?"),
-            scene.memory.asking(WhichDish(options=options)),
+            scene.memory.asking(WhichDish(options=options, reason=reason)),
         )
     dish = search.sure[0]
     memory = scene.memory.about(dish)
-    line = f"{dish.name} at {dish.restaurant_name} costs {dish.price}"
+    line = f"The {dish.name} at {dish.restaurant_name} costs {dish.price}"
     terms = {
         "allowed": "You may order it",
-        "approved": "It is approved for you, once",
-        "needs_approval": "A parent has to approve it first",
+        "approved": "A parent has said yes to one",
+        "needs_approval": "A parent has to say yes first",
         "denied": "You may not order it",
     }.get(dish.order, "")
     if may and dish.order != "denied":
-        return Reply(sentences(line, terms, "Shall I order it?"), memory.asking(OrderIt(dish=dish)))
+        return Reply(sentences(line, terms, "Shall I order it?"), memory.asking(OrderIt(dish=dish, reason=reason)))
     return Reply(sentences(line, terms), memory)
 
 

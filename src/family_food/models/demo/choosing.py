@@ -21,24 +21,27 @@ from family_food.models.demo.intents import (
     Order,
     Orders,
     Pick,
+    PickAll,
     Price,
     Requests,
     Restaurants,
     SmallTalk,
     Unclear,
+    Yes,
 )
 from family_food.models.demo.memory import Memory
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.questions import answer, keeps_question
-from family_food.models.demo.sentence import Sentence
+from family_food.models.demo.reading import read
 from family_food.models.demo.troubles import explain
-from family_food.models.demo.understanding import understand
 from family_food.models.demo.wording import paragraphs
 
 _NOTHING_OPEN = (
     "I'm not sure what you mean by that: I have no open question. Say \u201chelp\u201d to see what I can do."
 )
-_YES_OR_NO_TO_A_REQUEST = 'I only decide on a clear word: say "approve it" or "deny it", with a comment if you like.'
+_YES_OR_NO_TO_A_REQUEST = (
+    'I only decide on a clear word: say "approve 1", "deny 1" or "approve both", and why if you like.'
+)
 
 
 def choose_plan(causes: Sequence[UserMessage | EventMessage], scene: Scene) -> Plan:
@@ -69,9 +72,9 @@ def choose_plan(causes: Sequence[UserMessage | EventMessage], scene: Scene) -> P
 
 
 def _answer(message: UserMessage, scene: Scene) -> Plan:
-    sentence = Sentence.of(message.text)
-    intent = understand(sentence)
-    answered = answer(sentence, intent, scene)
+    reading = read(message.text)
+    intent = reading.intent
+    answered = answer(reading, scene)
     if answered is not None:
         return answered
     if not keeps_question(intent, scene.memory):
@@ -89,7 +92,14 @@ def _guarded(plan: Plan, memory: Memory) -> Plan:
 
 def _without_facts(intent: Intent, scene: Scene) -> Plan:
     """A yes, a no or a number to nothing."""
-    return say("All right." if isinstance(intent, No) else _bare(intent, scene), scene.memory)
+    memory = scene.memory
+    if scene.reviews and memory.pointed is not None and isinstance(intent, Yes | No):
+        return deciding.ask_for_the_word(intent, memory.pointed, memory)
+    if scene.reviews and memory.listed and isinstance(intent, Yes | No | Pick | PickAll):
+        return say(_YES_OR_NO_TO_A_REQUEST, memory)
+    if isinstance(intent, PickAll):
+        return browsing.show_choices(Choices(), scene)
+    return say("All right." if isinstance(intent, No) else _NOTHING_OPEN, memory)
 
 
 # Each kind of intent has one plan; the keys say which type each function is given.
@@ -109,9 +119,3 @@ _PLANS: dict[type[Intent], Callable[[Any, Scene], Plan]] = {
     Decide: deciding.decide,
     Unclear: lambda _, scene: deciding.unclear(scene),
 }
-
-
-def _bare(intent: Intent, scene: Scene) -> str:
-    if scene.reviews and (scene.memory.pointed or (scene.memory.listed and isinstance(intent, Pick))):
-        return _YES_OR_NO_TO_A_REQUEST
-    return _NOTHING_OPEN

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from family_food.models.demo import facts
 from family_food.models.demo.asks import Asks, Refused
 from family_food.models.demo.following import as_listed, list_pending, show_standing
-from family_food.models.demo.intents import Decide, Ruling, Verb
+from family_food.models.demo.intents import Decide, No, Ruling, Verb, Yes
 from family_food.models.demo.memory import ListedRequest, Memory, WhichRequest
 from family_food.models.demo.names import mentions_all
 from family_food.models.demo.plan import Plan, Reply, Scene, say
@@ -39,6 +39,13 @@ def decide(intent: Decide, scene: Scene) -> Plan:
     waiting = [as_listed(request) for request in pending]
     cases: list[Case] = []
     for ruling in intent.rulings:
+        taken = {case.request.id for case in cases}
+        if ruling.other:
+            left = [one for one in waiting if one.id not in taken and _fits(one, ruling)]
+            if not left or (len(left) > 1 and not ruling.everything):
+                return _ask_which(ruling, [one for one in pending if one.id not in taken], scene.memory)
+            cases += [Case(request, ruling.verb, ruling.comment) for request in left]
+            continue
         # A number means what it meant on the list that was shown, not what a fresh list would make of it.
         by_number = bool(ruling.numbers and scene.memory.listed and not ruling.everything)
         known = _by_number(ruling, waiting, scene.memory) if by_number else _by_words(ruling, waiting, scene.memory)
@@ -47,7 +54,13 @@ def decide(intent: Decide, scene: Scene) -> Plan:
         cases += [Case(request, ruling.verb, ruling.comment) for request in known]
     if len({case.request.id for case in cases}) < len(cases):
         return Reply(sentences("You named the same request twice", HOW_TO), scene.memory)
-    return (yield from carry_out(cases, scene))
+    return (yield from carry_out([_with_draft(case, scene.memory) for case in cases], scene))
+
+
+def _with_draft(case: Case, memory: Memory) -> Case:
+    """The words that were said to this very request just before go with its decision, when there are no others."""
+    drafted = memory.drafted if memory.pointed and memory.pointed.id == case.request.id else ""
+    return case if case.comment or not drafted else replace(case, comment=drafted)
 
 
 def carry_out(cases: list[Case], scene: Scene) -> Plan:
@@ -64,8 +77,10 @@ def carry_out(cases: list[Case], scene: Scene) -> Plan:
                 lines += [f"{left.request.label}: not decided." for left in cases[place + 1 :]]
                 break
     memory = scene.memory
-    if memory.pointed and memory.pointed.id in decided:
-        memory = memory.model_copy(update={"pointed": None})
+    if decided:
+        open_still = memory.pointed if memory.pointed and memory.pointed.id not in decided else None
+        spoken = next((case.request for case in cases if case.request.id in decided), None)
+        memory = memory.pointing(open_still).model_copy(update={"spoken": spoken})
     return Reply(lines[0] if len(lines) == 1 else bullets(lines), memory)
 
 
@@ -95,6 +110,10 @@ def _by_number(ruling: Ruling, waiting: list[ListedRequest], memory: Memory) -> 
     return found if clear else []
 
 
+def _fits(request: ListedRequest, ruling: Ruling) -> bool:
+    return mentions_all(ruling.selector, request.words)
+
+
 def _by_words(ruling: Ruling, pending: list[ListedRequest], memory: Memory) -> list[ListedRequest]:
     """The pending requests that the words mean; empty when that is not clear."""
     meant = [one for one in pending if mentions_all(ruling.selector, one.words)]
@@ -119,6 +138,14 @@ def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Re
     reply = list_pending(shown, memory, sentences(unknown or gone, f"Which one shall I {ruling.verb}?"))
     question = WhichRequest(verb=ruling.verb, comment=ruling.comment, options=reply.memory.listed)
     return Reply(reply.text, reply.memory.asking(question))
+
+
+def ask_for_the_word(intent: Yes | No, request: ListedRequest, memory: Memory) -> Plan:
+    """A yes or a no to a request is no order to decide: ask for one, and keep the words that came with it."""
+    verb = "approve" if isinstance(intent, Yes) else "deny"
+    words = f" I'll pass on your words: {quoted(intent.reason)}." if intent.reason else ""
+    text = f'That is {request.label}. Say "{verb} it" and I\u2019ll do that.{words}'.replace("\u2019", "'")
+    return say(text, memory.model_copy(update={"drafted": intent.reason}))
 
 
 def unclear(scene: Scene) -> Plan:

@@ -9,7 +9,7 @@ from family_food.models.demo import facts
 from family_food.models.demo.asks import Refused
 from family_food.models.demo.browsing import open_menu
 from family_food.models.demo.following import as_listed
-from family_food.models.demo.memory import Memory, OrderIt, Place, ReasonNeeded, Want, WhichDish
+from family_food.models.demo.memory import Memory, OrderIt, Place, ReasonNeeded, Want, WhatDish, WhichDish
 from family_food.models.demo.ordering import place
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import match
@@ -48,13 +48,13 @@ def noted(event: EventMessage, memory: Memory) -> Memory:
     except ValidationError:
         return memory
     alone = memory.pointed is None or memory.pointed.id == arrived.id
-    return memory.model_copy(update={"pointed": arrived if alone else None})
+    return memory.pointing(arrived if alone else None)
 
 
 def _arrived(request: RequestView, scene: Scene) -> Plan:
     if not scene.reviews:
         return say(f"A new request: {request_line(request)}", scene.memory)
-    memory = scene.memory.model_copy(update={"pointed": as_listed(request)})
+    memory = scene.memory.pointing(as_listed(request))
     how = 'Say "approve it" or "deny it", with a comment if you like.'
     return say(paragraphs(f"A new request: {request_line(request)}.", how), memory)
 
@@ -63,7 +63,7 @@ def _approved(request: RequestView, scene: Scene) -> Plan:
     key = request.resource_instance.partition(":")[2]
     wanted = _wanted(request, scene)
     memory = scene.memory.without(*wanted)
-    words = f"Their words: {said(request.comment)}" if request.comment else ""
+    words = f"{_who(request)} says: {said(request.comment)}" if request.comment else ""
     lead = sentences(f"Good news: {_who(request)} said yes, you may {subject(request)}", words)
     scene = scene.remembering(memory)
     if request.kind == "access_request":
@@ -86,16 +86,24 @@ def _order_wanted(want: Want, lead: str, scene: Scene) -> Plan:
     except Refused:
         return (yield from open_menu(want.place, scene, lead))
     search = match(want.dish, dishes)
-    if len(search.sure) == 1:
-        return (yield from place(search.sure[0], scene, lead=lead))
-    if search.sure or search.near:
-        options = search.sure or search.near
+    options = search.sure or search.near
+    memory = scene.memory.at(want.place)
+    if len(options) == 1:
+        dish = options[0]
+        # A dish that only resembles the words is not ordered unasked; where a parent is asked first, it may be offered.
+        if search.sure or dish.order == "needs_approval":
+            return (yield from place(dish, scene, lead=lead, earlier=want.reason))
+        text = paragraphs(lead, f"Did you mean {dish_line(dish)}? Shall I order it?")
+        return Reply(text, memory.about(dish).asking(OrderIt(dish=dish)))
+    if options:
         ask = f"Which one did you mean by {quoted(want.dish_name)}?"
         text = paragraphs(lead, ask, numbered(dish_line(dish) for dish in options))
-        return Reply(text, scene.memory.at(want.place).asking(WhichDish(options=options)))
-    return Reply(
-        paragraphs(lead, f"I found no {want.dish_name} there.", menu_block(dishes)), scene.memory.at(want.place)
-    )
+        return Reply(text, memory.asking(WhichDish(options=options)))
+    nothing = f"I found nothing called {quoted(want.dish_name)} there."
+    if not dishes:
+        return Reply(paragraphs(lead, nothing), memory)
+    text = paragraphs(lead, nothing, menu_block(dishes), "Which dish would you like?")
+    return Reply(text, memory.asking(WhatDish(place=want.place, options=dishes)))
 
 
 def _offer_order(key: str, lead: str, scene: Scene) -> Plan:
@@ -123,11 +131,11 @@ def _not_approved(request: RequestView, scene: Scene) -> Plan:
         return say(f"Your request to {subject(request)} {state}.", memory)
     remedy = Remedy(request.kind, request.resource_instance, role=request.role, operation=request.operation)
     denied = ReasonNeeded(remedy=remedy, name=name, want=wanted[-1] if wanted else None)
-    words = f"Their words: {said(request.comment)}" if request.comment else "They gave no comment"
+    words = f"{_who(request)} says: {said(request.comment)}" if request.comment else ""
     text = sentences(
         f"Sorry, {_who(request)} said no: you may not {subject(request)}",
         words,
-        'You can say "ask again" with a better reason, or choose something else',
+        'You can say "ask again because ..." with a better reason, or choose something else',
     )
     return say(text, memory.model_copy(update={"denied": denied}))
 

@@ -59,7 +59,7 @@ def list_pending(found: list[RequestView], memory: Memory, lead: str = "") -> Re
     how = 'Say "approve 1" or "deny 1", with a comment if you like.' if found else ""
     listed = [as_listed(request) for request in found]
     text = paragraphs(f"{lead}\n{numbered(request_line(request) for request in found)}", how)
-    return Reply(text, memory.model_copy(update={"listed": listed, "pointed": listed[0] if one else None}))
+    return Reply(text, memory.showing(listed))
 
 
 def as_listed(request: RequestView) -> ListedRequest:
@@ -72,7 +72,7 @@ def as_listed(request: RequestView) -> ListedRequest:
         request.kind,
         request.id,
     ]
-    label = f"{plain(request.requesting_user)}, {subject(request)}"
+    label = f"{plain(request.requesting_user)}'s request to {subject(request)}"
     return ListedRequest(id=request.id, kind=request.kind, label=label, words=words)
 
 

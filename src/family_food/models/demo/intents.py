@@ -29,7 +29,9 @@ class Yes:
 
 @dataclass(frozen=True, slots=True)
 class No:
-    """A bare no: drop what is open."""
+    """A bare no, or a no with a reason: drop what is open."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Pick:
     """A number of a list, from 1; -1 is the last."""
 
     number: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PickAll:
+    """Everything on a list; ``both``: the two of it."""
+
+    both: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +63,14 @@ class Menu:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What can I eat? ``freely``: without asking anybody. ``up_to_cents``: a price the person named."""
+    """What can I eat? ``freely``: without asking anybody. ``up_to_cents``: a price the person named.
+
+    ``cheapest``: the cheapest first.
+    """
 
     freely: bool = False
     up_to_cents: int | None = None
+    cheapest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class Price:
     dish: str
     restaurant: str = ""
     may: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +124,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One decision as it was spoken: which requests, and the words to go with it."""
+    """One decision as it was spoken: which requests, and the words to go with it. ``other``: those not named yet."""
 
     verb: Verb
     numbers: tuple[int, ...] = ()
@@ -117,6 +132,7 @@ class Ruling:
     both: bool = False
     selector: str = ""
     comment: str = ""
+    other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,7 @@ class Mention:
     """A few words without a verb we know: perhaps a name."""
 
     text: str
+    reason: str = ""
 
 
 Intent = (
@@ -144,6 +161,7 @@ Intent = (
     | Yes
     | No
     | Pick
+    | PickAll
     | Restaurants
     | Menu
     | Choices

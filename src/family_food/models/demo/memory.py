@@ -33,20 +33,26 @@ class Want(_Memo):
     """What to carry on with once a request is approved.
 
     ``dish`` is a dish's key, or the words it was asked for with while its menu was closed; "" for the menu itself.
+    ``reason`` is the one the person gave.
     """
 
     place: Place
     dish: str = ""
     dish_name: str = ""
+    reason: str = ""
 
 
 class ReasonNeeded(_Memo):
-    """Why do you want it? The next words of the person are the reason of this request."""
+    """Why do you want it? The next words of the person are the reason of this request.
+
+    ``earlier`` is the reason that was given for the way to it, to be used again on a yes.
+    """
 
     kind: Literal["reason"] = "reason"
     remedy: Remedy
     name: str
     want: Want | None = None
+    earlier: str = ""
 
 
 class WhichDish(_Memo):
@@ -113,8 +119,11 @@ class Memory(_Memo):
         question: what the person was asked last and has not answered.
         place: the restaurant spoken of.
         dish: the dish spoken of.
+        offered: the dishes there were to choose from last: what "the other one" is one of.
         listed: the requests of the last numbered list; "2" means the second of these and no other.
         pointed: the request shown last by itself: what "it" means.
+        spoken: the request spoken of last, decided or not: what "how much was it?" means.
+        drafted: words said to a request without deciding it; they go with the decision that follows.
         wants: what waits for a human's decision.
         denied: the request that was denied last, to ask again.
     """
@@ -122,14 +131,18 @@ class Memory(_Memo):
     question: Question | None = None
     place: Place | None = None
     dish: Dish | None = None
+    offered: list[Dish] = []
     listed: list[ListedRequest] = []
     pointed: ListedRequest | None = None
+    spoken: ListedRequest | None = None
+    drafted: str = ""
     wants: list[Want] = []
     denied: ReasonNeeded | None = None
 
     def asking(self, question: Question | None) -> Memory:
         """The same with this question open, or none."""
-        return self.model_copy(update={"question": question})
+        offered = question.options if isinstance(question, WhichDish | WhatDish) else []
+        return self.model_copy(update={"question": question, "offered": offered or self.offered})
 
     def about(self, dish: Dish) -> Memory:
         """The same, speaking of this dish."""
@@ -140,15 +153,26 @@ class Memory(_Memo):
         """The same, speaking of this restaurant."""
         return self.model_copy(update={"place": place})
 
+    def showing(self, listed: list[ListedRequest]) -> Memory:
+        """The same after this list of requests was shown: of one alone one can speak as "it"."""
+        alone = listed[0] if len(listed) == 1 else None
+        return self.model_copy(update={"listed": listed, "pointed": alone, "spoken": alone, "drafted": ""})
+
+    def pointing(self, request: ListedRequest | None) -> Memory:
+        """The same, speaking of this request, which waits."""
+        return self.model_copy(update={"pointed": request, "spoken": request, "drafted": ""})
+
     def wanting(self, want: Want | None) -> Memory:
         """The same with one thing more to carry on with."""
         if want is None:
             return self
-        return self.model_copy(update={"wants": [*(old for old in self.wants if old != want), want][-_MOST_WANTS:]})
+        return self.model_copy(update={"wants": [*self.without(want).wants, want][-_MOST_WANTS:]})
 
     def without(self, *wants: Want) -> Memory:
         """The same without these wants."""
-        return self.model_copy(update={"wants": [want for want in self.wants if want not in wants]})
+        dropped = {(want.place.key, want.dish) for want in wants}
+        kept = [want for want in self.wants if (want.place.key, want.dish) not in dropped]
+        return self.model_copy(update={"wants": kept})
 
 
 def recall(entries: Iterable[Entry]) -> Memory:

@@ -75,6 +75,11 @@ def find(phrase: str, things: Iterable[T], name: Callable[[T], str]) -> Found[T]
     return Found([thing for value, _, thing in ranked if best - value <= _APART], [])
 
 
+def names(phrase: str, *called: str) -> bool:
+    """The phrase names something that is called so, or so."""
+    return bool(tokens(phrase)) and any(score(phrase, name) >= _ENOUGH for name in called)
+
+
 def shares_word(phrase: str, name: str) -> bool:
     """A telling word of ``phrase`` stands, well spelt or nearly, in ``name``."""
     return any(alike(word, other) for word in tokens(phrase) for other in tokens(name))

@@ -8,9 +8,17 @@ from family_food.models.demo.asks import Refused
 from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Order
 from family_food.models.demo.memory import Memory, OrderIt, Place, Want, WhatDish, WhichDish, WhichPlace
-from family_food.models.demo.names import find, shares_word
-from family_food.models.demo.plan import Plan, Reply, Scene
-from family_food.models.demo.search import Search, closed_places, is_pointer, look_for, match
+from family_food.models.demo.names import find, names, shares_word
+from family_food.models.demo.plan import Plan, Reply, Scene, say
+from family_food.models.demo.search import (
+    Search,
+    closed_places,
+    is_other,
+    is_pointer,
+    look_for,
+    match,
+    names_exactly,
+)
 from family_food.models.demo.troubles import explain, uncertain
 from family_food.models.demo.wording import (
     bullets,
@@ -28,8 +36,11 @@ ONE_AT_A_TIME = "I place one order at a time"
 
 def order(wish: Order, scene: Scene) -> Plan:
     """Find the dish and order it, or ask what is unclear."""
-    if is_pointer(wish.dish) and not wish.restaurant and scene.memory.dish is not None:
-        return (yield from place(scene.memory.dish, scene, wish.reason, wish.count))
+    spoken = scene.memory.dish
+    if spoken is not None and _is_spoken_of(wish, spoken):
+        return (yield from place(spoken, scene, wish.reason, wish.count))
+    if is_other(wish.dish):
+        return (yield from _other(wish, scene))
     places = yield from facts.restaurants()
     if wish.restaurant:
         return (yield from _order_at(wish, places, scene))
@@ -45,6 +56,32 @@ def order(wish: Order, scene: Scene) -> Plan:
     if here and not search.several:
         search = Search(here, [], False, search.dishes, search.troubles)
     return (yield from order_found(search, wish, places, scene))
+
+
+def _is_spoken_of(wish: Order, dish: Dish) -> bool:
+    """The wish is for the dish spoken of last: it needs no looking up."""
+    if wish.restaurant and not names(wish.restaurant, dish.restaurant_name):
+        return False
+    return names_exactly(wish.dish, dish) or (is_pointer(wish.dish) and not wish.restaurant)
+
+
+def _other(wish: Order, scene: Scene) -> Plan:
+    """The other one: of what was offered last, what was not chosen."""
+    spoken = scene.memory.dish
+    left = [dish for dish in scene.memory.offered if spoken is None or dish.key != spoken.key]
+    if not left:
+        return (yield from say("Which one do you mean? Tell me its name.", scene.memory))
+    return (yield from order_found(Search(left, [], False, left, []), wish, [], scene))
+
+
+def order_unless(otherwise: Plan, wish: Order, scene: Scene) -> Plan:
+    """Order when a dish is called so on an open menu; else go on with the other plan."""
+    try:
+        places = yield from facts.restaurants()
+        search = yield from look_for(wish.dish, [one for one in places if one.open])
+    except Refused:
+        return (yield from otherwise)
+    return (yield from (order_found(search, wish, places, scene) if search.sure else otherwise))
 
 
 def _order_at(wish: Order, places: list[Restaurant], scene: Scene) -> Plan:
@@ -67,7 +104,7 @@ def _order_from(wish: Order, where: Restaurant, places: list[Restaurant], scene:
     try:
         dishes = yield from facts.menu(where.key)
     except Refused as refusal:
-        want = Want(place=spoken, dish=wish.dish, dish_name=wish.dish)
+        want = Want(place=spoken, dish=wish.dish, dish_name=wish.dish, reason=wish.reason)
         memory = scene.memory.at(spoken)
         return (yield from offer(refusal.trouble, where.name, want, wish.reason, scene.remembering(memory)))
     if not wish.dish:
@@ -140,8 +177,8 @@ def not_found(search: Search, wish: Order, places: list[Restaurant], memory: Mem
     return Reply(sentences(lead, f"I looked at {known}" if known and search.dishes else "", closed, *failed), memory)
 
 
-def place(dish: Dish, scene: Scene, reason: str = "", count: int = 1, lead: str = "") -> Plan:
-    """Order this dish, once."""
+def place(dish: Dish, scene: Scene, reason: str = "", count: int = 1, *, lead: str = "", earlier: str = "") -> Plan:
+    """Order this dish, once; ``earlier`` is the reason that led to it."""
     where = Place(key=dish.restaurant_key, name=dish.restaurant_name)
     want = Want(place=where, dish=dish.key, dish_name=dish.name)
     memory = scene.memory.about(dish).without(want)
@@ -152,12 +189,12 @@ def place(dish: Dish, scene: Scene, reason: str = "", count: int = 1, lead: str 
         if uncertain(trouble):
             text = sentences(explain(trouble), 'Look at "my orders" before you order again, to be sure')
             return Reply(paragraphs(lead, text), memory)
-        about = f"{dish.name} ({dish.price})" if dish.price else dish.name
-        answer = yield from offer(trouble, dish.name, want, reason, scene.remembering(memory), about=about)
+        inner = scene.remembering(memory)
+        answer = yield from offer(trouble, dish.name, want, reason, inner, price=dish.price, earlier=earlier)
         return Reply(paragraphs(lead, answer.text), answer.memory)
     text = sentences(
-        f"Done! I ordered {placed.dish_name} from {placed.restaurant_name} for {placed.price}",
-        "The approval is used up by that" if placed.approval_id else "",
+        f"Done! I ordered the {placed.dish_name} from {placed.restaurant_name} for {placed.price}",
+        "The OK was for once and is used up now" if placed.approval_id else "",
         f"{ONE_AT_A_TIME}, so this is one; tell me again for the next" if count > 1 else "",
     )
     return Reply(paragraphs(lead, text), memory)

@@ -40,7 +40,7 @@ REQUESTS = any_of(
     r"\bwhat (?:do|should|must) i (?:have to |need to )?(?:decide|review|approve)\b",
     r"\bwhat(?:'?s| is) (?:still )?(?:waiting|open)\b",
     r"\bwho(?:'?s| is| has)? (?:asking|waiting|asked)\b",
-    r"\bwhat (?:do|does|did) \w+ (?:want|ask for)$",
+    r"\bwhat (?:do|does|did) \w+ (?:want|ask(?:ed)?|need)(?: for)?(?: (?:now|again|this time))?$",
     r"\b(?:anyone|anybody|someone|kids?|children) (?:asking|waiting|asked)\b",
 )
 DECIDED = phrase(r"\b(approved|denied|used|expired)\b")
@@ -85,8 +85,8 @@ ASKS = (
 )
 PRICES = (
     phrase(
-        r"^(?:and )?how (?:much|expensive|pricey)(?:'?s| is| are| does| do| would| will)?(?: be)?\s*",
-        r"(?P<dish>.*?)(?:\s+(?:cost|be|is|are))?$",
+        r"^(?:and )?how (?:much|expensive|pricey)(?:'?s| is| are| was| were| does| do| did| would| will)?(?: be)?\s*",
+        r"(?P<dish>.*?)(?:\s+(?:cost|be|is|are|was))?$",
     ),
     phrase(r"^.{0,30}?\b(?:prices?|cost) (?:of|for)\s+(?P<dish>.+)$"),
     phrase(r"^what (?:does|do|would|will|is|are|'?s) (?P<dish>.+?) (?:cost|priced at)$"),
@@ -123,6 +123,7 @@ CHOICES = any_of(
 FREELY = any_of(
     r"\bwithout (?:asking|an? approval|approval|permission)", r"\bon my own\b", r"\bfreely\b", r"\b(?:don'?t|no) need\b"
 )
+CHEAPEST = phrase(r"\bcheap(?:est)?\b")
 PLACES = any_of(
     r"\b(?:restaurants?|places)\b", r"^where (?:can|could|may|should) (?:i|we) (?:eat|go|order)(?: (?!at\b).*)?$"
 )
@@ -158,19 +159,26 @@ SPOKEN_OF = phrase(r"(?:it|they|them|there|that|this|on|one|)")
 
 ORDER = phrase(
     r"^(?:(?:can|could|would|will) you (?:please )?|please )?",
-    r"(?:order|buy|get|bring|give|fetch|send|reorder|gimme|place an order (?:for|of)|let'?s (?:order|get|have|eat|try))\b",
+    r"(?:order|buy|get|bring|give|fetch|send|reorder|gimme|gimmie|lemme (?:get|have)|let me (?:get|have)|place an order (?:for|of)|let'?s (?:order|get|have|eat|try))\b",
     r"(?: (?:me|us)\b)?(?: again\b)?\s*(?P<what>.*)$",
 )
 # Wishes: orders, unless a reason was asked for.
 WISHES = (
     phrase(
-        r"^(?:i|we)(?: really| just)?(?: want| need|'?d (?:really |rather )?(?:like|love|go for|prefer)|",
+        r"^(?:i|we)(?: really| just| actually| kinda| also)?(?: want| need|'?d (?:really |rather )?(?:like|love|go for|prefer)|",
         r" would (?:really |rather )?(?:like|love|prefer)|'?ll (?:have|take|get|order|go with)| will (?:have|take|get|order)|",
-        r" wanna| fancy| feel like|'?m having| choose| pick| wish for| take| order)\b(?: to\b)?",
+        r" wanna| fancy| would take| feel like|'?m having| choose| pick| wish for| take| order)\b(?: to\b)?",
         r"(?: (?:order|have|try|eat|get|buy)\b)?\s*(?P<what>.*)$",
     ),
-    phrase(r"^(?:can|could|may) (?:i|we) (?:please )?(?:have|get)\s+(?P<what>.+)$"),
+    phrase(
+        r"^(?:can|could|may|might) (?:i|we)(?: (?:please|pls|plz|maybe|just|also|then))*",
+        r" (?:have|get|grab)(?: me| us)?(?: just)?\s+(?P<what>.+)$",
+    ),
+    phrase(r"^just\s+(?P<what>.{2,60})$"),
     phrase(rf"^(?P<what>(?:an?|{CARDINAL}|another)\s+(?!of\b|and\b|or\b)[a-z].{{1,60}})$"),
+)
+ALL = phrase(
+    r"(?:(?P<both>both(?: of (?:them|those))?)|all(?: of (?:them|those|it))?|(?:them )?all|everything|every one)"
 )
 COUNT = phrase(rf"^(?:(?P<count>{CARDINAL})(?:\s*x)?|x\s*(?P<times>\d{{1,2}})|a couple of)\s+(?=\w)")
 FROM = phrase(r"(?:^|\s+)(?:from|at|@)\s+(?P<place>[^,]+?)(?:\s+and\s+(?P<more>[^,]+))?$")

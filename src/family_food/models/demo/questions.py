@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from family_food.models.demo import facts
@@ -23,6 +23,7 @@ from family_food.models.demo.intents import (
     Order,
     Orders,
     Pick,
+    PickAll,
     Price,
     Requests,
     Restaurants,
@@ -39,13 +40,13 @@ from family_food.models.demo.memory import (
     WhichPlace,
     WhichRequest,
 )
-from family_food.models.demo.names import find, mentions_all
-from family_food.models.demo.numerals import bare_position
-from family_food.models.demo.ordering import order, place
+from family_food.models.demo.names import find, mentions_all, names
+from family_food.models.demo.ordering import ONE_AT_A_TIME, order, order_unless, place
+from family_food.models.demo.picking import chosen, named_by, position
 from family_food.models.demo.plan import Plan, Scene, say
-from family_food.models.demo.search import is_pointer
+from family_food.models.demo.reading import Reading
 from family_food.models.demo.reasons import bare_reason
-from family_food.models.demo.sentence import Sentence
+from family_food.models.demo.search import is_other, is_pointer
 
 _DROPPED = "All right, I'll leave it. Anything else?"
 _NO_REASON = re.compile(
@@ -66,72 +67,108 @@ _SAYS_NO_FIRST = re.compile(
     r"|i'?d rather not\b",
     re.IGNORECASE,
 )
-_COMMANDS = (AskAgain, AskFor, Choices, Decide, Menu, Order, Orders, Price, Requests, Restaurants)
-_MOST_WORDS_OF_A_CHOICE = 8
+_ABOUT_IT = re.compile(r"(?:it|that|this|them|one)\b", re.IGNORECASE)
+_COMMANDS = (AskAgain, AskFor, Choices, Decide, Menu, Orders, Price, Requests, Restaurants)
+_WHICH = "Which one? Tell me its number or its name."
 
 
-def answer(sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
+def answer(reading: Reading, scene: Scene) -> Plan | None:
     """The plan for an answer to the open question; None when the words are about something else."""
-    question = scene.memory.question
+    question, intent = scene.memory.question, reading.intent
     fresh = scene.remembering(scene.memory.asking(None))
     if question is None:
         return None
     if isinstance(intent, No) or (isinstance(intent, SmallTalk) and intent.topic == "cancel"):
         return say(_DROPPED, fresh.memory)
-    return _ANSWERED[question.kind](question, sentence, intent, fresh)
+    return _ANSWERED[question.kind](question, reading, intent, fresh)
 
 
-def _reason(question: ReasonNeeded, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    if isinstance(intent, Greeting) or (isinstance(intent, SmallTalk) and intent.topic != "lost"):
+def _reason(question: ReasonNeeded, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    said_no = bool(_SAYS_NO_FIRST.match(reading.whole.text))
+    if _changes_subject(intent, reading, question, said_no=said_no):
         return None
-    if isinstance(intent, AskFor) and (not intent.target or is_pointer(intent.target)):
-        return make(question, intent.reason, scene) if intent.reason else ask_reason_again(question, scene)
-    if isinstance(intent, _COMMANDS) and _is_command(sentence, intent):
-        return None
-    if _SAYS_NO_FIRST.match(sentence.text):
+    if said_no:
         return say(_DROPPED, scene.memory)
-    reason = intent.reason if isinstance(intent, Yes) else bare_reason(sentence.text)
-    letters = sum(character.isalpha() for character in reason)
-    if letters < 2 or isinstance(intent, Pick) or _NO_REASON.fullmatch(re.sub(r"[\s,.!?]+", " ", reason).strip()):
+    reason = _reason_in(question, reading, intent)
+    if not reason:
         return ask_reason_again(question, scene)
+    if isinstance(intent, Order) and intent.dish and not _ABOUT_IT.match(intent.dish):
+        # "I'd like ..." is a wish or a reason: the menus tell whether there is such a dish.
+        return order_unless(make(question, reason, scene), intent, scene)
     return make(question, reason, scene)
 
 
-def _is_command(sentence: Sentence, intent: Intent) -> bool:
+def _changes_subject(intent: Intent, reading: Reading, question: ReasonNeeded, *, said_no: bool) -> bool:
+    """The words are about something else than the reason that is needed."""
+    if isinstance(intent, Greeting) or (isinstance(intent, SmallTalk) and intent.topic != "lost"):
+        return True
+    if _names_it(intent, question):
+        return False
     if isinstance(intent, Order):
-        return not intent.soft or bool(_SAYS_NO_FIRST.match(sentence.text))
-    return sentence.question or bool(_COMMANDING.match(sentence.core))
+        return not intent.soft or said_no
+    return isinstance(intent, _COMMANDS) and (reading.whole.question or bool(_COMMANDING.match(reading.main.core)))
 
 
-def _which_dish(question: WhichDish, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    reason = question.reason or (intent.reason if isinstance(intent, Yes | Order) else "")
-    chosen = _chosen(
-        question.options, sentence, intent, [f"{one.name} {one.restaurant_name}" for one in question.options]
-    )
-    if chosen is None:
-        if isinstance(intent, Yes | Pick):
-            return say("Which one? Tell me its number or its name.", scene.memory.asking(question))
-        return None
-    dish = question.options[chosen]
+def _reason_in(question: ReasonNeeded, reading: Reading, intent: Intent) -> str:
+    """The reason that the words give; "" when they give none."""
+    if isinstance(intent, Yes | AskFor) and not intent.reason:
+        return question.earlier
+    if isinstance(intent, Yes | AskFor | Order | Price | Mention) and (intent.reason or _names_it(intent, question)):
+        return (
+            intent.reason if _names_it(intent, question) or isinstance(intent, Yes) else bare_reason(reading.whole.text)
+        )
+    reason = bare_reason(reading.whole.text)
+    letters = sum(character.isalpha() for character in reason)
+    nothing = letters < 2 or isinstance(intent, Pick) or _NO_REASON.fullmatch(re.sub(r"[\s,.!?]+", " ", reason).strip())
+    return "" if nothing else reason
+
+
+def _names_it(intent: Intent, question: ReasonNeeded) -> bool:
+    """The words are about what the reason is needed for, and add at most the reason."""
+    if not isinstance(intent, AskFor | Order | Price | Mention):
+        return False
+    if isinstance(intent, AskFor):
+        return not intent.target or is_pointer(intent.target) or names(intent.target, question.name)
+    if isinstance(intent, Mention):
+        return names(intent.text, question.name)
+    place = question.want.place.name if question.want else ""
+    if isinstance(intent, Price) and not intent.may:  # what it costs is a question, no answer
+        return False
+    here = not intent.restaurant or names(intent.restaurant, place)
+    return here and (names(intent.dish, question.name) or is_pointer(intent.dish))
+
+
+def _which_dish(question: WhichDish, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    reason = getattr(intent, "reason", "") or question.reason
+    labels = [f"{one.name} {one.restaurant_name}" for one in question.options]
+    place_of = chosen(reading.main, intent, labels)
+    if place_of is None:
+        again = scene.memory.asking(question)
+        if isinstance(intent, PickAll):
+            return say(f"{ONE_AT_A_TIME}. Which one first?", again)
+        return say(_WHICH, again) if isinstance(intent, Yes | Pick) else None
+    dish = question.options[place_of]
     return ask_for_dish(dish, reason, scene) if question.purpose == "approval" else place(dish, scene, reason)
 
 
-def _order_it(question: OrderIt, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
+def _order_it(question: OrderIt, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    reason = getattr(intent, "reason", "") or question.reason
     if isinstance(intent, Yes):
-        return place(question.dish, scene, intent.reason or question.reason)
+        return place(question.dish, scene, reason)
     if isinstance(intent, Order) and (not intent.dish or is_pointer(intent.dish)) and not intent.restaurant:
-        return place(question.dish, scene, intent.reason or question.reason)
-    return None
+        return place(question.dish, scene, reason)
+    words = named_by(intent, reading.main) if isinstance(intent, Order | Mention) else ""
+    label = f"{question.dish.name} {question.dish.restaurant_name}"
+    return place(question.dish, scene, reason) if words and names(words, question.dish.name, label) else None
 
 
-def _which_place(question: WhichPlace, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    chosen = _chosen(question.options, sentence, intent, [one.name for one in question.options])
-    if chosen is None:
-        if isinstance(intent, Yes | Pick):
-            return say("Which one? Tell me its number or its name.", scene.memory.asking(question))
-        return None
-    where = question.options[chosen]
-    return open_menu(where, scene) if question.purpose == "menu" else _ask_access(where, question.reason, scene)
+def _which_place(question: WhichPlace, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    place_of = chosen(reading.main, intent, [one.name for one in question.options])
+    if place_of is None:
+        return say(_WHICH, scene.memory.asking(question)) if isinstance(intent, Yes | Pick) else None
+    where = question.options[place_of]
+    reason = getattr(intent, "reason", "") or question.reason
+    return open_menu(where, scene) if question.purpose == "menu" else _ask_access(where, reason, scene)
 
 
 def _ask_access(where: Place, reason: str, scene: Scene) -> Plan:
@@ -142,58 +179,41 @@ def _ask_access(where: Place, reason: str, scene: Scene) -> Plan:
     return (yield from ask_for_place(found, reason, scene))
 
 
-def _what_dish(question: WhatDish, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    position = _position(intent, sentence, len(question.options))
-    if position is not None:
-        return place(question.options[position], scene)
+def _what_dish(question: WhatDish, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    reason = getattr(intent, "reason", "")
+    place_of = position(intent, len(question.options))
+    if place_of is not None:
+        return place(question.options[place_of], scene, reason)
     if isinstance(intent, Yes):
         return say("Which dish would you like?", scene.memory.asking(question))
-    if not isinstance(intent, Mention):
+    words = named_by(intent, reading.main) if isinstance(intent, Mention | Order) else ""
+    if not words or is_other(words):
         return None
-    named = find(intent.text, question.options, lambda dish: dish.name).sure
+    named = find(words, question.options, lambda dish: f"{dish.name} {dish.restaurant_name}").sure
     if len(named) == 1:
-        return place(named[0], scene)
-    where = question.place.name if question.place and named else ""
-    return order(Order(intent.text, where), scene) if named or question.place is None else None
-
-
-def _which_request(question: WhichRequest, sentence: Sentence, intent: Intent, scene: Scene) -> Plan | None:
-    chosen = _position(intent, sentence, len(question.options))
-    if chosen is None and isinstance(intent, Mention):
-        meant = [place for place, one in enumerate(question.options) if mentions_all(intent.text, one.words)]
-        chosen = meant[0] if len(meant) == 1 else None
-    if chosen is None:
-        if isinstance(intent, Yes | Pick):
-            return say("Which one? Tell me its number.", scene.memory.asking(question))
-        return None
-    return carry_out([Case(question.options[chosen], question.verb, question.comment)], scene)
-
-
-def _chosen(options: Sequence[object], sentence: Sentence, intent: Intent, labels: Sequence[str]) -> int | None:
-    """Which option was chosen: by number, by name, or as the only one by a yes."""
-    if isinstance(intent, Yes):
-        return 0 if len(options) == 1 else None
-    position = _position(intent, sentence, len(options))
-    if position is not None or isinstance(intent, Pick):
-        return position
-    if not isinstance(intent, Mention | Order | Menu) or len(sentence.core.split()) > _MOST_WORDS_OF_A_CHOICE:
-        return None
-    phrase = f"{intent.dish} {intent.restaurant}" if isinstance(intent, Order) else sentence.core
-    named = find(phrase, range(len(options)), lambda place: labels[place]).sure
-    return named[0] if len(named) == 1 else None
-
-
-def _position(intent: Intent, sentence: Sentence, count: int) -> int | None:
-    number = intent.number if isinstance(intent, Pick) else None
+        return place(named[0], scene, reason, intent.count if isinstance(intent, Order) else 1)
     if isinstance(intent, Order):
-        number = bare_position(intent.dish)
-    if number is None:
         return None
-    place = number - 1 if number > 0 else count + number
-    return place if 0 <= place < count else None
+    where = question.place.name if question.place and named else ""
+    return order(Order(words, where, reason), scene) if named or question.place is None else None
 
 
-_ANSWERED: dict[str, Callable[[Any, Sentence, Intent, Scene], Plan | None]] = {
+def _which_request(question: WhichRequest, reading: Reading, intent: Intent, scene: Scene) -> Plan | None:
+    options = question.options
+    place_of = position(intent, len(options))
+    meant = [] if place_of is None else [options[place_of]]
+    if isinstance(intent, Mention):
+        named = [one for one in options if mentions_all(intent.text, one.words)]
+        meant = named if len(named) == 1 else []
+    if isinstance(intent, PickAll):
+        meant = options if len(options) == 2 or not intent.both else []
+    if not meant:
+        which = "Which one? Tell me its number."
+        return say(which, scene.memory.asking(question)) if isinstance(intent, Yes | Pick | PickAll) else None
+    return carry_out([Case(one, question.verb, question.comment) for one in meant], scene)
+
+
+_ANSWERED: dict[str, Callable[[Any, Reading, Intent, Scene], Plan | None]] = {
     "reason": _reason,
     "which_dish": _which_dish,
     "order_it": _order_it,

@@ -11,16 +11,17 @@ from family_food.models.demo.sentence import Sentence, without_tail
 
 _APPROVE = (
     r"approve|accept|authori[sz]e|agree to|(?:say )?yes to|(?:allow|grant|permit)(?! me\b| us\b)"
-    r"|let(?! me\b| us\b)(?= [\w']+ (?:have|order|see|eat|go|get|try)\b)"
+    r"|let(?! me\b| us\b)(?= (?:him|her|them)\b| [\w']+ (?:have|order|see|eat|go|get|try)\b)|let(?! me\b| us\b)(?= [\w']+(?:[\s,.!]*$|[,.!]))"
+    r"|(?:yes|ok|okay|fine|sure|yep|yeah) (?:to|for)"
 )
-_DENY = r"deny|refuse|reject|decline|forbid|disallow|turn down|(?:say )?no to"
+_DENY = r"deny|refuse|reject|decline|forbid|disallow|turn down|(?:say )?(?:no|nope|nah) (?:to|for)"
 _VERB = re.compile(rf"(?:(?P<approve>{_APPROVE})|(?P<deny>{_DENY}))(?![\w'])", re.IGNORECASE)
 _TALKS_OF_IT = re.compile(
     r"\b(?:approv(?:e|ed|es|ing)|den(?:y|ied|ies|ying)|reject(?:ed|ing)?|refus(?:e|ed|ing)|declin(?:e|ed|ing))\b",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"(?:(?:please|pls|hey|hi|hello|ok|okay|well|so|then|and|now|yes|yeah|yep|sure|fine|alright|no|nope)(?![\w'])(?! to\b)[\s,.!:;-]*"
+    r"(?:(?:please|pls|hey|hi|hello|ok|okay|well|so|then|and|now|yes|yeah|yep|sure|fine|alright|no|nope|nah)(?![\w'])(?! (?:to|for)\b)[\s,.!:;-]*"
     r"|(?:i|we)(?:'ll|'d like to| will| would like to| want to| wanna| hereby)?\s+(?!(?:don|can|won|do|did|not)\b)"
     r"|(?:can|could) you\s+|you (?:can|may)\s+|go ahead and\s+|let's\s+|just\s+)*",
     re.IGNORECASE,
@@ -35,15 +36,17 @@ _COMMENT = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"\b(?:not|n't|don't|except|but|apart from|besides|unless|if|when|until|or|none|nothing|nobody|never|whether|only"
+    r"\b(?:not|n't|don't|except|but|apart from|besides|unless|if|when|until|or|none|nothing|nobody|never|whether|wait|actually|only"
     r" (?:if|when))\b",
     re.IGNORECASE,
 )
 _UNDOING = re.compile(
-    r"(?:if|unless|only if|only when|provided|except|apart from|but not|not (?:#?\d|the|number))\b", re.IGNORECASE
+    r"(?:if|unless|only if|only when|provided|except|apart from|but not|not (?:#?\d|the|number)|(?:no,? )?wait|hold on|actually)\b",
+    re.IGNORECASE,
 )
 _BOTH = re.compile(r"\bboth\b(?:\s+of\b)?", re.IGNORECASE)
 _ALL = re.compile(r"\b(?:all|everything|every(?:\s+one)?|everyone|them)\b(?:\s+of\b)?", re.IGNORECASE)
+_OTHER = re.compile(r"\bother(?:s| ones?)?\b|\brest\b", re.IGNORECASE)
 _SELECTOR_FILLER = re.compile(
     r"(?<![\w'])(?:the|a|an|this|that|it|one|ones|request|requests|for|of|from|by|to|in|at|on|and|his|her|their|him|please|"
     r"have|has|go|get|see|eat|try|want|wants|wanted|asks?|asked|approval|dish|restaurant|first|pending|open)(?![\w'])",
@@ -80,9 +83,11 @@ def _ruling(clause: str) -> Ruling | None:
     everything, both = bool(_ALL.search(named)), bool(_BOTH.search(named))
     if _HEDGED.search(named) or _UNDOING.match(comment) or (everything and _HEDGED.match(comment)):
         return None
-    numbers, rest = positions(_BOTH.sub(" ", _ALL.sub(" ", named)))
+    other = _OTHER.search(named)
+    everything = everything or bool(other and other[0].casefold() in ("others", "rest", "other ones"))
+    numbers, rest = positions(_OTHER.sub(" ", _BOTH.sub(" ", _ALL.sub(" ", named))))
     selector = " ".join(re.sub(r"[^\w\s'.&-]", " ", _SELECTOR_FILLER.sub(" ", rest)).split()).strip(" .'-")
-    return Ruling(verb, numbers, everything, both, selector, comment.strip("\"' "))
+    return Ruling(verb, numbers, everything, both, selector, comment.strip("\"' "), bool(other))
 
 
 def _split_comment(text: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ _AND = re.compile(r"\s*(?:,|&|\band\b|\bplus\b|\bwith\b)\s*", re.IGNORECASE)
 _POINTER = re.compile(
     r"(?:it|that|this|one|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)", re.IGNORECASE
 )
+_OTHER = re.compile(r"(?:no |not that(?: one)? )*(?:the |that )?other(?: one| dish)?", re.IGNORECASE)
 _EXACT = 0.95
 
 
@@ -41,6 +42,16 @@ class Search:
 def is_pointer(phrase: str) -> bool:
     """The words point at what was spoken of."""
     return bool(_POINTER.fullmatch(phrase.strip()))
+
+
+def is_other(phrase: str) -> bool:
+    """The words mean the one that was not chosen."""
+    return bool(_OTHER.fullmatch(phrase.strip()))
+
+
+def names_exactly(phrase: str, dish: Dish) -> bool:
+    """The words are the dish's name, give or take a slip of the keyboard."""
+    return score(phrase, dish.name) >= _EXACT
 
 
 def look_for(phrase: str, places: Sequence[Restaurant]) -> Asks[Search]:

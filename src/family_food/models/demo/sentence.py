@@ -12,7 +12,9 @@ from permit_core.views import plain
 LONGEST = 1000
 
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "`": "'", "\u201c": '"', "\u201d": '"'})
-_YES = r"(?:yes+|yeah|yea|yep|yup|ya|ok|okay|k|sure|of course|certainly|absolutely|definitely|go ahead|do it|fine|alright)"
+_YES = (
+    r"(?:yes+|yeah|yea|yep|yup|ya|ok|okay|k|sure|of course|certainly|absolutely|definitely|go ahead|do it|fine|alright)"
+)
 _NO = r"(?:no|nope|nah|no way|not now|not really)"
 _POLITE = r"(?:pretty please|please|pleas|plea+se|pls+|plz+|thanks|thank you|thank u|thx|ty)"
 _FILLER = rf"(?:{_POLITE}|hey+|hi+|hello|hiya|yo|well|um+|uh+|hm+|oh+|ooh+|so|never ?mind|nvm|forget it|then|and|now|right|great|cool|actually|{_YES}|{_NO})"
@@ -20,7 +22,9 @@ _LEAD = re.compile(rf"(?:{_FILLER}(?![\w'])[\s,.!:;-]*)+", re.IGNORECASE)
 _POLITE_END = re.compile(rf"(?<![\w']){_POLITE}$", re.IGNORECASE)
 _CLOSING = " .!?,;:\u2026"
 # Pictures and smileys: a person shows a mood with them, and sometimes a yes.
-_PICTURES = re.compile(r"[\u2600-\u27bf\u2b50\ufe0f\u200d\u20e3\U0001f000-\U0001faff]+|(?<!\S)(?:[:;=]-?[()DPpO3]|<3|xd+)(?!\S)")
+_PICTURES = re.compile(
+    r"[\u2600-\u27bf\u2b50\ufe0f\u200d\u20e3\U0001f000-\U0001faff]+|(?<!\S)(?:[:;=]-?[()DPpO3]|<3|xd+)(?!\S)"
+)
 _THUMBS = {"\U0001f44d": "yes", "\U0001f44c": "yes", "\U0001f44e": "no"}
 _SHORT = re.compile(r"^((?:can|could|would|will|do|are|what can) )u\b", re.IGNORECASE)
 _WISH = re.compile(

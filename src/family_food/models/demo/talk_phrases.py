@@ -18,7 +18,7 @@ TALK: tuple[tuple[re.Pattern[str], Intent], ...] = (
     (
         any_of(
             r"(?:(?:ok(?:ay)?|great|cool|nice|perfect|awesome|wonderful|yay)[\s,!.]*)*(?:many )?"
-            r"(?:thanks|thank you|thx|ty|cheers)\b.{0,40}",
+            r"(?:thanks|thank you|thank u|thx|ty|cheers)\b(?!.*\b(?:can|could|may|order|get|want|wanna|have|show|what|ask|approve|deny)\b).{0,40}",
             r"you'?re (?:great|the best|awesome).{0,20}",
             r"(?:great|cool|nice|perfect|awesome|wonderful|yay|yummy|wow|lovely|super)(?: (?:job|work|one))?",
         ),
@@ -65,11 +65,11 @@ TALK: tuple[tuple[re.Pattern[str], Intent], ...] = (
 
 PLAIN_YES = phrase(
     r"(?:(?:yes|yeah|yep|yup|ya|ok|okay|sure|of course|certainly|absolutely|definitely|go ahead|go for it|do it|do that|",
-    r"fine|alright|sounds good|that one|pretty|please|pls|plz|why not|i do|i would|you can|right|correct|exactly|great)",
+    r"fine|alright|sounds good|that one|pretty|please|pls|plz|why not|i do|i would|you can|right|correct|exactly|great|that'?s it|pretty please|k|yea|yess+)",
     r"[\s,.!]*)+",
 )
 _NO = (
-    r"(?:no|nope|nah|not now|not really|never ?mind|forget (?:it|about it|that)|drop it|cancel(?: it| that)?|stop|leave it|"
+    r"(?:no+|nope|nah|no way|nvm|not now|not really|never ?mind|forget (?:it|about it|that)|drop it|cancel(?: it| that)?|stop|leave it|"
     r"don'?t(?: bother| ask| order(?: it)?| do it)?|i changed my mind|nothing|none(?: of them)?|neither|skip(?: it)?)"
 )
 PLAIN_NO = phrase(rf"(?:please[\s,]*)?{_NO}(?:[\s,.!]+(?:{_NO}|thanks?(?: you)?|please|it'?s (?:ok|okay|fine)))*")

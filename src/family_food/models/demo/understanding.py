@@ -17,6 +17,7 @@ from family_food.models.demo.intents import (
     Order,
     Orders,
     Pick,
+    PickAll,
     Price,
     Requests,
     Restaurants,
@@ -24,8 +25,8 @@ from family_food.models.demo.intents import (
     Yes,
 )
 from family_food.models.demo.numerals import bare_position, number
-from family_food.models.demo.rulings import read_decision, read_talk_of_deciding
 from family_food.models.demo.reasons import bare_reason, split_because, split_reason
+from family_food.models.demo.rulings import read_decision, read_talk_of_deciding
 from family_food.models.demo.sentence import Sentence, without_tail
 
 # A few words without a verb may be a name; more are a sentence that was not understood.
@@ -38,12 +39,17 @@ def understand(sentence: Sentence) -> Intent:
         return SmallTalk("help") if sentence.question else SmallTalk("lost")
     if sentence.too_long:
         return SmallTalk("long")
-    for rule in _RULES:
+    for rule in (*_AT_ONCE, *_RULES):
         intent = rule(sentence)
         if intent is not None:
             return intent
     words = sentence.core.split()
     return Mention(sentence.core) if 0 < len(words) <= _MOST_WORDS_OF_A_NAME else SmallTalk("lost")
+
+
+def understand_whole(sentence: Sentence) -> Intent | None:
+    """What a message means that must be read as a whole: small talk, a bare answer, a decision; None for all else."""
+    return next((intent for rule in _AT_ONCE if (intent := rule(sentence)) is not None), None)
 
 
 def read_order(what: str, *, soft: bool = False) -> Order:
@@ -84,7 +90,10 @@ def _yes_or_no(sentence: Sentence) -> Intent | None:
 
 def _pick(sentence: Sentence) -> Intent | None:
     position = bare_position(sentence.core)
-    return Pick(position) if position is not None else None
+    if position is not None:
+        return Pick(position)
+    everything = phrases.ALL.fullmatch(sentence.core)
+    return PickAll(both=bool(everything["both"])) if everything else None
 
 
 def _orders(sentence: Sentence) -> Intent | None:
@@ -134,7 +143,9 @@ def _choices(sentence: Sentence) -> Intent | None:
         return None
     limit = phrases.UP_TO.search(sentence.core)
     cents = int(limit["units"]) * 100 + int(limit["cents"] or 0) if limit else None
-    return Choices(bool(phrases.FREELY.search(sentence.core)), cents)
+    return Choices(
+        bool(phrases.FREELY.search(sentence.core)), cents, bool(phrases.CHEAPEST.search(sentence.core) and not cents)
+    )
 
 
 def _price(sentence: Sentence) -> Intent | None:
@@ -158,11 +169,8 @@ def _order(sentence: Sentence) -> Intent | None:
     return None
 
 
+_AT_ONCE: tuple[Callable[[Sentence], Intent | None], ...] = (_talk, _yes_or_no, _pick, read_decision)
 _RULES: tuple[Callable[[Sentence], Intent | None], ...] = (
-    _talk,
-    _yes_or_no,
-    _pick,
-    read_decision,
     _orders,
     _asking,
     _waiting,

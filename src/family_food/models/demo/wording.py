@@ -97,12 +97,12 @@ def pinned(request: RequestView) -> str:
 
 
 def subject(request: RequestView) -> str:
-    """What is asked for, as "may ... ": "order a dish (22.99)" or "have access to a restaurant"."""
+    """What is asked for, as "may ... ": "order the Soup (4.99)" or "order from Soup Hut"."""
     name = plain(request.resource_name) or request.resource_instance
     if request.kind == "access_request":
-        return f"have access to {name}"
+        return f"order from {name}"
     fixed = pinned(request)
-    return f"{plain(request.operation or 'use')} {name}{f' ({fixed})' if fixed else ''}"
+    return f"{plain(request.operation or 'use')} the {name}{f' ({fixed})' if fixed else ''}"
 
 
 def request_line(request: RequestView) -> str:
@@ -112,5 +112,5 @@ def request_line(request: RequestView) -> str:
     reason = said(request.reason)
     return (
         f"{plain(request.requesting_user)} would like to {subject(request)}{status}"
-        f"{f', reason: {reason}' if reason else ''}, asked {when:%d %b %Y, %H:%M} UTC"
+        f"{f': {reason}' if reason else ''} (asked {when:%d %b %Y, %H:%M} UTC)"
     )

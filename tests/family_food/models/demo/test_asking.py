@@ -29,7 +29,7 @@ async def test_the_next_words_are_the_reason_in_the_persons_own_words(henry: Cha
     await henry.say("order the deluxe burger")
     text = await henry.say(words)
     assert henry.called("create_operation_approval") == [{**DEAR, "reason": reason}]
-    assert "A parent will be asked, and I'll carry on by myself" in text
+    assert "I'll carry on as soon as they answer" in text
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def test_the_next_words_are_the_reason_in_the_persons_own_words(henry: Cha
 )
 async def test_a_bare_yes_is_no_reason(henry: Chat, home: Family, words: str) -> None:
     await henry.say("order the deluxe burger")
-    assert "Why would you like Deluxe Burger?" in await henry.say(words)
+    assert "why you'd like the Deluxe Burger, and" in await henry.say(words)
     assert not home.requests
     await henry.say("I was good")
     assert henry.called("create_operation_approval") == [{**DEAR, "reason": "I was good"}]
@@ -109,13 +109,13 @@ async def test_access_is_asked_for_with_the_reason_given(henry: Chat, words: str
 
 
 async def test_access_without_a_reason_is_asked_for_one(henry: Chat, home: Family) -> None:
-    assert (await henry.say("request access to sushi world")).endswith("Why would you like access to Sushi World?")
+    assert (await henry.say("request access to sushi world")).endswith("I'll ask a parent.")
     assert not home.requests
 
 
 async def test_access_to_nothing_in_particular_asks_which(henry: Chat) -> None:
     assert "1. Fancy French" in await henry.say("ask for access")
-    assert (await henry.say("the second one")).endswith("Why would you like access to Sushi World?")
+    assert (await henry.say("the second one")).endswith("I'll ask a parent.")
 
 
 async def test_access_that_is_there_is_not_asked_for(henry: Chat, home: Family) -> None:
@@ -141,7 +141,7 @@ async def test_asking_twice_is_told_to_wait(henry: Chat) -> None:
     await henry.say("order the deluxe burger because I got an A")
     text = await henry.say("order the deluxe burger")
     assert "nobody has decided yet" in text
-    assert "I'll carry on by myself" in text
+    assert "I'll carry on" in text
 
 
 async def test_how_it_stands_is_told_from_what_was_heard(henry: Chat, home: Family) -> None:
@@ -169,7 +169,9 @@ async def test_asking_for_something_unknown_asks_nobody(henry: Chat, home: Famil
 
 async def test_ask_them_is_about_the_dish_spoken_of(henry: Chat, home: Family) -> None:
     await henry.say("how much is the deluxe burger?")
-    assert (await henry.say("ask my parents")).endswith("Why would you like Deluxe Burger?")
+    assert (await henry.say("ask my parents")).endswith(
+        "Tell me why you'd like the Deluxe Burger, and I'll ask a parent."
+    )
     await henry.say("ask them, because I was good")
     assert [request["reason"]["text"] for request in home.requests] == ["I was good"]
 

@@ -41,8 +41,8 @@ async def test_a_menu_is_shown_by_name_as_people_type_it(henry: Chat, words: str
 
 async def test_a_closed_menu_is_refused_and_access_offered_in_the_same_breath(henry: Chat) -> None:
     text = await henry.say("what's at sushi?")
-    assert "You may not see Sushi World yet." in text
-    assert text.endswith("Why would you like access to Sushi World?")
+    assert "Sushi World isn't open to you yet." in text
+    assert text.endswith("I'll ask a parent.")
     await henry.say("I love rice")
     assert henry.called("create_access_request") == [
         {"resource_instance": "restaurants:4", "role": "child-can-view", "reason": "I love rice"}
@@ -70,7 +70,7 @@ async def test_a_price_limit_of_the_person_is_kept(henry: Chat) -> None:
 
 
 async def test_a_price_is_told_without_ordering(henry: Chat, home: Family) -> None:
-    assert "Deluxe Burger at Burger Bonanza costs 12.99. A parent has to approve it" in await henry.say(
+    assert "Deluxe Burger at Burger Bonanza costs 12.99. A parent has to say yes" in await henry.say(
         "how much is the deluxe burger?"
     )
     await henry.say("ok")
@@ -85,7 +85,7 @@ async def test_what_was_priced_can_be_ordered_as_it(henry: Chat, home: Family) -
 
 async def test_may_i_is_answered_with_a_question_that_a_yes_orders(henry: Chat, home: Family) -> None:
     text = await henry.say("can I order the cheese pizza?")
-    assert text == "Cheese Pizza at Pizza Palace costs 8.99. You may order it. Shall I order it?"
+    assert text == "The Cheese Pizza at Pizza Palace costs 8.99. You may order it. Shall I order it?"
     assert not home.orders
     await henry.say("yes please")
     assert [order["dish_key"] for order in home.orders] == ["1-cheese-pizza"]
@@ -137,8 +137,8 @@ async def test_a_menu_nobody_can_read_is_named(henry: Chat, home: Family) -> Non
 
 
 async def test_the_price_of_a_dish_of_a_closed_restaurant_leads_there(henry: Chat) -> None:
-    assert "access to Sushi World?" in await henry.say("how much is the platter at sushi world?")
-    assert "access to Sushi World?" in await henry.say("how much is sushi?")
+    assert "why you'd like to order there" in await henry.say("how much is the platter at sushi world?")
+    assert "why you'd like to order there" in await henry.say("how much is sushi?")
     assert "nothing called" in await henry.say("how much is the escargot?")
 
 

@@ -21,10 +21,8 @@ def standing(home: Family) -> list[str]:
 async def test_requests_are_listed_with_numbers_and_quoted_reasons(joe: Chat, waiting: Family) -> None:
     text = await joe.say("any requests?")
     assert joe.steps == [["list_access_requests", "list_operation_approvals"]]
-    assert (
-        "1. Henry would like to order Deluxe Burger (12.99), reason: \u201cI got an A\u201d, asked 22 Nov 2026" in text
-    )
-    assert "2. Rose would like to have access to Sushi World, reason: \u201cI love rice\u201d" in text
+    assert "1. Henry would like to order the Deluxe Burger (12.99): \u201cI got an A\u201d (asked 22 Nov 2026" in text
+    assert "2. Rose would like to order from Sushi World: \u201cI love rice\u201d" in text
 
 
 async def test_with_nothing_to_decide_that_is_said(joe: Chat) -> None:
@@ -76,8 +74,8 @@ async def test_after_the_list_is_shown(joe: Chat, waiting: Family, words: str, a
 async def test_all_are_decided_one_after_another(joe: Chat, waiting: Family) -> None:
     text = await joe.say("approve all")
     assert joe.steps[1:] == [["approve_operation_approval"], ["approve_access_request"]]
-    assert "- Approved: Henry may order Deluxe Burger" in text
-    assert "- Approved: Rose may have access to Sushi World." in text
+    assert "- Approved: Henry may order the Deluxe Burger" in text
+    assert "- Approved: Rose may order from Sushi World." in text
 
 
 @pytest.mark.parametrize("choice", ["2", "the second one", "rose", "rose's sushi"])
@@ -98,7 +96,7 @@ async def test_a_choice_that_is_dropped_decides_nothing(joe: Chat, waiting: Fami
 
 async def test_the_only_request_is_what_it_means(joe: Chat, henry: Chat, home: Family) -> None:
     await henry.say("order the deluxe burger because I got an A")
-    assert await joe.say("yes approve it") == "Approved: Henry may order Deluxe Burger (12.99)."
+    assert await joe.say("yes approve it") == "Approved: Henry may order the Deluxe Burger (12.99)."
     assert standing(home) == ["approved"]
 
 

@@ -18,7 +18,7 @@ async def test_an_approved_order_is_placed_at_once(henry: Chat, home: Family) ->
     assert henry.steps == [["order_dish"]]
     assert "Joe said yes" in text
     assert "\u201cenjoy\u201d" in text
-    assert "Done! I ordered Deluxe Burger" in text
+    assert "Done! I ordered the Deluxe Burger" in text
     assert home.orders[0]["approval_id"] == home.requests[0]["id"]
 
 
@@ -44,7 +44,7 @@ async def test_access_leads_on_to_the_order_and_its_approval(henry: Chat, home: 
     await henry.say("because I love it")
     text = await henry.hear("request_decided", decided(home, 0, "approved"))
     assert henry.steps == [["list_dishes"], ["order_dish"]]
-    assert text.endswith("Why would you like Sushi Platter?")
+    assert text.endswith("Say yes, or tell me another one.")
     await henry.say("it's my birthday")
     await henry.hear("request_decided", decided(home, 1, "approved"))
     assert [order["dish_key"] for order in home.orders] == ["4-sushi-platter"]
@@ -64,7 +64,7 @@ async def test_a_denial_is_explained_with_the_comment_and_drops_the_order(henry:
 async def test_after_a_denial_it_can_be_asked_again_and_carries_on(henry: Chat, home: Family) -> None:
     await henry.say("order the deluxe burger because I got an A")
     await henry.hear("request_decided", decided(home, 0, "denied"))
-    assert "Why would you like Deluxe Burger?" in await henry.say("ask again")
+    assert "why you'd like the Deluxe Burger, and" in await henry.say("ask again")
     await henry.say("I ate my greens")
     assert [request["reason"]["text"] for request in home.requests] == ["I got an A", "I ate my greens"]
     await henry.hear("request_decided", decided(home, 1, "approved"))
@@ -79,7 +79,7 @@ async def test_an_expired_request_is_told(henry: Chat, home: Family) -> None:
 async def test_a_new_request_is_shown_to_a_parent_with_how_to_decide(henry: Chat, joe: Chat, home: Family) -> None:
     await henry.say("order the deluxe burger because I got an A")
     text = await joe.hear("request_created", home.requests[0])
-    assert "Henry would like to order Deluxe Burger (12.99), reason: \u201cI got an A\u201d" in text
+    assert "Henry would like to order the Deluxe Burger (12.99): \u201cI got an A\u201d" in text
     assert 'Say "approve it" or "deny it"' in text
     assert not joe.calls
 
@@ -110,7 +110,7 @@ async def test_an_event_nobody_can_read_is_harmless(henry: Chat) -> None:
 async def test_a_request_heard_of_before_the_words_is_what_it_means(henry: Chat, joe: Chat, home: Family) -> None:
     await henry.say("order the deluxe burger because I got an A")
     joe.entries.append(EventMessage(event="request_created", data=home.requests[0]))
-    assert "Approved: Henry may order Deluxe Burger" in await joe.say("approve it")
+    assert "Approved: Henry may order the Deluxe Burger" in await joe.say("approve it")
 
 
 async def test_with_two_requests_heard_of_it_is_not_clear_what_it_means(
@@ -127,8 +127,8 @@ async def test_events_and_words_in_one_turn_are_both_answered(henry: Chat, home:
     await henry.say("order the deluxe burger because I got an A")
     henry.entries.append(EventMessage(event="request_decided", data=decided(home, 0, "approved")))
     text = await henry.say("order fries")
-    assert "Done! I ordered Deluxe Burger" in text
-    assert "Done! I ordered Fries" in text
+    assert "Done! I ordered the Deluxe Burger" in text
+    assert "Done! I ordered the Fries" in text
     assert [order["dish_key"] for order in home.orders] == ["2-deluxe-burger", "2-fries"]
 
 

@@ -112,8 +112,8 @@ async def test_ordering_at_a_restaurant_without_a_dish_shows_its_menu(henry: Cha
 
 async def test_a_dear_dish_is_refused_and_an_approval_offered_in_the_same_breath(henry: Chat, home: Family) -> None:
     text = await henry.say("order the deluxe burger")
-    assert "a parent must approve it once" in text
-    assert text.endswith("Why would you like Deluxe Burger?")
+    assert "a parent has to say yes first" in text
+    assert text.endswith("Tell me why you'd like it, and I'll ask a parent.")
     assert not home.requests
 
 
@@ -124,7 +124,7 @@ async def test_a_parent_orders_freely(joe: Chat, home: Family) -> None:
 
 async def test_a_dish_of_a_closed_restaurant_leads_to_access(henry: Chat) -> None:
     text = await henry.say("order the suhsi plater")
-    assert text.endswith("Why would you like access to Sushi World?")
+    assert text.endswith("I'll ask a parent.")
 
 
 async def test_a_dish_nobody_can_see_is_not_found_and_the_closed_menus_are_named(henry: Chat) -> None:

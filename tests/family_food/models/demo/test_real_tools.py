@@ -39,7 +39,7 @@ def home(table: Table) -> Home:
 
 async def test_from_a_closed_restaurant_to_one_order_on_one_approval(home: Home) -> None:
     assert "Sushi World (ask a parent for access)" in await home.henry.say("hi")
-    assert (await home.henry.say("order the suhsi plater")).endswith("Why would you like access to Sushi World?")
+    assert (await home.henry.say("order the suhsi plater")).endswith("I'll ask a parent.")
     await home.henry.say("because I got an A")
     assert "\u201cI got an A\u201d" in (await home.deliver())[0]
 
@@ -47,15 +47,15 @@ async def test_from_a_closed_restaurant_to_one_order_on_one_approval(home: Home)
     assert "\u201cnot before dinner\u201d" in (await home.deliver())[0]
     await home.henry.say("ask again because I ate my greens")
     await home.deliver()
-    assert "1. Henry would like to have access to Sushi World" in await home.joe.say("any requests?")
+    assert "1. Henry would like to order from Sushi World" in await home.joe.say("any requests?")
     assert "Approved" in await home.joe.say("approve henry's sushi")
 
-    assert (await home.deliver())[0].endswith("Why would you like Sushi Platter?")
+    assert (await home.deliver())[0].endswith("Say yes, or tell me another one.")
     await home.henry.say("it's my birthday")
     await home.deliver()
     assert "wait" in await home.henry.say("order the sushi platter")
     assert "Approved" in await home.joe.say("yes approve it")
-    assert "Done! I ordered Sushi Platter from Sushi World for 22.99" in (await home.deliver())[0]
+    assert "Done! I ordered the Sushi Platter from Sushi World for 22.99" in (await home.deliver())[0]
     assert "has been used" in await home.henry.say("order the sushi platter again")
     await home.henry.say("no")
 
@@ -77,5 +77,5 @@ async def test_a_child_is_offered_no_deciding_tool_and_says_so(home: Home) -> No
 
 async def test_a_reason_beyond_the_limit_is_asked_for_again(home: Home) -> None:
     await home.henry.say("order the deluxe burger")
-    assert "Why would you like Deluxe Burger?" in await home.henry.say("I was very good " * 40)
+    assert "why you'd like the Deluxe Burger, and" in await home.henry.say("I was very good " * 40)
     assert "I've asked" in await home.henry.say("I was good")
