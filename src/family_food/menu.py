@@ -15,7 +15,6 @@ from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden, InvalidInput, NotFound
 from permit_core.identity import Principal
 from permit_core.page import MAX_PER_PAGE
-from permit_core.ports.record import AuditEvent
 from permit_core.views import plain
 
 logger = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ class Menu:
         )
 
     async def open(self, principal: Principal, restaurant: str) -> ResourceInstance:
-        """The restaurant somebody means, if its menu is open to them. The decision is recorded.
+        """The restaurant somebody means, if its menu is open to them.
 
         Raises:
             NotFound: ``no_such_restaurant``.
@@ -112,7 +111,6 @@ class Menu:
         place = await self._restaurant(principal, restaurant)
         check = Check(principal.user, READ, place.ref, principal.tenant)
         decision = await self._core.pdp.decide(check)
-        await self._core.audit.record(decision_event(check, decision))
         if not decision.allowed:
             raise access_denied(f"The menu of {plain(place.name)} is not open to {principal.name}.", decision)
         return place
@@ -227,15 +225,3 @@ def access_denied(message: str, decision: Decision) -> Forbidden:
         decision=decision,
         ask_for=remedies,
     )
-
-
-def decision_event(check: Check, decision: Decision) -> AuditEvent:
-    """The record of a decision, whatever it says."""
-    body = {
-        "action": check.action,
-        "resource": str(check.resource),
-        "effect": decision.effect.value,
-        "reason_code": decision.reason_code.value,
-        "rule": decision.rule,
-    }
-    return AuditEvent("decision", check.user, check.tenant, body)

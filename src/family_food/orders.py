@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, select
 
-from family_food.menu import ORDER, READ, Dish, Menu, access_denied, decision_event, order_check, price_text
+from family_food.menu import ORDER, READ, Dish, Menu, access_denied, order_check, price_text
 from family_food.results import OrderPage, OrderView
 from family_food.tables import orders
 from permit_core.access import Check, Decision, Effect, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
+from permit_core.decision.journal import decision_body
 from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden, NotFound
 from permit_core.identity import Principal
@@ -60,11 +61,11 @@ class OrderDesk:
                 decision = await self._core.pdp.decide(check, transaction)
                 approval = await self._claim(principal, sold.instance, decision, transaction)
                 order = self._order(principal, place, sold, approval)
-                await self._insert(transaction, principal, place, order, decision_event(check, decision))
+                await self._insert(transaction, principal, place, order, _decided(check, decision))
                 return order
         except Forbidden:
             if decision is not None:
-                await self._core.audit.record(decision_event(check, decision))
+                await self._core.audit.record(_decided(check, decision))
             raise
 
     async def _claim(
@@ -131,6 +132,10 @@ class OrderDesk:
                 .limit(per_page)
             )
             return OrderPage(orders=[_view(row) for row in rows], total=total, page=page, per_page=per_page)
+
+
+def _decided(check: Check, decision: Decision) -> AuditEvent:
+    return AuditEvent("decision", check.user, check.tenant, decision_body(check, decision))
 
 
 def _view(row: Row[Any]) -> OrderView:

@@ -10,10 +10,12 @@ from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
 from permit_core.decision.embedded import EmbeddedPdp
+from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import StoreError
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
+from permit_core.ports.pdp import Pdp
 from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 from permit_core.stores.notices import NoticeStore
@@ -29,7 +31,7 @@ class Core:
     database: Database
     audit: AuditLog
     directory: SqlDirectory
-    pdp: EmbeddedPdp
+    pdp: Pdp
     approvals: ApprovalService
     notices: NoticeBoard
     clock: Clock
@@ -63,7 +65,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     facts = FactStore()
     audit = AuditLog(database, clock)
     directory = SqlDirectory(model, database, facts, audit, clock)
-    pdp = EmbeddedPdp(model, facts, database)
+    pdp = JournalledPdp(EmbeddedPdp(model, facts, database))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
     approvals = ApprovalService(
         model=model,

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 import anyio
 from mcp.types import CallToolResult
 
+from permit_core.decision.journal import Journal, journal
 from permit_core.errors import Forbidden, InvalidInput, NotFound, PermitError, UserFacing
 from permit_core.ports.record import AuditEvent
 from permit_core.redaction import redact
@@ -99,6 +100,12 @@ class Enforcement:
                 or ``invalid_arguments`` (recorded as ``tool.call``).
             StoreError: whether the call may run could not be found out, so it did not.
         """
+        with journal() as decided:
+            return await self._run(call, run, outcome_of, decided)
+
+    async def _run(
+        self, call: ToolCall, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome], decided: Journal
+    ) -> T:
         try:
             actor = await self._admit(call)
         except UnknownTool:
@@ -110,15 +117,15 @@ class Enforcement:
         try:
             answer = await run()
         except anyio.get_cancelled_exc_class():
-            await self._remember("tool.call", call, Outcome("error", "cancelled"), actor)
+            await self._remember("tool.call", call, Outcome("error", "cancelled"), actor, decided)
             raise
         except WrongArguments as error:
-            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor)
+            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor, decided)
             raise _invalid_arguments(call) from error
         except Exception:
-            await self._remember("tool.call", call, Outcome("error"), actor)
+            await self._remember("tool.call", call, Outcome("error"), actor, decided)
             raise
-        await self._remember("tool.call", call, outcome_of(answer), actor)
+        await self._remember("tool.call", call, outcome_of(answer), actor, decided)
         return answer
 
     async def _admit(self, call: ToolCall) -> str:
@@ -154,11 +161,14 @@ class Enforcement:
         core = await self._cores.get()
         return core.model.tools_for(await core.directory.tenant_roles(user, core.settings.tenant))
 
-    async def _remember(self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None) -> None:
+    async def _remember(
+        self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None, decided: Journal | None = None
+    ) -> None:
         body = {
             **redact({"tool": call.name, "arguments": call.arguments}),
             "outcome": outcome.kind,
             "code": outcome.code,
+            **(decided.as_dict() if decided else {}),
         }
         try:
             with anyio.fail_after(RECORD_SECONDS, shield=True):

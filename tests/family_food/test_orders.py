@@ -36,7 +36,7 @@ async def test_a_dear_dish_needs_an_approval_and_the_refusal_says_which(table: T
     ]
     assert await table.rows() == []
     effects = [record.body["effect"] for record in await table.food.core.audit.records() if record.event == "decision"]
-    assert effects == ["allow", "require_approval"]  # the menu, then the dish
+    assert effects == ["require_approval"]
 
 
 async def test_an_approval_serves_for_one_order_and_is_used_then(table_on_each: Table) -> None:

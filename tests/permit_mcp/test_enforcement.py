@@ -81,6 +81,11 @@ async def test_every_call_is_recorded_with_its_outcome_and_without_secrets(core:
         era,
     )
     first, second, third = await audited(core, "tool.call")
+    decided = first.pop("decisions")
+    assert {(each["user"], each["action"], each["resource"], each["effect"]) for each in decided} >= {
+        ("3", "read", "restaurants:1", "allow"),
+        ("3", "read", "restaurants:4", "deny"),
+    }
     assert first == {
         "actor": "3",
         "tool": "list_resource_instances",
