@@ -69,13 +69,15 @@ def show_choices(intent: Choices, scene: Scene) -> Plan:
     lead = "This you can order without asking anybody:" if intent.freely else "Here is what there is:"
     nothing = "I found nothing that fits." if found or not troubles else ""
     closed = closed_places(places)
+    fitting = [dish for dishes in found for dish in dishes if _fits(dish, intent)]
     if intent.cheapest and shown:
-        dishes = [dish for one in found for dish in one if _fits(dish, intent)]
-        cheap = sorted(dishes, key=lambda dish: dish.price_cents)[:_MOST_CHEAP]
+        cheap = sorted(fitting, key=lambda dish: dish.price_cents)[:_MOST_CHEAP]
         options = paragraphs("The cheapest:", numbered(dish_line(dish, where=True) for dish in cheap))
         text = paragraphs(options, "Which one would you like?", sentences(*failed))
         return Reply(text, scene.memory.asking(WhichDish(options=cheap)))
-    return Reply(paragraphs(lead if shown else nothing, *shown, sentences(*failed), sentences(closed)), scene.memory)
+    ask = "What would you like?" if shown else ""
+    text = paragraphs(lead if shown else nothing, *shown, sentences(*failed), sentences(closed, ask))
+    return Reply(text, scene.memory.asking(WhatDish(options=fitting) if fitting else None))
 
 
 def tell_price(intent: Price, scene: Scene) -> Plan:

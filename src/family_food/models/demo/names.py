@@ -18,6 +18,7 @@ _EMPTY_WORDS = frozenset({
     "a", "an", "the", "some", "any", "of", "one", "ones", "my", "our", "your", "me", "us", "i", "it", "that", "this",
     "these", "those", "please", "dish", "dishes", "meal", "food", "restaurant", "place", "places", "with", "and", "for",
     "from", "at", "in", "on", "to", "menu", "portion", "plate", "order", "another", "more", "uh", "uhh", "um", "umm",
+    "first", "then", "too", "just", "instead", "maybe", "also",
 })
 # fmt: on
 _ALIKE = 0.75  # two words are taken for the same one

@@ -89,7 +89,7 @@ PRICES = (
         r"(?P<dish>.*?)(?:\s+(?:cost|be|is|are|was))?$",
     ),
     phrase(r"^.{0,30}?\b(?:prices?|cost) (?:of|for)\s+(?P<dish>.+)$"),
-    phrase(r"^what (?:does|do|would|will|is|are|'?s) (?P<dish>.+?) (?:cost|priced at)$"),
+    phrase(r"^what(?: does| do| would| will| is| are| did| was|'?s) (?P<dish>.+?) (?:cost|priced at)$"),
     phrase(r"^(?:is|are) (?P<dish>.+?) (?:expensive|cheap|pricey|dear|free)$"),
     phrase(r"^(?:can|could|may|am|are) (?:i|we) (?:allowed to )?(?:please )?(?:order|eat|try|buy) (?P<dish>.+)$"),
     phrase(

@@ -132,6 +132,8 @@ def _parts(text: str) -> list[_Part]:
 
 def _run_ons(text: str) -> list[str]:
     """The pieces of a segment into which no comma was typed."""
+    if plainly_reason(text) and not _ASKING.search(text):
+        return [text]
     what, why = split_run_on(text)
     if why and understand(Sentence.of(what)) != SmallTalk("lost"):
         return [what, why]
@@ -170,11 +172,12 @@ def _without_what_was_taken_back(parts: list[_Part]) -> list[_Part]:
     """The parts from the last change of mind on: what a "no wait" stands before counts, not what it stands after."""
     for place in range(len(parts) - 1, -1, -1):
         found = _TAKEN_BACK.search(parts[place].text)
-        before = parts[:place] if found and not found.start() else parts[: place + 1]
-        if not found or not any(isinstance(part.intent, _COMMANDS) for part in before):
+        if not found:
             continue
-        if found.start():
-            before = [*parts[:place], _part(parts[place].text[: found.start()].rstrip(" ,.!?"))]
+        head = [_part(parts[place].text[: found.start()].rstrip(" ,.!?"))] if found.start() else []
+        before = [*parts[:place], *head]
+        if not any(isinstance(part.intent, _COMMANDS) for part in before):
+            continue
         rest = [_part(parts[place].text[found.end() :]), *parts[place + 1 :]]
         rest = [part for part in rest if part.text and not part.sentence.wordless]
         if all(part.why for part in rest) and rest:

@@ -15,13 +15,14 @@ _BEFORE_REASON = " ,;:.\u2013\u2014-"
 _BREAK = re.compile(r"\s*[,;:!.\u2013\u2014]+\s+|\s+-+\s+")
 _CLAUSE = re.compile(
     r"(?:and |but )?(?:i|i'?m|i'?ve|i'?d|i'?ll|it|it'?s|its|my|we|we'?re|we'?ve|our|today|tomorrow|tonight|he|she|they|you|"
-    r"mom(?:my)?|mum(?:my)?|dad(?:dy)?|grand\w+|for|to|as|this|that|there|everyone|everybody|so)\b",
+    r"mom(?:my)?|mum(?:my)?|dad(?:dy)?|grand\w+|for|to|as|this|that|there|everyone|everybody|so|(?:way |much |far )?too (?:expensive|dear|pricey|late|early|much|many|far|unhealthy)"
+    r"|not (?:before|until|today|tonight|now|again|on|for))\b",
     re.IGNORECASE,
 )
 # What is a reason wherever it stands, even where the typist left out the comma before it.
 _PLAINLY = (
     r"(?:(?:and|but|so) )?(?:(?:because|'?cause|cuz|coz|cos|bcuz|bcoz|bc)\b"
-    r"|(?:it'?s|it is|it was|today is|tomorrow is) (?:for|my|our|her|his|their|\w+(?:'?s)? (?:birthday|b-?day|party|day))\b"
+    r"|(?:it'?s|it is|it was|today is|tomorrow is) (?:for|my|our|her|his|their|so|really|very|\w+(?:'?s)? (?:birthday|b-?day|party|day))\b"
     r"|(?:i|we)(?:'?ve| have)? (?:really |just |already )?(?:promise|swear|got (?:an? |all |good |straight )|finished|helped|cleaned|did (?:all|my|the)"
     r"|ate (?:all|my)|was (?:so |very |really )?(?:good|nice)|been|never|deserve|won\b|passed|aced|scored)"
     r"|(?:i|we)(?:'ll| will| can|'?d like to|'?d love to| would like to| want to| wanna| would love to) (?:really )?(?:share|celebrate|pay|behave|try (?:it|them|that|this|some(?:thing)?)\b)"

@@ -14,7 +14,8 @@ from family_food.models.demo.wording import joined
 
 _AND = re.compile(r"\s*(?:,|&|\band\b|\bplus\b|\bwith\b)\s*", re.IGNORECASE)
 _POINTER = re.compile(
-    r"(?:it|that|this|one|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)", re.IGNORECASE
+    r"(?:it|that|this|one|those|these|some|(?:that|this|the same)(?: one| dish)?(?: again)?|them|the dish)",
+    re.IGNORECASE,
 )
 _OTHER = re.compile(r"(?:no |not that(?: one)? )*(?:the |that )?other(?: one| dish)?", re.IGNORECASE)
 _EXACT = 0.95

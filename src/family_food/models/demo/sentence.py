@@ -16,10 +16,10 @@ _YES = (
     r"(?:yes+|yeah|yea|yep|yup|ya|ok|okay|k|sure|of course|certainly|absolutely|definitely|go ahead|do it|fine|alright)"
 )
 _NO = r"(?:no|nope|nah|no way|not now|not really)"
-_POLITE = r"(?:pretty please|please|pleas|plea+se|pls+|plz+|thanks|thank you|thank u|thx|ty)"
+_POLITE = r"(?:pretty please|please|pleas|ple+a+se+|pls+|plz+|thanks|thank you|thank u|thx|ty)"
 _FILLER = rf"(?:{_POLITE}|hey+|hi+|hello|hiya|yo|well|um+|uh+|hm+|oh+|ooh+|so|never ?mind|nvm|forget it|then|and|now|right|great|cool|actually|{_YES}|{_NO})"
 _LEAD = re.compile(rf"(?:{_FILLER}(?![\w'])[\s,.!:;-]*)+", re.IGNORECASE)
-_POLITE_END = re.compile(rf"(?<![\w']){_POLITE}$", re.IGNORECASE)
+_POLITE_END = re.compile(rf"(?<![\w'])(?:{_POLITE}|then|tho|though|lol|haha)$", re.IGNORECASE)
 _CLOSING = " .!?,;:\u2026"
 # Pictures and smileys: a person shows a mood with them, and sometimes a yes.
 _PICTURES = re.compile(

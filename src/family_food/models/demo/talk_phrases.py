@@ -65,7 +65,7 @@ TALK: tuple[tuple[re.Pattern[str], Intent], ...] = (
 
 PLAIN_YES = phrase(
     r"(?:(?:yes|yeah|yep|yup|ya|ok|okay|sure|of course|certainly|absolutely|definitely|go ahead|go for it|do it|do that|",
-    r"fine|alright|sounds good|that one|pretty|please|pls|plz|why not|i do|i would|you can|right|correct|exactly|great|that'?s it|pretty please|k|yea|yess+)",
+    r"fine|alright|sounds good|that one|pretty|ple+a+se+|pls+|plz+|why not|i do|i would|you can|right|correct|exactly|great|that'?s it|pretty please|k|yea|yess+)",
     r"[\s,.!]*)+",
 )
 _NO = (

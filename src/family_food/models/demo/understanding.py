@@ -153,7 +153,9 @@ def _price(sentence: Sentence) -> Intent | None:
         match = pattern.match(sentence.core)
         if match:
             asked = read_order(match["dish"])
-            may = bool(re.match(r"(?i)(?:can|could|may|am|are) (?:i|we)\b", sentence.core))
+            may = bool(
+                re.match(r"(?i)(?:(?:can|could|may|am|are) (?:i|we)|(?:is|are) there|any|do(?:es)?)\b", sentence.core)
+            )
             return Price(asked.dish, asked.restaurant, may)
     return None
 

@@ -55,7 +55,7 @@ BROWSING: list[tuple[str, Intent]] = [
     ("I would like to know how much the tacos are", Price("the tacos")),
     ("what does a taco cost?", Price("a taco")),
     ("what's the price of the taco?", Price("the taco")),
-    ("do they have tacos?", Price("tacos")),
+    ("do they have tacos?", Price("tacos", may=True)),
     ("can I order the taco?", Price("the taco", may=True)),
     ("cheese taco", Mention("cheese taco")),
 ]
