@@ -42,7 +42,8 @@ def offer(
     needed = ReasonNeeded(remedy=remedy, name=name, want=want, earlier=earlier)
     if reason:
         return make(needed, reason, scene)
-    return say(sentences(_needs(trouble, name, price), _why(needed, named=True)), scene.memory.asking(needed))
+    lead = _needs(trouble, name, price, again=bool(earlier))
+    return say(sentences(lead, _why(needed, named=True)), scene.memory.asking(needed))
 
 
 def ask_reason_again(needed: ReasonNeeded, scene: Scene) -> Plan:
@@ -180,9 +181,11 @@ def _why(needed: ReasonNeeded, *, named: bool = False) -> str:
     return f"Tell me why you'd like {wish}, and I'll ask a parent."
 
 
-def _needs(trouble: Trouble, name: str, price: str) -> str:
+def _needs(trouble: Trouble, name: str, price: str, *, again: bool) -> str:
+    """What stands in the way; ``again``: a parent has just said yes to what led here."""
     if trouble.code == "approval_needed" and price:
-        return f"The {name} costs {price}, so a parent has to say yes first"
+        needs = "it needs a parent's OK of its own" if again else "a parent has to say yes first"
+        return f"The {name} costs {price}, so {needs}"
     if trouble.code == "access_denied":
         return f"{name} isn't open to you yet"
     message = trouble.message or "That needs a parent's OK"

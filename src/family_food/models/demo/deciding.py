@@ -8,7 +8,7 @@ from family_food.models.demo import facts
 from family_food.models.demo.asks import Asks, Refused
 from family_food.models.demo.following import as_listed, list_pending, show_standing
 from family_food.models.demo.intents import Decide, No, Ruling, Verb, Yes
-from family_food.models.demo.memory import ListedRequest, Memory, WhichRequest
+from family_food.models.demo.memory import Drafted, ListedRequest, Memory, WhichRequest
 from family_food.models.demo.names import mentions_all
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.troubles import explain, stops_everything
@@ -59,8 +59,11 @@ def decide(intent: Decide, scene: Scene) -> Plan:
 
 def _with_draft(case: Case, memory: Memory) -> Case:
     """The words that were said to this very request just before go with its decision, when there are no others."""
-    drafted = memory.drafted if memory.pointed and memory.pointed.id == case.request.id else ""
-    return case if case.comment or not drafted else replace(case, comment=drafted)
+    drafted = memory.drafted
+    pointed = memory.pointed is not None and memory.pointed.id == case.request.id
+    if case.comment or drafted is None or not pointed or drafted.verb != case.verb:
+        return case
+    return replace(case, comment=drafted.words)
 
 
 def carry_out(cases: list[Case], scene: Scene) -> Plan:
@@ -142,10 +145,11 @@ def _ask_which(ruling: Ruling, pending: list[RequestView], memory: Memory) -> Re
 
 def ask_for_the_word(intent: Yes | No, request: ListedRequest, memory: Memory) -> Plan:
     """A yes or a no to a request is no order to decide: ask for one, and keep the words that came with it."""
-    verb = "approve" if isinstance(intent, Yes) else "deny"
+    verb: Verb = "approve" if isinstance(intent, Yes) else "deny"
     words = f" I'll pass on your words: {quoted(intent.reason)}." if intent.reason else ""
-    text = f'That is {request.label}. Say "{verb} it" and I\u2019ll do that.{words}'.replace("\u2019", "'")
-    return say(text, memory.model_copy(update={"drafted": intent.reason}))
+    lead = "To agree to" if verb == "approve" else "To turn down"
+    drafted = Drafted(verb=verb, words=intent.reason) if intent.reason else None
+    return say(f'{lead} {request.label}, say "{verb} it".{words}', memory.model_copy(update={"drafted": drafted}))
 
 
 def unclear(scene: Scene) -> Plan:

@@ -98,6 +98,13 @@ class ListedRequest(_Memo):
     words: list[str] = []
 
 
+class Drafted(_Memo):
+    """Words said to a request without deciding it, and which decision they speak for."""
+
+    verb: Literal["approve", "deny"]
+    words: str
+
+
 class WhichRequest(_Memo):
     """Which request shall be decided so? The person gave the verb; only the choice is open."""
 
@@ -123,7 +130,7 @@ class Memory(_Memo):
         listed: the requests of the last numbered list; "2" means the second of these and no other.
         pointed: the request shown last by itself: what "it" means.
         spoken: the request spoken of last, decided or not: what "how much was it?" means.
-        drafted: words said to a request without deciding it; they go with the decision that follows.
+        drafted: words to the request pointed at; they go with the decision they speak for, should it follow.
         wants: what waits for a human's decision.
         denied: the request that was denied last, to ask again.
     """
@@ -135,7 +142,7 @@ class Memory(_Memo):
     listed: list[ListedRequest] = []
     pointed: ListedRequest | None = None
     spoken: ListedRequest | None = None
-    drafted: str = ""
+    drafted: Drafted | None = None
     wants: list[Want] = []
     denied: ReasonNeeded | None = None
 
@@ -156,11 +163,11 @@ class Memory(_Memo):
     def showing(self, listed: list[ListedRequest]) -> Memory:
         """The same after this list of requests was shown: of one alone one can speak as "it"."""
         alone = listed[0] if len(listed) == 1 else None
-        return self.model_copy(update={"listed": listed, "pointed": alone, "spoken": alone, "drafted": ""})
+        return self.model_copy(update={"listed": listed, "pointed": alone, "spoken": alone, "drafted": None})
 
     def pointing(self, request: ListedRequest | None) -> Memory:
         """The same, speaking of this request, which waits."""
-        return self.model_copy(update={"pointed": request, "spoken": request, "drafted": ""})
+        return self.model_copy(update={"pointed": request, "spoken": request, "drafted": None})
 
     def wanting(self, want: Want | None) -> Memory:
         """The same with one thing more to carry on with."""

@@ -84,4 +84,4 @@ def place_list(places: list[Restaurant]) -> str:
         return "There is no restaurant on the list."
     closed = [place for place in places if place.remedy]
     ask = sentences(f'For the marked ones say "ask for access to {closed[0].name}" and why') if closed else ""
-    return paragraphs("These restaurants are there:\n" + bullets(map(restaurant_line, places)), ask)
+    return paragraphs("These are the restaurants:\n" + bullets(map(restaurant_line, places)), ask)

@@ -52,6 +52,8 @@ async def two(one: Family, rose: Chat, joe: Chat) -> Family:
         (("no way, too expensive", "deny it"), DENIED, "too expensive"),
         (("no way, its too expensive", "deny it, sorry"), DENIED, "sorry"),
         (("nah its too late", "approve it"), APPROVED, ""),
+        (("no way, too expensive", "ok for henry"), APPROVED, ""),
+        (("yes cause its grandmas day", "approve it"), APPROVED, "its grandmas day"),
         (("nope",), PENDING, ""),
         (("no way, too expensive",), PENDING, ""),
         (("yes",), PENDING, ""),
