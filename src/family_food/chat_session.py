@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -135,10 +135,10 @@ class ChatSession:
 
     async def _serve(self) -> None:
         await self._send(self._hello())
-        writer = asyncio.create_task(self._job(self._outgoing.run()), name="chat writer")
+        writer = asyncio.create_task(self._job(self._outgoing.run), name="chat writer")
         others = [
             asyncio.create_task(self._job(work), name="chat session")
-            for work in (self._read(), self._answer(), self._watch_token(), self._tell_notices(), self._watch_pace())
+            for work in (self._read, self._answer, self._watch_token, self._tell_notices, self._watch_pace)
         ]
         try:
             await asyncio.shield(self._ending)
@@ -161,10 +161,10 @@ class ChatSession:
         finally:
             await cancel_and_wait(writer)
 
-    async def _job(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _job(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a part of the session; whatever it ends with ends the session."""
         try:
-            await work
+            await work()
         except (ClientGone, WebSocketDisconnect):
             self.stop(CLIENT_LEFT)
         except Exception as error:  # noqa: BLE001 - the session ends, the server does not

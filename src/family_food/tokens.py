@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ AUDIENCE = "family-food-chat"
 LOGIN_LIFETIME = 24 * 3600
 """Seconds after which a refreshed token leads back to the password."""
 MAX_LENGTH = 8192
+
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
 
 _STRICT: dict[str, Any] = {
     "leeway": 0,
@@ -102,7 +105,8 @@ class Tokens:
         Raises:
             Forbidden: ``invalid_token``. Why is not told to whoever sent it.
         """
-        if len(token) > MAX_LENGTH:
+        # The library reads over what is no base64: one token would have many forms.
+        if len(token) > MAX_LENGTH or not _FORM.match(token):
             raise _invalid()
         try:
             payload = jwt.decode(

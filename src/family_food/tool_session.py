@@ -115,7 +115,8 @@ class _Child:
             if error is not None:
                 logger.warning("a tool server process ended badly", exc_info=error)
             return
-        logger.error("the tool server did not start", exc_info=error)
+        if error is not None:  # otherwise the session was over before it had
+            logger.error("the tool server did not start", exc_info=error)
         self._ready.set_exception(
             ToolsUnavailable("The ordering tools could not be started.", hint="Try again in a moment.")
         )
