@@ -5,7 +5,7 @@ from __future__ import annotations
 from family_food.models.demo import facts
 from family_food.models.demo.asks import Refused, Trouble
 from family_food.models.demo.intents import AskFor
-from family_food.models.demo.memory import OrderIt, Place, ReasonNeeded, Want, WhichDish, WhichPlace
+from family_food.models.demo.memory import Memory, OrderIt, Place, ReasonNeeded, Want, WhichDish, WhichPlace
 from family_food.models.demo.names import find, names
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.search import closed_places, is_pointer, look_for
@@ -154,6 +154,17 @@ def ask_for_dish(dish: facts.Dish, reason: str, scene: Scene) -> Plan:
     if not reason:
         return Reply(sentences(f"The {dish.name} costs {dish.price}", _why(needed)), memory.asking(needed))
     return (yield from make(needed, reason, scene.remembering(memory)))
+
+
+def noted_for_later(words: str, reason: str, places: list[facts.Restaurant], memory: Memory) -> Reply | None:
+    """What is on no open menu may be on the one that was asked for: look there once it opens; None when none was."""
+    closed = {place.key for place in places if not place.open}
+    want = next((want for want in reversed(memory.wants) if want.place.key in closed), None)
+    if want is None or is_pointer(words):
+        return None
+    later = Want(place=want.place, dish=words, dish_name=words, reason=reason or want.reason)
+    text = f"Nobody has answered about {want.place.name} yet. I'll look for {quoted(words)} there as soon as it is open to you."
+    return Reply(text, memory.without(want).wanting(later))
 
 
 def ask_again(reason: str, scene: Scene) -> Plan:

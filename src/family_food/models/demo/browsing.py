@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from family_food.models.demo import facts
-from family_food.models.demo.asking import offer
+from family_food.models.demo.asking import noted_for_later, offer
 from family_food.models.demo.asks import Refused
 from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Choices, Mention, Menu, Price
@@ -22,6 +22,7 @@ _EVERYTHING = re.compile(
     re.IGNORECASE,
 )
 _MOST_CHEAP = 3
+_A_THING = re.compile(r"(?:the|an?|some)\s", re.IGNORECASE)
 _FREE = frozenset({"allowed", "approved"})
 
 
@@ -127,6 +128,9 @@ def look_up(intent: Mention, scene: Scene) -> Plan:
     search = yield from look_for(intent.text, [one for one in places if one.open])
     if search.sure:
         return _tell(search, scene, may=True, reason=intent.reason)
+    later = noted_for_later(intent.text, intent.reason, places, scene.memory) if _A_THING.match(intent.text) else None
+    if later is not None:
+        return later
     return Reply(paragraphs("Sorry, I didn't understand that.", ability_list(scene)), scene.memory)
 
 

@@ -175,3 +175,10 @@ Intent = (
     | Unclear
     | Mention
 )
+
+ASKED_FOR = (Order, AskFor, AskAgain)
+"""Kinds that want food, or somebody asked for it."""
+COMMANDS = (*ASKED_FOR, Menu, Choices, Price, Orders, Requests, Restaurants)
+"""Kinds that want something done."""
+WITH_REASON = (Order, AskFor, AskAgain, Price, Pick, Yes, No, Mention)
+"""Kinds that can carry a reason."""

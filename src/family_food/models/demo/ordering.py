@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from family_food.models.demo import facts
-from family_food.models.demo.asking import offer
+from family_food.models.demo.asking import noted_for_later, offer
 from family_food.models.demo.asks import Refused
 from family_food.models.demo.facts import Dish, Restaurant
 from family_food.models.demo.intents import Order
@@ -149,7 +149,8 @@ def order_found(search: Search, wish: Order, places: list[Restaurant], scene: Sc
         lead = sentences(ONE_AT_A_TIME if search.several or wish.count > 1 else "", ask)
         text = paragraphs(lead, numbered(dish_line(dish, where=True) for dish in search.sure))
         return Reply(text, scene.memory.asking(WhichDish(options=search.sure, reason=wish.reason)))
-    return not_found(search, wish, places, scene.memory)
+    later = None if search.near else noted_for_later(wish.dish, wish.reason, places, scene.memory)
+    return later or not_found(search, wish, places, scene.memory)
 
 
 def not_found(search: Search, wish: Order, places: list[Restaurant], memory: Memory) -> Reply:
@@ -194,7 +195,7 @@ def place(dish: Dish, scene: Scene, reason: str = "", count: int = 1, *, lead: s
         return Reply(paragraphs(lead, answer.text), answer.memory)
     text = sentences(
         f"Done! I ordered the {placed.dish_name} from {placed.restaurant_name} for {placed.price}",
-        "The OK was for once and is used up now" if placed.approval_id else "",
+        "The OK was good for this one order" if placed.approval_id else "",
         f"{ONE_AT_A_TIME}, so this is one; tell me again for the next" if count > 1 else "",
     )
     return Reply(paragraphs(lead, text), memory)

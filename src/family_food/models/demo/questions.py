@@ -11,22 +11,17 @@ from family_food.models.demo.asking import ask_for_dish, ask_for_place, ask_reas
 from family_food.models.demo.browsing import open_menu
 from family_food.models.demo.deciding import Case, carry_out
 from family_food.models.demo.intents import (
-    AskAgain,
+    COMMANDS,
     AskFor,
-    Choices,
     Decide,
     Greeting,
     Intent,
     Mention,
-    Menu,
     No,
     Order,
-    Orders,
     Pick,
     PickAll,
     Price,
-    Requests,
-    Restaurants,
     SmallTalk,
     Yes,
 )
@@ -45,7 +40,7 @@ from family_food.models.demo.ordering import ONE_AT_A_TIME, order, order_unless,
 from family_food.models.demo.picking import chosen, named_by, position
 from family_food.models.demo.plan import Plan, Scene, say
 from family_food.models.demo.reading import Reading
-from family_food.models.demo.reasons import bare_reason
+from family_food.models.demo.reasons import bare_reason, plainly_reason
 from family_food.models.demo.search import is_other, is_pointer
 
 _DROPPED = "All right, I'll leave it. Anything else?"
@@ -68,7 +63,6 @@ _SAYS_NO_FIRST = re.compile(
     re.IGNORECASE,
 )
 _ABOUT_IT = re.compile(r"(?:it|that|this|them|one)\b", re.IGNORECASE)
-_COMMANDS = (AskAgain, AskFor, Choices, Decide, Menu, Orders, Price, Requests, Restaurants)
 _WHICH = "Which one? Tell me its number or its name."
 
 
@@ -106,11 +100,15 @@ def _changes_subject(intent: Intent, reading: Reading, question: ReasonNeeded, *
         return False
     if isinstance(intent, Order):
         return not intent.soft or said_no
-    return isinstance(intent, _COMMANDS) and (reading.whole.question or bool(_COMMANDING.match(reading.main.core)))
+    return isinstance(intent, (*COMMANDS, Decide)) and (
+        reading.whole.question or bool(_COMMANDING.match(reading.main.core))
+    )
 
 
 def _reason_in(question: ReasonNeeded, reading: Reading, intent: Intent) -> str:
     """The reason that the words give; "" when they give none."""
+    if plainly_reason(reading.whole.text):
+        return bare_reason(reading.whole.text)
     if isinstance(intent, Yes | AskFor) and not intent.reason:
         return question.earlier
     if isinstance(intent, Yes | AskFor | Order | Price | Mention) and (intent.reason or _names_it(intent, question)):

@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from family_food.models.demo.intents import (
-    AskAgain,
-    AskFor,
-    Choices,
+    ASKED_FOR,
+    COMMANDS,
+    WITH_REASON,
     Decide,
     Greeting,
     Intent,
     Mention,
-    Menu,
     No,
     Order,
-    Orders,
     Pick,
-    Price,
     Requests,
-    Restaurants,
     SmallTalk,
     Unclear,
     Yes,
@@ -43,9 +39,6 @@ _TAKEN_BACK = re.compile(
 )
 _A_THING = re.compile(r"(?:the|a|an|some|just|my)\s+\w|.*\s(?:one|instead)$", re.IGNORECASE)
 _MOST_PARTS = 12
-_WITH_REASON = (Order, AskFor, AskAgain, Price, Pick, Yes, No, Mention)
-_ASKED_FOR = (Order, AskFor, AskAgain)
-_COMMANDS = (*_ASKED_FOR, Menu, Choices, Price, Orders, Requests, Restaurants)
 _FEWEST_WORDS_OF_A_REASON = 3
 
 
@@ -81,6 +74,11 @@ class _Part:
     def lost(self) -> bool:
         """It was not understood."""
         return self.intent == SmallTalk("lost")
+
+    @property
+    def told(self) -> bool:
+        """It tells something, and asks for nothing that is understood."""
+        return self.lost and len(self.text.split()) >= _FEWEST_WORDS_OF_A_REASON and not self.sentence.question
 
 
 def read(text: str) -> Reading:
@@ -164,8 +162,8 @@ def _apart(before: _Part, after: _Part) -> bool:
     if _TAKEN_BACK.match(after.text):
         return True
     if after.why != before.why:
-        return after.why or isinstance(after.intent, _COMMANDS)
-    return isinstance(after.intent, _COMMANDS) and before.idle
+        return after.why or isinstance(after.intent, COMMANDS)
+    return isinstance(after.intent, COMMANDS) and before.idle
 
 
 def _without_what_was_taken_back(parts: list[_Part]) -> list[_Part]:
@@ -176,7 +174,7 @@ def _without_what_was_taken_back(parts: list[_Part]) -> list[_Part]:
             continue
         head = [_part(parts[place].text[: found.start()].rstrip(" ,.!?"))] if found.start() else []
         before = [*parts[:place], *head]
-        if not any(isinstance(part.intent, _COMMANDS) for part in before):
+        if not any(isinstance(part.intent, COMMANDS) for part in before):
             continue
         rest = [_part(parts[place].text[found.end() :]), *parts[place + 1 :]]
         rest = [part for part in rest if part.text and not part.sentence.wordless]
@@ -198,9 +196,9 @@ def _joined(parts: Sequence[_Part], whole: Sentence) -> Reading:
         return Reading(_answering(parts, whole), whole, whole)
     reason = " ".join(part.text for part in parts if part is not main and part.why)
     intent = main.intent
-    if not reason and isinstance(intent, _ASKED_FOR):
+    if not reason and isinstance(intent, ASKED_FOR):
         after = parts[parts.index(main) + 1 :]
-        reason = next((part.text for part in after if part.lost and _told(part)), "")
+        reason = next((part.text for part in after if part.told), "")
     if isinstance(intent, Order):
         intent = _everything_ordered(intent, parts)
     if isinstance(intent, Mention) and (is_other(intent.text) or _corrects(main, whole)):
@@ -211,8 +209,8 @@ def _joined(parts: Sequence[_Part], whole: Sentence) -> Reading:
 def _main(parts: Sequence[_Part]) -> _Part | None:
     """The part that asks for something: the last that wants food, else the last that wants to know something."""
     asking = [part for part in parts if not part.why and not part.idle and not part.lost]
-    wanting = [part for part in asking if isinstance(part.intent, _ASKED_FOR)]
-    commands = [part for part in asking if isinstance(part.intent, _COMMANDS)]
+    wanting = [part for part in asking if isinstance(part.intent, ASKED_FOR)]
+    commands = [part for part in asking if isinstance(part.intent, COMMANDS)]
     return next((found[-1] for found in (wanting, commands, asking) if found), None)
 
 
@@ -242,12 +240,8 @@ def _corrects(main: _Part, whole: Sentence) -> bool:
     return whole.says_no and bool(_A_THING.match(main.sentence.core))
 
 
-def _told(part: _Part) -> bool:
-    return len(part.text.split()) >= _FEWEST_WORDS_OF_A_REASON and not part.sentence.question
-
-
 def _because(intent: Intent, reason: str) -> Intent:
     """The intent with this reason, where it can have one and has none yet."""
-    if reason and isinstance(intent, _WITH_REASON) and not intent.reason:
+    if reason and isinstance(intent, WITH_REASON) and not intent.reason:
         return replace(intent, reason=reason)
     return intent

@@ -32,7 +32,7 @@ _NEXT = re.compile(
 )
 _COMMENT = re.compile(
     r"\s*,?\s*(?:\bwith (?:the |a |my )?(?:comment|message|note|reason|words)\b|\b(?:and )?(?:say|saying)\b|\bcomment\b"
-    r"|\b(?:and )?tell (?:him|her|them)\b(?: that\b)?|\bbut\b)[\s:,]*",
+    r"|\b(?:and )?tell (?:him|her|them)\b(?: that\b| to\b)?|\bbut\b)[\s:,]*",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(

@@ -232,3 +232,13 @@ async def test_the_dish_spoken_of_is_not_looked_up_again(henry: Chat) -> None:
     assert henry.steps == [["list_dishes"]]
     await henry.say("ok order the deluxe burger")
     assert henry.steps == [["order_dish"]]
+
+
+@pytest.mark.parametrize("words", ["the tempura please", "ok can i have the tempura then"])
+async def test_what_is_named_while_nobody_has_answered_is_looked_for_later(
+    henry: Chat, home: Family, words: str
+) -> None:
+    await henry.say("whats at sushi world")
+    await henry.say("i want to try it")
+    assert "I'll look for \u201cthe tempura\u201d there" in await henry.say(words)
+    assert "Done! I ordered the Tempura" in await decide(henry, home, "approved")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from family_food.messages import UserMessage
 from family_food.models.demo.names import score
+from family_food.models.demo.reading import read
 from family_food.models.demo.sentence import Sentence
 from family_food.models.demo.understanding import understand
 from family_food.models.port import Prompt
@@ -16,7 +17,7 @@ from tests.support.family_tools import DECIDING, Family
 
 # What any decision must be ordered with.
 VERB = re.compile(
-    r"approve|accept|authori[sz]e|agree to|yes to|allow|grant|permit|let|deny|refuse|reject|decline|forbid|disallow|"
+    r"approve|accept|authori[sz]e|agree to|(?:yes|yep|yeah|ok|okay|fine|sure|no|nope|nah) (?:to|for)|allow|grant|permit|let|deny|refuse|reject|decline|forbid|disallow|"
     r"turn down|no to",
     re.IGNORECASE,
 )
@@ -34,6 +35,7 @@ SMALL = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 @given(st.text(max_size=1200))
 def test_any_text_is_understood_somehow(text: str) -> None:
     assert understand(Sentence.of(text)) is not None
+    assert read(text).intent is not None
 
 
 @SMALL

@@ -23,6 +23,7 @@ from family_food.models.demo.intents import (
     Unclear,
     Yes,
 )
+from family_food.models.demo.reading import read
 from family_food.models.demo.sentence import LONGEST, Sentence
 from family_food.models.demo.understanding import understand
 
@@ -223,3 +224,24 @@ def test_a_text_of_repeated_words_is_read_in_time(part: str) -> None:
 
 def test_a_text_that_is_too_long_is_not_read() -> None:
     assert understand(Sentence.of("order a taco " * LONGEST)) == SmallTalk("long")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "no wait, ",
+        "actually ",
+        "a. ",
+        "a, ",
+        "its my birthday ",
+        "can i have ",
+        "plea",
+        ":) ",
+        "what? ",
+        "approve it. ",
+    ],
+)
+def test_a_message_of_repeated_parts_is_read_in_time(part: str) -> None:
+    text = (part * LONGEST)[: LONGEST - 1]
+    for ending in ("", "x", "?"):
+        assert read(text + ending).intent is not None
