@@ -134,11 +134,15 @@ class GeminiAnswer:
 
     def _step(self, *, with_calls: bool = True) -> ModelStep:
         parts = self._parts if with_calls else [part for part in self._parts if not part.function_call]
+        try:
+            native = types.Content(role="model", parts=parts).model_dump(mode="json", exclude_none=True)
+        except ValueError:  # arguments that are nested too deeply to be written down again
+            raise _useless("MALFORMED_FUNCTION_CALL") from None
         return ModelStep(
             text="".join(part.text for part in parts if part.text and not part.thought),
             calls=_calls(parts),
             provider=self._provider,
-            native=types.Content(role="model", parts=parts).model_dump(mode="json", exclude_none=True),
+            native=native,
         )
 
 
