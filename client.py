@@ -101,7 +101,7 @@ async def log_in_and_chat(url: str, username: str | None, screen: Screen) -> int
 async def demo(*, story: bool, username: str | None) -> int:
     """Start a backend with a database of its own; play the family story there, or chat with it here."""
     # Only the demo needs the rest of the project.
-    from family_food.demo_backend import DemoBackend, demo_accounts
+    from family_food.demo.backend import DemoBackend, demo_accounts
     from permit_core.errors import PermitError
 
     screen = Screen(at_a_terminal() and not story)
@@ -109,7 +109,7 @@ async def demo(*, story: bool, username: str | None) -> int:
     try:
         async with DemoBackend() as backend:
             if story:
-                from family_food.story import tell
+                from family_food.demo.story import tell
 
                 return Exit.OK if await tell(backend) else Exit.ERROR
             screen.say("A demo of its own runs in this terminal until you leave. Log in as one of the family:")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mcp.server.mcpserver import MCPServer
 
-from family_food.food import Food, open_food
-from family_food.food_tools import FoodTools
+from family_food.ordering.food import Food, open_food
+from family_food.ordering.food_tools import FoodTools
 from permit_core.settings import Settings
 from permit_mcp.acting_user import require_user
 from permit_mcp.permit_server import PermitServer

@@ -22,16 +22,16 @@ from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from mcp import StdioServerParameters
 
-from family_food.accounts import ChatUser
-from family_food.backend import ChatBackend, open_backend
-from family_food.body_limit import BodyLimit
-from family_food.chat_session import MOVED, SHUTDOWN, ChatSession, Ending
-from family_food.conversation import Conversation
-from family_food.farewell import before_shutdown
-from family_food.incidents import apology, log_incident
+from family_food.chat.backend import ChatBackend, open_backend
+from family_food.chat.body_limit import BodyLimit
+from family_food.chat.conversation import Conversation
+from family_food.chat.farewell import before_shutdown
+from family_food.chat.incidents import apology, log_incident
+from family_food.chat.origins import origin_allowed
+from family_food.chat.session import MOVED, SHUTDOWN, ChatSession, Ending
+from family_food.chat.startup_errors import StartupErrors
+from family_food.login.accounts import ChatUser
 from family_food.models.port import Model
-from family_food.origins import origin_allowed
-from family_food.startup_errors import StartupErrors
 from permit_core.errors import ConfigurationError, Forbidden, NotFound, StoreError, TooMany
 from permit_core.ports.record import AuditEvent
 from permit_core.settings import Settings

@@ -10,15 +10,15 @@ from mcp.types import CallToolResult, Tool
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from family_food import passwords
-from family_food.accounts import Account, Accounts, ChatUser
-from family_food.food import open_food
+from family_food.chat.tool_session import ToolSession
+from family_food.chat.toolbox import declarations
+from family_food.login import passwords
+from family_food.login.accounts import Account, Accounts, ChatUser
+from family_food.login.signing_key import signing_key
+from family_food.login.tokens import TokenClaims, Tokens
 from family_food.models.port import ToolDeclaration
+from family_food.ordering.food import open_food
 from family_food.seed import seed
-from family_food.signing_key import signing_key
-from family_food.tokens import TokenClaims, Tokens
-from family_food.tool_session import ToolSession
-from family_food.toolbox import declarations
 from permit_core.errors import Forbidden
 from permit_core.policy.model import PolicyModel
 from permit_core.settings import Settings

@@ -18,7 +18,7 @@ from anyio.abc import ByteReceiveStream
 from mcp import Client
 from mcp.types import CallToolResult
 
-from family_food.food import open_food
+from family_food.ordering.food import open_food
 from permit_core.policy.facts_file import load_facts
 from permit_core.ports.request import RequestKind
 from tests.support.clock import SteadyClock

@@ -10,14 +10,14 @@ from mcp.types import Tool
 from starlette.websockets import WebSocket
 
 import utils
-from family_food.accounts import Accounts
-from family_food.food import open_food
-from family_food.signing_key import signing_key
-from family_food.tokens import Tokens
-from family_food.tool_session import ToolSession
+from family_food.chat.tool_session import ToolSession
+from family_food.login.accounts import Accounts
+from family_food.login.signing_key import signing_key
+from family_food.login.tokens import Tokens
+from family_food.ordering.food import open_food
 from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
-from tests.family_food.test_tool_session import tiny
+from tests.family_food.chat.test_tool_session import tiny
 from tests.support.core import family_settings
 
 TOOLS = [

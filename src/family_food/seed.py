@@ -7,7 +7,7 @@ import asyncio
 from pydantic import Field, SecretStr
 from sqlalchemy import insert, select
 
-from family_food.passwords import hash_password
+from family_food.login.passwords import hash_password
 from family_food.tables import accounts
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from family_food.demo_backend import DemoBackend, DemoBackendError, demo_accounts
-from family_food.processes import ProcessTree
+from family_food.demo.backend import DemoBackend, DemoBackendError, demo_accounts
+from family_food.demo.processes import ProcessTree
 from family_food.terminal.link import Link, fetch_token
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.terminal import WAIT_SECONDS, Terminal
 
 STARTER = """
 import asyncio
-from family_food.demo_backend import DemoBackend
+from family_food.demo.backend import DemoBackend
 from family_food.terminal.link import Link, fetch_token
 
 async def main():

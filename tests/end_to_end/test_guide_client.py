@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import select
 
-from family_food.demo_backend import DemoBackend
+from family_food.demo.backend import DemoBackend
 from family_food.tables import orders
 from permit_core.database import Database
 from permit_core.stores.tables import requests

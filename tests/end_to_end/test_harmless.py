@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from family_food.food import open_food
+from family_food.ordering.food import open_food
 from permit_core.ports.request import RequestStatus
 from tests.support.chat_server import until
 from tests.support.clock import SteadyClock

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from family_food.chat.outgoing import Outgoing
+from family_food.login.signing_key import signing_key
+from family_food.login.tokens import AUDIENCE, ISSUER
 from family_food.messages import ModelStep, ToolCall
 from family_food.models.port import StepEnd, TextDelta
-from family_food.outgoing import Outgoing
-from family_food.signing_key import signing_key
-from family_food.tokens import AUDIENCE, ISSUER
 from permit_core.access import ResourceRef
 from permit_core.entries import RoleAssignment
 from permit_core.ports.request import RequestStatus
@@ -616,8 +616,8 @@ async def test_thousands_of_messages_at_once_are_answered_a_few_and_refused_the_
 async def test_a_client_that_never_reads_is_given_up_and_costs_little(
     puppet: Puppet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("family_food.chat_session.Outgoing", partial(Outgoing, slow_seconds=0.5))
-    monkeypatch.setattr("family_food.outgoing.QUEUE_FRAMES", 4)
+    monkeypatch.setattr("family_food.chat.session.Outgoing", partial(Outgoing, slow_seconds=0.5))
+    monkeypatch.setattr("family_food.chat.outgoing.QUEUE_FRAMES", 4)
     puppet.will(says("x" * 900_000))
     async with deaf_window(puppet.server, "henry") as say:
         await until(lambda: bool(puppet.server.manager.active_connections), "the session")

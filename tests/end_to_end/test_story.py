@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from sqlalchemy import insert, update
 
-from family_food.demo_backend import DemoBackend
-from family_food.story import Outcome, play
-from family_food.story_record import check_record
-from family_food.story_transcript import Transcript
+from family_food.demo.backend import DemoBackend
+from family_food.demo.record import check_record
+from family_food.demo.story import Outcome, play
+from family_food.demo.transcript import Transcript
 from family_food.tables import orders
 from permit_core.clock import utc_now
 from permit_core.database import Database

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from family_food.food import Food, open_food
+from family_food.ordering.food import Food, open_food
 from permit_core.policy.facts_file import load_facts
 from tests.support.clock import SteadyClock
 from tests.support.core import family_settings

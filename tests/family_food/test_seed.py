@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select, text
 
 from family_food import seed as seeding
-from family_food.food import Food, open_food
-from family_food.passwords import verify_password
+from family_food.login.passwords import verify_password
+from family_food.ordering.food import Food, open_food
 from family_food.seed import load_accounts, seed, seed_if_empty
 from family_food.tables import accounts
 from permit_core.access import ResourceRef

@@ -42,7 +42,7 @@ async def test_each_revision_is_named_as_its_file_is() -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    from family_food.food import MIGRATIONS
+    from family_food.ordering.food import MIGRATIONS
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -10,7 +10,7 @@ import pytest
 from mcp.types import Tool
 
 import food_ordering_mcp
-from family_food.food import open_food
+from family_food.ordering.food import open_food
 from tests.support.core import family_settings
 from tests.support.ordering import ROOT
 from tests.support.tool_page import answer_fields, parameter_table
@@ -21,7 +21,7 @@ SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##)", PAGE, re.MULTILINE | r
 RAISING = [
     *(ROOT / "src" / "permit_mcp").glob("*.py"),
     *(ROOT / "src" / "permit_core" / "approvals").glob("*.py"),
-    *(ROOT / "src" / "family_food" / name for name in ("menu.py", "orders.py")),
+    *(ROOT / "src" / "family_food" / "ordering" / name for name in ("menu.py", "orders.py")),
 ]
 
 

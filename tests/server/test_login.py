@@ -13,10 +13,10 @@ from jose import jwt
 from sqlalchemy import delete
 from websockets.exceptions import InvalidStatus
 
-from family_food.body_limit import MAX_BODY_BYTES
-from family_food.signing_key import signing_key
+from family_food.chat.body_limit import MAX_BODY_BYTES
+from family_food.login.signing_key import signing_key
+from family_food.login.tokens import AUDIENCE, ISSUER
 from family_food.tables import accounts
-from family_food.tokens import AUDIENCE, ISSUER
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatServer
 from tests.support.scripted_model import ScriptedModel, says

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import select
 from websockets.asyncio.client import connect
 
-from family_food.food import open_food
+from family_food.ordering.food import open_food
 from family_food.tables import orders
 from permit_core.identity import Principal
 from permit_core.ports.request import RequestFilter, RequestKind

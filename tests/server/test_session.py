@@ -186,7 +186,7 @@ async def test_a_running_turn_can_be_cancelled_and_the_next_one_works(start: Sta
 async def test_messages_wait_for_the_running_turn_but_not_without_end(
     start: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("family_food.chat_session.MAX_WAITING_MESSAGES", 2)
+    monkeypatch.setattr("family_food.chat.session.MAX_WAITING_MESSAGES", 2)
     gate = asyncio.Event()
     server = await start(ScriptedModel([gate, *says("One.")], says("More.")), tiny)
     async with server.chat("henry") as henry:
@@ -283,7 +283,7 @@ async def test_a_token_that_ends_is_announced_and_can_be_renewed(start: StartSer
 
 
 async def test_a_server_that_stops_says_goodbye(server: ChatServer) -> None:
-    from family_food.chat_session import SHUTDOWN
+    from family_food.chat.session import SHUTDOWN
 
     async with server.chat("henry") as henry:
         await server.manager.close_all(SHUTDOWN)

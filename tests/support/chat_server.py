@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from family_food.backend import ChatBackend
+from family_food.chat.backend import ChatBackend
 from permit_core.settings import PROJECT
 from server import MAX_FRAME_BYTES, ConnectionManager
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from mcp import Client, StdioServerParameters
 from sqlalchemy import select
 
-from family_food.food import Food
-from family_food.orders import OrderDesk
+from family_food.ordering.food import Food
+from family_food.ordering.orders import OrderDesk
 from family_food.tables import orders
 from tests.support.core import POLICIES, TENANT
 from tests.support.family import Family

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mcp.server.mcpserver import MCPServer
 
-from family_food.food import Food
+from family_food.chat.toolbox import declarations, result_content
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
-from family_food.toolbox import declarations, result_content
+from family_food.ordering.food import Food
 from food_ordering_mcp import build
 from tests.support.tool_servers import connect
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from family_food.models.demo.asks import UNREADABLE, Answer, Ask, Asks, Refused, Trouble, ask, ask_all
-from family_food.results import DishList, DishView, OrderPage, OrderView
+from family_food.ordering.results import DishList, DishView, OrderPage, OrderView
 from permit_core.access import Remedy
 from permit_core.views import RequestView
 

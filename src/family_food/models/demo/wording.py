@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 
 from family_food.models.demo.facts import Dish, Restaurant
-from family_food.results import OrderView
+from family_food.ordering.results import OrderView
 from permit_core.views import PersonText, RequestView, plain
 
 # Marks of a menu, by what the decision on an order would be.

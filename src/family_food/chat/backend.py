@@ -1,0 +1,93 @@
+"""The chat backend's composition root: everything a session needs, opened once a process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from mcp import StdioServerParameters
+from sqlalchemy import text
+
+from family_food.chat.conversation_store import ConversationStore
+from family_food.chat.notice_dispatch import Listener, NoticeDispatch
+from family_food.chat.tool_session import food_server
+from family_food.login.accounts import Accounts
+from family_food.login.login_limit import LoginLimit
+from family_food.login.signing_key import signing_key
+from family_food.login.tokens import Tokens
+from family_food.models.choose import choose_model
+from family_food.models.port import Model
+from family_food.ordering.food import open_food
+from family_food.seed import seed
+from permit_core.bootstrap import Core
+from permit_core.settings import Settings
+
+
+@dataclass(frozen=True)
+class ChatBackend:
+    """What the sessions of one server share.
+
+    Attributes:
+        tool_server: how the tools of one user, named by directory key, are started.
+    """
+
+    settings: Settings
+    core: Core
+    model: Model
+    tokens: Tokens
+    accounts: Accounts
+    login_limit: LoginLimit
+    conversations: ConversationStore
+    notices: NoticeDispatch
+    tool_server: Callable[[str], StdioServerParameters]
+
+    async def ready(self) -> bool:
+        """Whether the database answers and notices are followed."""
+        async with self.core.database.reading() as transaction:
+            await transaction.execute(text("SELECT 1"))
+        return self.notices.running
+
+
+@asynccontextmanager
+async def open_backend(
+    settings: Settings,
+    sessions_of: Callable[[str, str], Iterable[Listener]],
+    *,
+    model: Model | None = None,
+    tool_server: Callable[[str], StdioServerParameters] | None = None,
+) -> AsyncIterator[ChatBackend]:
+    """Open database, model and notices; close them in the end.
+
+    Args:
+        settings: everything else follows from them.
+        sessions_of: the open sessions of a user (by key) in a tenant.
+        model: instead of the one the settings name.
+        tool_server: instead of the food server.
+
+    Raises:
+        ConfigurationError: a setting, the policy or the signing key cannot be used.
+        StoreError: the database does not answer.
+    """
+    key = signing_key(settings)
+    async with AsyncExitStack() as stack:
+        food = await open_food(settings)
+        stack.push_async_callback(food.close)
+        core = food.core
+        await seed(core, settings)
+        chosen = model or choose_model(settings)
+        stack.push_async_callback(chosen.close)
+        notices = NoticeDispatch(core.notices, sessions_of)
+        await notices.start()
+        stack.push_async_callback(notices.stop)
+        yield ChatBackend(
+            settings=settings,
+            core=core,
+            model=chosen,
+            tokens=Tokens(key, settings.access_token_expire_minutes * 60),
+            accounts=Accounts(core.database, core.directory, settings.tenant),
+            login_limit=LoginLimit(settings.login_attempts_per_minute),
+            conversations=ConversationStore(core.database),
+            notices=notices,
+            tool_server=tool_server or (lambda user: food_server(settings, user)),
+        )

@@ -1,0 +1,167 @@
+"""The person's own yes, before a decision is carried out: asked from the stored request, answered on the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from family_food.chat.protocol import Confirm, ConfirmClosed, Text
+from permit_core.errors import InvalidInput
+from permit_core.ports.request import Request, RequestKind
+from permit_core.views import RequestView, plain
+
+Outcome = Literal["confirmed", "declined", "expired", "cancelled"]
+Verb = Literal["approve", "deny"]
+
+DECIDES = "permit/decides"
+"""The key in a tool's metadata that says: this tool carries out a person's decision."""
+
+SAME_BREATH_SECONDS = 1.0
+"""A plain yes so soon after the yes to the question before was said to that one, twice."""
+
+_YES = frozenset({"yes", "y"})
+_NO = frozenset({"no", "n"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingTool:
+    """What a tool's metadata says of the decision it carries out."""
+
+    kind: RequestKind
+    verb: Verb
+    id_argument: str
+    comment_argument: str
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any] | None) -> DecidingTool | None:
+        """None for a tool that decides nothing.
+
+        Raises:
+            ValueError, KeyError, TypeError: the tool says that it decides, but not intelligibly what.
+        """
+        told = (meta or {}).get(DECIDES)
+        if told is None:
+            return None
+        if told["verb"] not in ("approve", "deny"):
+            raise ValueError(f"{DECIDES}: unknown verb")
+        return cls(RequestKind(told["kind"]), told["verb"], str(told["id_argument"]), str(told["comment_argument"]))
+
+
+def question(request: Request, verb: Verb, comment: str) -> str:
+    """Who asks for what, at which price and why: everything from the stored request, the asker's words in quotes."""
+    who, what = plain(request.user_name), f"{plain(request.resource_name)} ({request.resource})"
+    if request.kind is RequestKind.ACCESS_REQUEST:
+        wish = f"the role {request.role} on {what}"
+    else:
+        pinned = "".join(f", {_pinned(name, value)}" for name, value in request.arguments.items())
+        wish = f"to {request.operation} {what} once{pinned}"
+    said = f" Your comment: {_quoted(comment)}." if comment else ""
+    return f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {_quoted(request.reason)}.{said}"
+
+
+def _pinned(name: str, value: Any) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return f"{name.removesuffix('_cents').replace('_', ' ')} {value // 100}.{value % 100:02d}"
+    return f"{plain(name)} {plain(str(value))}"
+
+
+def _quoted(text: str) -> str:
+    # The quotation must not end before its end.
+    return '"' + plain(text).replace('"', "'") + '"'
+
+
+def yes_or_no(message: str) -> bool | None:
+    """True or False for a plain yes or no, None for anything else."""
+    word = message.strip().strip(".!").casefold()
+    return True if word in _YES else False if word in _NO else None
+
+
+class Confirmations:
+    """At most one open question of a session.
+
+    Args:
+        send: sends a frame to the person.
+        timeout_seconds: how long they have.
+    """
+
+    def __init__(
+        self, send: Callable[[Confirm | ConfirmClosed | Text], Awaitable[None]], timeout_seconds: float
+    ) -> None:
+        self._send = send
+        self._timeout = timeout_seconds
+        self._id: str | None = None
+        self._answer: asyncio.Future[bool] | None = None
+        self._turn = 0
+        self._agreed: tuple[int, float] | None = None  # the turn and the time of the last plain yes
+
+    @property
+    def open(self) -> str | None:
+        """The id of the question that waits for an answer."""
+        return self._id if self._answer is not None and not self._answer.done() else None
+
+    def answer(self, confirm_id: str, yes: bool) -> bool:
+        """Give the person's answer; False when that question is not open (any more)."""
+        if self._answer is None or self.open != confirm_id:
+            return False
+        self._answer.set_result(yes)
+        return True
+
+    def answer_in_words(self, yes: bool) -> None:
+        """Give an answer that does not name its question, to the one that is open.
+
+        Raises:
+            InvalidInput: ``too_soon``: nobody can have read this question yet. It stays open.
+        """
+        if self._id is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if yes and self._agreed is not None:
+            turn, then = self._agreed
+            if turn == self._turn and now - then < SAME_BREATH_SECONDS:
+                raise InvalidInput(
+                    "That came too soon to be an answer to this question.",
+                    code="too_soon",
+                    hint="Read it, then answer yes or no.",
+                )
+        if self.answer(self._id, yes) and yes:
+            self._agreed = (self._turn, now)
+
+    async def ask(self, turn: int, request: Request, verb: Verb, comment: str) -> Outcome:
+        """Put the question, wait for the answer, tell that it is closed. Anything but a yes in time is no yes."""
+        confirm_id = f"confirm_{secrets.token_hex(8)}"
+        words = question(request, verb, comment)
+        outcome: Outcome = "cancelled"
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        asked = Confirm(
+            content=words,
+            confirm_id=confirm_id,
+            verb=verb,
+            comment=comment,
+            request=RequestView.of(request),
+            expires_in=self._timeout,
+        )
+        try:
+            await self._send(asked)
+            # Only now: a yes that was said before the question went out is an answer to something else.
+            self._id, self._answer, self._turn = confirm_id, answer, turn
+            await self._send(Text(content=f'{words} Answer "yes" or "no".', turn=turn, confirm_id=confirm_id))
+            try:
+                async with asyncio.timeout(self._timeout):
+                    outcome = "confirmed" if await answer else "declined"
+            except TimeoutError:
+                outcome = "expired"
+        finally:
+            self._id = self._answer = None
+            await self._send(ConfirmClosed(content=_CLOSED[outcome], confirm_id=confirm_id, outcome=outcome))
+        return outcome
+
+
+_CLOSED: dict[Outcome, str] = {
+    "confirmed": "Confirmed.",
+    "declined": "Not confirmed; nothing was decided.",
+    "expired": "Nobody answered in time; nothing was decided.",
+    "cancelled": "Cancelled; nothing was decided.",
+}

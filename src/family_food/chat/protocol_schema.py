@@ -1,0 +1,18 @@
+"""Write docs/chat-protocol.schema.json from the code: ``python -m family_food.chat.protocol_schema``."""
+
+from __future__ import annotations
+
+import json
+
+from family_food.chat.protocol import protocol_schema
+from permit_core.settings import PROJECT
+
+
+def main() -> None:
+    """Write the file; a test compares it with the code."""
+    path = PROJECT / "docs" / "chat-protocol.schema.json"
+    path.write_text(json.dumps(protocol_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The tools of one turn: which ones there are for this person, and how a model's calls are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.types import CallToolResult, TextContent, Tool
+
+from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome
+from family_food.chat.incidents import apology, log_incident
+from family_food.chat.interruption import uninterrupted
+from family_food.chat.protocol import ServerFrameModel, ToolFrame
+from family_food.chat.tool_session import ToolSession
+from family_food.messages import ToolCall, ToolResult
+from family_food.models.port import ToolDeclaration
+from permit_core.errors import UserFacing
+from permit_core.identity import Principal
+from permit_core.ports.approvals import Approvals
+from permit_core.ports.audit import Audit
+from permit_core.ports.record import AuditEvent
+from permit_core.ports.request import RequestStatus
+from permit_core.redaction import redact
+from permit_core.views import plain
+
+MAX_PARALLEL_CALLS = 16
+MAX_RESULT_CHARS = 100_000
+MAX_COMMENT_CHARS = 500
+MAX_NAME_CHARS = 128
+
+# Answers that say "you may not", as opposed to "that went wrong".
+_REFUSALS = frozenset({
+    "access_denied", "forbidden", "forbidden_argument", "may_not_ask", "not_a_reviewer", "own_request", "unknown_tool",
+    "not_confirmed", "approval_needed", "approval_pending", "approval_expired", "approval_used", "approval_mismatch",
+    "approval_denied",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a session's calls need of the server.
+
+    Attributes:
+        visible: the names of the tools this person may see now, by the policy.
+        poke: told after each call: something may have been asked or decided.
+    """
+
+    principal: Principal
+    session_id: str
+    tools: ToolSession
+    approvals: Approvals
+    audit: Audit
+    confirmations: Confirmations
+    visible: Callable[[], Awaitable[frozenset[str]]]
+    poke: Callable[[], None]
+
+
+class Toolbox:
+    """The tools as they stand at the beginning of a turn.
+
+    Args:
+        desk: what the session lends.
+        turn: the turn's number.
+        send: sends a frame to the person.
+        unhurried: a context in which the turn's time does not run, for waiting on the person.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        turn: int,
+        send: Callable[[ServerFrameModel], Awaitable[None]],
+        unhurried: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._desk = desk
+        self._turn = turn
+        self._send = send
+        self._unhurried = unhurried
+        self._tools: dict[str, Tool] = {}
+
+    async def open(self) -> list[ToolDeclaration]:
+        """Look what there is; answers it as a model sees it.
+
+        Raises:
+            ToolsUnavailable: the tool server does not answer.
+        """
+        visible = await self._desk.visible()
+        self._tools = {tool.name: tool for tool in await self._desk.tools.tools() if tool.name in visible}
+        return declarations(self._tools.values())
+
+    async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
+        """Carry out the calls of one step, in parallel; those that decide something one after another, at the end.
+
+        ``results`` is filled in place, in the order of the calls, so that what is done is known even when this is
+        cancelled half-way.
+        """
+        deciding = [index for index, call in enumerate(calls) if self._decides(call)]
+
+        async def run_one(index: int) -> None:
+            results[index] = await self._run(calls[index], index)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in range(len(calls)):
+                    if index not in deciding:
+                        group.create_task(run_one(index))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several  # the client is gone: once is enough
+        for index in deciding:
+            await run_one(index)
+
+    def _decides(self, call: ToolCall) -> bool:
+        tool = self._tools.get(call.name)
+        try:
+            return tool is not None and DecidingTool.of(tool.meta) is not None
+        except (ValueError, KeyError, TypeError):
+            return True  # unclear: not to be run along with the others, and refused below
+
+    async def _run(self, call: ToolCall, index: int) -> ToolResult:
+        arguments = redact(call.arguments)
+        name = plain(call.name)[:MAX_NAME_CHARS]
+
+        async def tell(state: Any, content: str, code: str | None = None) -> None:
+            await self._send(
+                ToolFrame(
+                    content=content,
+                    turn=self._turn,
+                    call_id=call.id,
+                    name=name,
+                    arguments=arguments,
+                    state=state,
+                    code=code,
+                )
+            )
+
+        await tell("started", f"{name}({_spelled(arguments)})")
+        content = await self._outcome(call, index)
+        error = content.get("error")
+        if not isinstance(error, dict):
+            await tell("done", f"{name}: done")
+            return ToolResult(call_id=call.id, name=call.name, content=content)
+        code, message = str(error.get("code", "error")), plain(str(error.get("message", "")))
+        state = "refused" if code in _REFUSALS or error.get("ask_for") else "failed"
+        await tell(state, f"{name}: {message}", code)
+        return ToolResult(call_id=call.id, name=call.name, content=content, is_error=True)
+
+    async def _outcome(self, call: ToolCall, index: int) -> dict[str, Any]:
+        """The result of one call, whatever happens; only a cancellation leaves it."""
+        try:
+            if index >= MAX_PARALLEL_CALLS:
+                return failure(
+                    "too_many_calls", f"At most {MAX_PARALLEL_CALLS} calls at once.", "Call it in the next step."
+                )
+            tool = self._tools.get(call.name)
+            if tool is None:
+                return await self._unknown(call)
+            deciding = DecidingTool.of(tool.meta)
+            if deciding is not None and (refusal := await self._unconfirmed(deciding, call)) is not None:
+                return refusal
+            read_only = bool(tool.annotations and tool.annotations.read_only_hint) and deciding is None
+            try:
+                return result_content(await self._desk.tools.call(call.name, call.arguments, read_only=read_only))
+            finally:
+                self._desk.poke()
+        except UserFacing as error:
+            return {"error": error.as_dict()}
+        except Exception as error:  # noqa: BLE001 - one failing call never ends the turn
+            where = f"tool {plain(call.name)[:MAX_NAME_CHARS]} of session {self._desk.session_id}"
+            return failure("internal_error", apology(log_incident(error, where)))
+
+    async def _unknown(self, call: ToolCall) -> dict[str, Any]:
+        # The child would answer the same; but only what was listed for this turn is known to decide nothing.
+        body = {"tool": plain(call.name)[:MAX_NAME_CHARS], "arguments": redact(call.arguments), "code": "unknown_tool"}
+        await self._record("tool.refused", body)
+        return failure("unknown_tool", f"Unknown tool: {plain(call.name)[:MAX_NAME_CHARS]}")
+
+    async def _unconfirmed(self, deciding: DecidingTool, call: ToolCall) -> dict[str, Any] | None:
+        """Ask the person; None when they said yes, else what the model is told."""
+        desk = self._desk
+        request = await desk.approvals.get(
+            desk.principal, deciding.kind, str(call.arguments.get(deciding.id_argument, ""))
+        )
+        if request.status is not RequestStatus.PENDING:
+            status = request.status.value
+            return failure("already_decided", f"This request is {status} already.", status=status)
+        comment = plain(str(call.arguments.get(deciding.comment_argument) or ""))
+        if len(comment) > MAX_COMMENT_CHARS:
+            return failure("invalid_comment", f"A comment has at most {MAX_COMMENT_CHARS} characters.")
+        outcome: Outcome = "cancelled"
+        try:
+            with self._unhurried():
+                outcome = await desk.confirmations.ask(self._turn, request, deciding.verb, comment)
+        finally:
+            event = "decision.confirmed" if outcome == "confirmed" else "decision.declined"
+            asked = {"request_id": request.id, "verb": deciding.verb, "comment": comment, "outcome": outcome}
+            await uninterrupted(self._record(event, asked))
+        if outcome == "confirmed":
+            return None
+        said = "did not answer in time" if outcome == "expired" else "said no"
+        return failure(
+            "not_confirmed", f"The person {said}; nothing was decided.", "Do not try again unless they ask for it."
+        )
+
+    async def _record(self, event: str, body: dict[str, Any]) -> None:
+        who = self._desk.principal
+        await self._desk.audit.record(
+            AuditEvent(event, who.user, who.tenant, {"session": self._desk.session_id, "turn": self._turn, **body})
+        )
+
+
+def declarations(tools: Any) -> list[ToolDeclaration]:
+    """MCP tools as a model sees them."""
+    return [ToolDeclaration(tool.name, tool.description or tool.name, tool.input_schema) for tool in tools]
+
+
+def failure(code: str, message: str, hint: str = "", **details: Any) -> dict[str, Any]:
+    """The content of a result that is an error."""
+    return {"error": {"code": code, "message": message, "hint": hint, **details}}
+
+
+def result_content(result: CallToolResult) -> dict[str, Any]:
+    """What a model is given of a tool's answer: the structured content, else the text; errors under ``error``."""
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    structured = result.structured_content if isinstance(result.structured_content, dict) else None
+    if result.is_error:
+        if structured and "code" in structured:
+            return {"error": structured}
+        code = "unknown_tool" if text.startswith("Unknown tool: ") else "tool_error"
+        return failure(code, plain(text)[:2000] or "The tool failed.")
+    content = structured if structured is not None else {"result": text}
+    if len(json.dumps(content, ensure_ascii=False, default=str)) > MAX_RESULT_CHARS:
+        return failure("result_too_large", "The answer is too large.", "Ask for a smaller page.")
+    return content
+
+
+def _spelled(arguments: dict[str, Any]) -> str:
+    return plain(", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items()))[
+        :200
+    ]

@@ -1,0 +1,1 @@
+"""Who may open a session: accounts, passwords, tokens, limits."""

@@ -1,0 +1,1 @@
+"""Restaurants, dishes and orders, and the tools that show and place them."""

@@ -1,0 +1,153 @@
+"""Placing orders, and the list of what was ordered."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select
+
+from family_food.ordering.menu import ORDER, READ, Dish, Menu, access_denied, order_check, price_text
+from family_food.ordering.results import OrderPage, OrderView
+from family_food.tables import orders
+from permit_core.access import Check, Decision, Effect, ResourceRef
+from permit_core.bootstrap import Core
+from permit_core.database import Transaction
+from permit_core.decision.journal import decision_body
+from permit_core.entries import ResourceInstance
+from permit_core.errors import Forbidden, NotFound
+from permit_core.identity import Principal
+from permit_core.page import page_offset
+from permit_core.ports.record import AuditEvent
+from permit_core.ports.request import Request
+from permit_core.views import plain
+
+ORDERS = "orders"
+
+
+class OrderDesk:
+    """Takes orders: the decision, the approval it may use up, the order and its record are one transaction."""
+
+    def __init__(self, core: Core, menu: Menu | None = None) -> None:
+        self._core = core
+        self._menu = menu or Menu(core)
+
+    async def place(self, principal: Principal, restaurant: str, dish: str) -> OrderView:
+        """Order one dish.
+
+        Args:
+            principal: for whom.
+            restaurant: a key, ``restaurants:KEY`` or a name.
+            dish: a key, ``dishes:KEY`` or a name; a close name will do when it is clear.
+
+        Raises:
+            NotFound: ``no_such_restaurant``, ``no_such_dish``, ``wrong_restaurant``.
+            InvalidInput: ``ambiguous_restaurant``, ``ambiguous_dish``, ``invalid_resource``.
+            Forbidden: ``access_denied``, or why no approval could be used: ``approval_needed``, ``approval_pending``,
+                ``approval_expired``, ``approval_used``, ``approval_denied``, ``approval_mismatch``; with ``ask_for``.
+        """
+        place = await self._menu.open(principal, restaurant)
+        wanted = await self._menu.find_dish(principal, place, dish)
+        check = order_check(principal, wanted.instance.ref)
+        decision: Decision | None = None
+        try:
+            async with self._core.database.transaction() as transaction:
+                # Anew, for it may have changed or gone since it was found; from here on nobody else writes.
+                current = await self._core.directory.instance(wanted.instance.ref, principal.tenant, transaction)
+                sold = None if current is None else Dish.of(current)
+                if sold is None:
+                    raise NotFound("That dish has just gone from the menu.", code="no_such_dish")
+                decision = await self._core.pdp.decide(check, transaction)
+                approval = await self._claim(principal, sold.instance, decision, transaction)
+                order = self._order(principal, place, sold, approval)
+                await self._insert(transaction, principal, place, order, _decided(check, decision))
+                return order
+        except Forbidden:
+            if decision is not None:
+                await self._core.audit.record(_decided(check, decision))
+            raise
+
+    async def _claim(
+        self, principal: Principal, dish: ResourceInstance, decision: Decision, transaction: Transaction
+    ) -> Request | None:
+        """The approval this order uses up; None when it needs none."""
+        match decision.effect:
+            case Effect.ALLOW:
+                return None
+            case Effect.REQUIRE_APPROVAL:
+                return await self._core.approvals.use(principal, ORDER, dish, transaction)
+            case _:
+                raise access_denied(f"{principal.name} may not order {plain(dish.name)}.", decision)
+
+    def _order(self, principal: Principal, place: ResourceInstance, dish: Dish, approval: Request | None) -> OrderView:
+        return OrderView(
+            id=f"ord_{secrets.token_hex(16)}",
+            user_name=principal.name,
+            restaurant_name=plain(place.name),
+            dish_key=dish.key,
+            dish_name=dish.name,
+            price_cents=dish.price_cents,
+            price=price_text(dish.price_cents),
+            approval_id=None if approval is None else approval.id,
+            placed_at=self._core.clock(),
+        )
+
+    async def _insert(
+        self,
+        transaction: Transaction,
+        principal: Principal,
+        place: ResourceInstance,
+        order: OrderView,
+        decided: AuditEvent,
+    ) -> None:
+        row = order.model_dump(exclude={"price"}) | {
+            "tenant": principal.tenant,
+            "user_key": principal.user,
+            "restaurant_key": place.ref.key,
+        }
+        await transaction.execute(insert(orders).values(row))
+        body = order.model_dump(mode="json", include={"id", "dish_key", "price_cents", "approval_id"})
+        placed = AuditEvent("order.placed", principal.user, principal.tenant, body)
+        await self._core.audit.append(transaction, decided, placed)
+
+    async def list(self, principal: Principal, page: int = 1, per_page: int = 30) -> OrderPage:
+        """Orders, newest first: one's own; everybody's for whom the policy lets read orders.
+
+        Raises:
+            InvalidInput: ``invalid_page``.
+        """
+        skip = page_offset(page, per_page)
+        decision = await self._core.pdp.decide(Check(principal.user, READ, ResourceRef(ORDERS), principal.tenant))
+        wanted: ColumnElement[bool] = orders.c.tenant == principal.tenant
+        if not decision.allowed:
+            wanted = and_(wanted, orders.c.user_key == principal.user)
+        async with self._core.database.reading() as reading:
+            total = (await reading.execute(select(func.count()).select_from(orders).where(wanted))).scalar_one()
+            rows = await reading.execute(
+                select(orders)
+                .where(wanted)
+                .order_by(orders.c.placed_at.desc(), orders.c.id)
+                .offset(skip)
+                .limit(per_page)
+            )
+            return OrderPage(orders=[_view(row) for row in rows], total=total, page=page, per_page=per_page)
+
+
+def _decided(check: Check, decision: Decision) -> AuditEvent:
+    return AuditEvent("decision", check.user, check.tenant, decision_body(check, decision))
+
+
+def _view(row: Row[Any]) -> OrderView:
+    placed_at: datetime = row.placed_at
+    return OrderView(
+        id=row.id,
+        user_name=row.user_name,
+        restaurant_name=row.restaurant_name,
+        dish_key=row.dish_key,
+        dish_name=row.dish_name,
+        price_cents=row.price_cents,
+        price=price_text(row.price_cents),
+        approval_id=row.approval_id,
+        placed_at=placed_at,
+    )

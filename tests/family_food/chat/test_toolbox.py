@@ -1,0 +1,117 @@
+"""What a model is given of a tool's answer, and what happens when nobody listens any more."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, cast
+
+import pytest
+from mcp.types import CallToolResult, ImageContent, TextContent, Tool
+
+from family_food.chat.outgoing import ClientGone
+from family_food.chat.protocol import ServerFrameModel, ToolFrame
+from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, Desk, Toolbox, result_content
+from family_food.messages import ToolCall, ToolResult
+from permit_core.identity import Principal
+
+
+def text(words: str) -> list[Any]:
+    return [TextContent(type="text", text=words)]
+
+
+def test_structured_content_goes_before_text() -> None:
+    assert result_content(CallToolResult(content=text("{}"), structured_content={"dishes": []})) == {"dishes": []}
+    assert result_content(CallToolResult(content=[*text("a"), *text("b")])) == {"result": "a\nb"}
+    image = ImageContent(type="image", data="", mime_type="image/png")
+    assert result_content(CallToolResult(content=[image])) == {"result": ""}
+
+
+def test_a_refusal_is_an_error_with_its_code_and_what_to_ask_for() -> None:
+    refusal = {"code": "approval_needed", "message": "No.", "hint": "Ask.", "ask_for": [{"kind": "operation_approval"}]}
+    result = CallToolResult(content=text("..."), structured_content=refusal, is_error=True)
+    assert result_content(result) == {"error": refusal}
+
+
+@pytest.mark.parametrize(("words", "code"), [("Unknown tool: x", "unknown_tool"), ("Error\x1b[2J", "tool_error"), ("", "tool_error")])  # fmt: skip
+def test_an_error_in_words_gets_a_code(words: str, code: str) -> None:
+    error = result_content(CallToolResult(content=text(words), is_error=True))["error"]
+    assert error["code"] == code
+    assert error["message"].isprintable()
+    assert error["message"]
+
+
+def test_an_answer_without_end_is_not_passed_on() -> None:
+    endless = CallToolResult(content=text("x" * (MAX_RESULT_CHARS + 1)))
+    assert result_content(endless)["error"]["code"] == "result_too_large"
+
+
+class Tools:
+    """Every call works."""
+
+    async def tools(self) -> list[Tool]:
+        return [Tool(name="echo", input_schema={"type": "object"}), Tool(name="hidden", input_schema={})]
+
+    async def call(self, name: str, arguments: dict[str, Any], *, read_only: bool) -> CallToolResult:
+        return CallToolResult(content=[], structured_content=arguments)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.frames: list[ToolFrame] = []
+        self.gone = False
+        desk = Desk(
+            principal=Principal("3", "default", "Henry"),
+            session_id="chat_1",
+            tools=cast("Any", Tools()),
+            approvals=cast("Any", None),
+            audit=cast("Any", None),
+            confirmations=cast("Any", None),
+            visible=self.visible,
+            poke=lambda: None,
+        )
+        self.box = Toolbox(desk, 1, self.send, nullcontext)
+
+    async def visible(self) -> frozenset[str]:
+        return frozenset({"echo"})
+
+    async def send(self, frame: ServerFrameModel) -> None:
+        if self.gone:
+            raise ClientGone
+        assert isinstance(frame, ToolFrame)
+        self.frames.append(frame)
+
+
+def echoes(number: int) -> list[ToolCall]:
+    return [ToolCall(id=f"c{n}", name="echo", arguments={"n": n, "password": "pizza"}) for n in range(number)]
+
+
+async def test_only_visible_tools_are_declared() -> None:
+    stage = Stage()
+    assert [tool.name for tool in await stage.box.open()] == ["echo"]
+
+
+async def test_arguments_are_shown_without_their_secrets() -> None:
+    stage = Stage()
+    await stage.box.open()
+    results: list[ToolResult | None] = [None]
+    await stage.box.run(echoes(1), results)
+    assert [frame.state for frame in stage.frames] == ["started", "done"]
+    assert "pizza" not in str(stage.frames)
+    assert results[0] is not None
+    assert results[0].content == {"n": 0, "password": "pizza"}
+
+
+async def test_too_many_calls_of_one_step_are_not_made() -> None:
+    stage = Stage()
+    await stage.box.open()
+    results: list[ToolResult | None] = [None] * (MAX_PARALLEL_CALLS + 1)
+    await stage.box.run(echoes(MAX_PARALLEL_CALLS + 1), results)
+    assert [result.is_error for result in results if result] == [False] * MAX_PARALLEL_CALLS + [True]
+
+
+async def test_a_client_that_is_gone_is_one_error_however_many_calls_notice() -> None:
+    stage = Stage()
+    await stage.box.open()
+    stage.gone = True
+    with pytest.raises(ClientGone):
+        await stage.box.run(echoes(3), [None] * 3)

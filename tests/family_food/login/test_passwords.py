@@ -1,0 +1,45 @@
+"""Passwords are hashed off the event loop, and wrong ones take as long as right ones."""
+
+from __future__ import annotations
+
+import bcrypt
+import pytest
+
+from family_food.login import passwords
+from family_food.login.passwords import hash_password, verify_password
+from permit_core.errors import InvalidInput
+
+
+async def test_the_right_password_is_right_and_others_are_not() -> None:
+    hashed = await hash_password("päss")
+    assert await verify_password("päss", hashed)
+    assert not await verify_password("pass", hashed)
+    assert not await verify_password("", hashed)
+
+
+async def test_the_longest_password_counts_to_its_last_byte_and_a_longer_one_is_wrong() -> None:
+    longest = "x" * passwords.MAX_BYTES
+    hashed = await hash_password(longest)
+    assert await verify_password(longest, hashed)
+    assert not await verify_password(longest[:-1], hashed)
+    assert not await verify_password(longest + "y", hashed)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 73, "é" * 37])
+async def test_a_password_bcrypt_would_cut_is_not_hashed(password: str) -> None:
+    with pytest.raises(InvalidInput):
+        await hash_password(password)
+
+
+@pytest.mark.parametrize("password", ["some password", "x" * 1000, "", "\ud800"])
+async def test_without_an_account_the_same_work_is_done(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = []
+    real = bcrypt.checkpw
+
+    def counted(given: bytes, hashed: bytes) -> bool:
+        worked.append(int(hashed[4:6]))
+        return real(given, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
+    assert not await verify_password(password, None)
+    assert worked == [passwords.ROUNDS]
