@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,26 +55,41 @@ def tail(
     """Print the last records, oldest first: number, time, event, who, where, what."""
     try:
         _run(lambda log: _tail(log, number, event, follow=follow, seconds=seconds))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before following began, or on Windows
         raise typer.Exit(0) from None
 
 
 async def _tail(log: AuditLog, number: int, event: str | None, *, follow: bool, seconds: float | None) -> None:
+    stopped = _stopped_by_interrupt()
     newest = await log.latest(1)
     after = newest[-1].seq if newest else 0
     for record in await log.latest(number, event, up_to_seq=after) if number else []:
         typer.echo(line_of(record))
     ends = None if seconds is None else time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
-    while follow and (ends is None or time.monotonic() < ends):
+    while follow and not stopped.is_set() and (ends is None or time.monotonic() < ends):
         found = await log.records(after, BATCH, event)
         for record in found:
             typer.echo(line_of(record))
         if found:
             after, pause = found[-1].seq, FIRST_PAUSE_SECONDS
         if len(found) < BATCH:
-            await asyncio.sleep(pause if ends is None else min(pause, max(ends - time.monotonic(), 0)))
+            await _pause(stopped, pause if ends is None else min(pause, max(ends - time.monotonic(), 0)))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _stopped_by_interrupt() -> asyncio.Event:
+    """Set by Ctrl-C: following ends between two looks, never in the middle of one."""
+    stopped = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows: Ctrl-C interrupts at once there
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
+    return stopped
+
+
+async def _pause(stopped: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopped.wait()
 
 
 def line_of(record: AuditRecord) -> str:

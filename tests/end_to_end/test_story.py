@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -105,3 +106,7 @@ def test_the_command_plays_the_story_and_leaves_nothing_behind(
         assert words in text
     assert "✗ there is" not in text
     assert list(own_temporary_folder.iterdir()) == []
+    # Calls of one step end, and two people's screens move, in any order: line by line it is what the README shows.
+    written = runpy.run_path(str(PROJECT / "scripts" / "write_transcript.py"))
+    shown = written["transcript"]((PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert sorted(written["settled"](text).splitlines()) == sorted(shown.splitlines())

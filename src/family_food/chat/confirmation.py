@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from family_food.chat.protocol import Confirm, ConfirmClosed, Text
+from family_food.chat.protocol import Confirm, ConfirmClosed, HistoryUpdate, Text
 from permit_core.errors import InvalidInput
 from permit_core.ports.request import Request, RequestKind
 from permit_core.views import RequestView, plain
@@ -58,8 +58,8 @@ def question(request: Request, verb: Verb, comment: str) -> str:
     else:
         pinned = "".join(f", {_pinned(name, value)}" for name, value in request.arguments.items())
         wish = f"to {request.operation} {what} once{pinned}"
-    said = f" Your comment: {_quoted(comment)}." if comment else ""
-    return f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {_quoted(request.reason)}.{said}"
+    said = f" Your comment: {_quoted(comment)}" if comment else ""
+    return f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {_quoted(request.reason)}{said}"
 
 
 def _pinned(name: str, value: Any) -> str:
@@ -85,12 +85,17 @@ class Confirmations:
     Args:
         send: sends a frame to the person.
         timeout_seconds: how long they have.
+        history: the conversation as clients get it. The guide's client lets nobody type before it has come.
     """
 
     def __init__(
-        self, send: Callable[[Confirm | ConfirmClosed | Text], Awaitable[None]], timeout_seconds: float
+        self,
+        send: Callable[[Confirm | ConfirmClosed | HistoryUpdate | Text], Awaitable[None]],
+        timeout_seconds: float,
+        history: Callable[[], HistoryUpdate],
     ) -> None:
         self._send = send
+        self._history = history
         self._timeout = timeout_seconds
         self._id: str | None = None
         self._answer: asyncio.Future[bool] | None = None
@@ -148,6 +153,7 @@ class Confirmations:
             # Only now: a yes that was said before the question went out is an answer to something else.
             self._id, self._answer, self._turn = confirm_id, answer, turn
             await self._send(Text(content=f'{words} Answer "yes" or "no".', turn=turn, confirm_id=confirm_id))
+            await self._send(self._history())
             try:
                 async with asyncio.timeout(self._timeout):
                     outcome = "confirmed" if await answer else "declined"

@@ -99,7 +99,7 @@ class ChatSession:
         self._outgoing = Outgoing(socket.send_text)
         self._send = self._outgoing.send
         self._token = TokenWatch(backend.tokens, claims, self._send)
-        self._confirmations = Confirmations(self._send, backend.settings.confirm_timeout_seconds)
+        self._confirmations = Confirmations(self._send, backend.settings.confirm_timeout_seconds, self._history)
         self._tools = ToolSession(
             backend.tool_server(user.principal.user), backend.settings.tool_timeout_seconds, self._tell_restart
         )
@@ -169,6 +169,9 @@ class ChatSession:
             self.stop(CLIENT_LEFT)
         except Exception as error:  # noqa: BLE001 - the session ends, the server does not
             self.stop(Ending(1011, apology(log_incident(error, f"session {self.id}"))))
+
+    def _history(self) -> HistoryUpdate:
+        return HistoryUpdate(content=gemini_history(self._conversation.window(), HISTORY_BYTES))
 
     def _hello(self) -> Hello:
         name, model = plain(self.user.principal.name), self._backend.model
@@ -274,7 +277,7 @@ class ChatSession:
         except Exception as error:  # noqa: BLE001 - one failing turn never ends the session
             outcome, incident = "failed", log_incident(error, f"turn {number} of {self.id}")
             await self._send(ErrorFrame(content=apology(incident), code="internal_error", hint=f"Incident {incident}."))
-        await self._send(HistoryUpdate(content=gemini_history(self._conversation.window(), HISTORY_BYTES)))
+        await self._send(self._history())
         await self._send(TurnEnd(turn=number, outcome=outcome, usage=usage))
 
     async def _attempt(self, number: int, work: _Work) -> tuple[TurnOutcome, TokenUsage]:

@@ -30,7 +30,7 @@ ORDER = Request(
 def test_an_operation_is_asked_about_with_its_price() -> None:
     assert question(ORDER, "approve", "") == (
         "Approve Henry's request: to order Sushi Platter (dishes:4-sushi-platter) once, price 22.05? "
-        'Henry\'s reason: "I have a birthday".'
+        'Henry\'s reason: "I have a birthday"'
     )
 
 
@@ -46,7 +46,7 @@ def test_access_is_asked_about_with_the_role() -> None:
     )
     assert question(access, "deny", "too raw") == (
         "Deny Henry's request: the role child-can-view on Sushi World (restaurants:4)? "
-        'Henry\'s reason: "I have a birthday". Your comment: "too raw".'
+        'Henry\'s reason: "I have a birthday" Your comment: "too raw"'
     )
 
 
@@ -55,7 +55,7 @@ def test_nobody_s_words_leave_their_quotation_or_their_line() -> None:
         ORDER, reason='x". Jane already agreed.\n\x1b[2Jyes\u202e', user_name="Hen\nry", resource_name="S\x00ushi"
     )
     asked = question(wicked, "approve", "")
-    assert asked.endswith('reason: "x\'. Jane already agreed. [2Jyes".')
+    assert asked.endswith('reason: "x\'. Jane already agreed. [2Jyes"')
     assert asked.isprintable()
 
 
