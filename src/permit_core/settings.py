@@ -6,6 +6,7 @@ holds the two together.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -111,11 +112,14 @@ class Settings(BaseSettings):
     def load(cls, **overrides: object) -> Self:
         """Read environment and ``.env`` (looked up from the working directory upwards), overrides first.
 
+        The environment variable ``ENV_FILE`` names another file instead; empty, it means none.
+
         Raises:
             ConfigurationError: a value cannot be used; names the variable and what is wrong, never the value.
         """
-        env_file = find_dotenv(usecwd=True)
-        anchor = Path(env_file).parent if env_file else PROJECT
+        named = os.environ.get("ENV_FILE")
+        env_file = find_dotenv(usecwd=True) if named is None else named
+        anchor = Path(env_file).resolve().parent if env_file else PROJECT
         try:
             settings = cls(_env_file=env_file or None, **overrides)  # type: ignore[arg-type]
         except ValidationError as error:

@@ -16,6 +16,7 @@ GUIDE = ["PERMIT_API_KEY", "PERMIT_PDP_URL", "TENANT", "PROJECT_ID", "ENV_ID", "
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("ENV_FILE", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -54,6 +55,17 @@ def test_relative_paths_are_anchored_at_the_env_file_found_upwards(
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
     assert Settings.load().db_name == str(tmp_path / "here.db")
+
+
+def test_the_file_can_be_named_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("TENANT=found\n", encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "our.env").write_text("TENANT=named\nDB_NAME=our.db\n", encoding="utf-8")
+    monkeypatch.setenv("ENV_FILE", "elsewhere/our.env")
+    named = Settings.load()
+    assert (named.tenant, named.db_name) == ("named", str(tmp_path / "elsewhere" / "our.db"))
+    monkeypatch.setenv("ENV_FILE", "")
+    assert Settings.load().tenant == "default"
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

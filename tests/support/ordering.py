@@ -47,6 +47,7 @@ def child_environment(database_url: str) -> dict[str, str]:
         "TENANT": TENANT,
         "RESOURCE_KEY": "restaurants",
         "LOG_LEVEL": "WARNING",
+        "ENV_FILE": "",
     }
 
 

@@ -50,6 +50,7 @@ def food_server(settings: Settings, user: str) -> StdioServerParameters:
         "TENANT": settings.tenant,
         "RESOURCE_KEY": settings.resource_key,
         "LOG_LEVEL": settings.log_level,
+        "ENV_FILE": "",  # or it would find there what is not named here: the keys of models
         "PYTHONUNBUFFERED": "1",
     }
     return StdioServerParameters(
