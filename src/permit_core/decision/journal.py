@@ -1,4 +1,4 @@
-"""Every decision is remembered: those on the way to an effect with the effect, all others with the call that asked.
+"""Every decision for a call is remembered: one on the way to an effect with the effect, all others with the call.
 
 Whoever answers for a call opens a :func:`journal` around it and writes what was noted there to the audit log. The
 decision point itself cannot: it is asked within transactions that read only.
