@@ -1,6 +1,6 @@
 """The frames of the chat socket: what a client may say, what the server says, and how what arrives is read.
 
-Every server frame has ``type`` and ``content``; the four types of the guide (``text``, ``status``, ``history_update``,
+Every server frame has ``type`` and ``content``; the four types of Permit.io's guide (``text``, ``status``, ``history_update``,
 ``error``) mean what they mean there. docs/chat-protocol.md tells the story, docs/chat-protocol.schema.json is made
 from this module.
 """
@@ -178,7 +178,10 @@ class Goodbye(_ServerFrame):
     """The last frame before the server closes the socket."""
 
     type: Literal["goodbye"] = "goodbye"
-    code: int = Field(description="The close code that follows: 1008 token expired or too slow, 1001 shutdown.")
+    code: int = Field(
+        description="The close code that follows: 1000 another window goes on, 1001 shutdown, 1008 token expired, "
+        "1011 unexpected error."
+    )
 
 
 ServerFrame = Annotated[
