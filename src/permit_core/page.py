@@ -9,7 +9,7 @@ from permit_core.errors import InvalidInput
 
 T = TypeVar("T")
 
-# Permit.io's own bound (permit-api.md section 1).
+# The bound of Permit.io's own API.
 MAX_PER_PAGE = 100
 
 

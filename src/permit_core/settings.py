@@ -1,6 +1,6 @@
 """Every setting, read once from the environment and an ``.env`` file.
 
-The names are the guide's where the guide has one. ``.env.example`` lists them all with their defaults; a test
+The names are those of Permit.io's guide where it has one. ``.env.example`` lists them all with their defaults; a test
 holds the two together.
 """
 
@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    # Permit.io (the guide's eight). Kept for the Permit.io adapter; RESOURCE_KEY and TENANT serve every backend.
+    # The eight variables of Permit.io's guide. Decisions are made here, which takes RESOURCE_KEY and TENANT alone.
     permit_api_key: SecretStr = Field(SecretStr(""), description="API key of Permit.io.")
     permit_pdp_url: str = Field("https://cloudpdp.api.permit.io", description="Permit.io's policy decision point.")
     tenant: str = Field("default", description="The tenant everything happens in.")
