@@ -138,7 +138,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="client.py",
         description="Chat with the family's food-ordering assistant.",
-        epilog="Exit codes: 0 fine, 1 error, 2 usage, 3 not logged in, 4 server not reachable, 130 interrupted.",
+        epilog="Exit codes: 0 fine, 1 error, 2 usage, 3 not logged in, 4 server not reachable, 130 interrupted, 143 ended.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--url", default=API_URL, help="the server's address (PERMIT_CHAT_URL; %(default)s)")

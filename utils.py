@@ -1,4 +1,4 @@
-"""The guide's helper names, each a few lines over the packages that do the work."""
+"""The helper names of Permit.io's guide (see README.md), each a few lines over the packages that do the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every promise of the user's guide has an id and a test that exists."""
+"""Every promise of Permit.io's guide has an id and a test that exists."""
 
 import ast
 from functools import cache
