@@ -1,4 +1,4 @@
-# Bare `just` is what CI runs.
+# Bare `just` checks everything; .ci/run adds PostgreSQL and coverage.
 default: check test
 
 # run the demo: a backend of its own and the chat in this terminal
@@ -9,12 +9,14 @@ demo *ARGS:
 serve *ARGS:
     uv run server.py {{ARGS}}
 
-# lint, types, architecture
+# lint, types, architecture, policy
 check:
     uv run ruff check .
     uv run ruff format --check .
     uv run mypy
     uv run lint-imports
+    uv run permit-mcp policy check
+    uv run permit-mcp policy test
 
 # everything that can be repaired by a tool
 fix:
