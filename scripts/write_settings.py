@@ -50,7 +50,7 @@ def settings_page() -> str:
         "",
         "`PERMIT_API_KEY`, `PERMIT_PDP_URL`, `PROJECT_ID`, `ENV_ID` and the two element ids belong to Permit.io. They are",
         "read, so that a file written for it does no harm, and have no effect: decisions are made by the policy engine of",
-        "this program.",
+        "this program, which warns at start when a key is set.",
         "",
         "Two variables are read from the environment alone: `PERMIT_CHAT_URL`, the server that `client.py` talks to, and",
         "`FORWARDED_ALLOW_IPS`, the proxies from which `server.py` believes `X-Forwarded-For`; log-in limits go by address.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from permit_core.approvals.notices import NoticeBoard
@@ -20,6 +21,8 @@ from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 from permit_core.stores.notices import NoticeStore
 from permit_core.stores.requests import RequestStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
         ConfigurationError: the database URL cannot be used, or a newer version of the program made the database.
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
+    if settings.permit_api_key.get_secret_value():
+        logger.warning("PERMIT_API_KEY is set, but the embedded backend decides; nothing is sent to Permit.io")
     model = load_policy(settings.policy_file)
     database = Database.open(settings.resolved_database_url)
     try:
