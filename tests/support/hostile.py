@@ -77,9 +77,8 @@ class Puppet:
         await board.mark_delivered([notice.id for notice in await board.after(0)])
 
     async def status(self, request: Request) -> RequestStatus:
-        found = await self.server.backend.core.approvals.find(request.kind, request.id)
-        assert found is not None
-        return found.status
+        asker = Principal(request.user, request.tenant, request.user_name)
+        return (await self.server.backend.core.approvals.get(asker, request.kind, request.id)).status
 
     async def price(self, dish: ResourceRef, cents: int) -> None:
         """Whoever keeps the menu changes a price."""

@@ -65,18 +65,15 @@ class Register:
         """Move a lapsed request to where it belongs."""
         return await self.move(transaction, request, Event.EXPIRE, "system")
 
-    async def sweep(self, tenant: str, now: datetime) -> int:
-        """Expire everything in the tenant whose time is over at ``now``; answers how many requests that were."""
+    async def sweep(self, tenant: str, now: datetime) -> None:
+        """Expire everything in the tenant whose time is over at ``now``."""
         async with self._database.reading() as transaction:
             due = await self._store.lapsed(transaction, tenant, LIVE, now, limit=1)
-        swept = 0
         while due:
             async with self._database.transaction() as transaction:
                 due = await self._store.lapsed(transaction, tenant, LIVE, now, limit=SWEEP)
                 for request in due:
                     await self.expire(transaction, request)
-            swept += len(due)
-        return swept
 
 
 def _record(event: str, actor: str, request: Request) -> AuditEvent:

@@ -100,17 +100,6 @@ class ApprovalService:
                 raise no_such_request()
         return await self._up_to_date(request)
 
-    async def find(self, kind: RequestKind, request_id: str) -> Request | None:
-        """The request, whoever asks: for the program itself, never for an answer to a person or a model.
-
-        Raises:
-            InvalidInput: ``invalid_id``.
-        """
-        checked_id(request_id)
-        async with self._database.reading() as transaction:
-            request = await self._store.get(transaction, kind, request_id)
-        return None if request is None else await self._up_to_date(request)
-
     async def list(
         self, viewer: Principal, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
@@ -175,10 +164,6 @@ class ApprovalService:
     ) -> Request | None:
         """What :meth:`use` would use, left as it is; None when it would refuse."""
         return await self._claims.usable(user, operation, instance, transaction)
-
-    async def expire_lapsed(self, tenant: str) -> int:
-        """Move everything in the tenant whose time is over to expired; answers how many requests that were."""
-        return await self._register.sweep(tenant, self._clock())
 
     async def _reviewed_by(
         self, approver: str | None, tenant: str, subjects: builtins.list[Subject], transaction: Transaction

@@ -81,11 +81,6 @@ class SqlDirectory:
         async with self._database.reading() as reading:
             return await self._facts.instances(reading, resource_type, tenant, page, per_page)
 
-    async def related(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
-        """The subjects that stand in ``relation`` to ``ref`` (the restaurant of a dish)."""
-        async with self._database.reading() as reading:
-            return await self._facts.subjects(reading, ref, relation, tenant)
-
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
         async with self._database.reading() as reading:

@@ -38,10 +38,6 @@ class Directory(Protocol):
         """The instances of one type in one tenant, ordered by key (numbers by value)."""
         ...
 
-    async def related(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
-        """The subjects that stand in ``relation`` to ``ref`` (the restaurant of a dish)."""
-        ...
-
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
         ...

@@ -108,37 +108,17 @@ class FactStore:
         )
         return Page([_instance(row) for row in rows], total or 0, page, per_page)
 
-    async def subjects(
-        self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
-    ) -> list[ResourceInstance]:
-        """The instances that stand in ``relation`` to ``ref``, ordered by key."""
-        link = relationship_tuples.c
-        return await self._linked(
-            transaction,
-            and_(link.subject_type == resource_instances.c.type, link.subject_key == resource_instances.c.key),
-            and_(link.object_type == ref.type, link.object_key == (ref.key or ""), link.relation == relation),
-            tenant,
-        )
-
     async def objects(
         self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
     ) -> list[ResourceInstance]:
         """The instances to which ``ref`` stands in ``relation``, ordered by key."""
         link = relationship_tuples.c
-        return await self._linked(
-            transaction,
-            and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key),
-            and_(link.subject_type == ref.type, link.subject_key == (ref.key or ""), link.relation == relation),
-            tenant,
-        )
-
-    async def _linked(
-        self, transaction: Transaction, join: ColumnElement[bool], wanted: ColumnElement[bool], tenant: str
-    ) -> list[ResourceInstance]:
+        linked = and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key)
+        wanted = and_(link.subject_type == ref.type, link.subject_key == (ref.key or ""), link.relation == relation)
         query = (
             select(resource_instances)
-            .join_from(resource_instances, relationship_tuples, join)
-            .where(wanted, relationship_tuples.c.tenant == tenant, resource_instances.c.tenant == tenant)
+            .join_from(resource_instances, relationship_tuples, linked)
+            .where(wanted, link.tenant == tenant, resource_instances.c.tenant == tenant)
             .order_by(resource_instances.c.type, *_by_key(transaction))
         )
         return [_instance(row) for row in await transaction.execute(query)]

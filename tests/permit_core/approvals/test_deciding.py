@@ -120,7 +120,6 @@ async def test_what_is_no_id_is_refused_before_anything_is_looked_up(
         approvals.deny(family.joe, ACCESS, request_id),
         approvals.cancel(family.joe, ACCESS, request_id),
         approvals.get(family.joe, ACCESS, request_id),
-        approvals.find(ACCESS, request_id),
     ):
         error = await refused(attempt)
         assert isinstance(error, InvalidInput)

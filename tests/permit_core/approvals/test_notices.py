@@ -2,7 +2,7 @@
 
 import pytest
 
-from permit_core.ports.request import RequestStatus
+from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.notices import Notice
 from tests.support.core import TENANT
 from tests.support.family import ACCESS, OPERATION, PIZZA_PALACE, REVIEWER, SUSHI_WORLD, Family, refused
@@ -50,7 +50,8 @@ async def test_withdrawing_using_and_expiring_tell_nobody(family: Family) -> Non
     await family.asks_access()
     created = await family.core.notices.latest_id()
     family.clock.advance(days=7)
-    assert await family.core.approvals.expire_lapsed(TENANT) == 1
+    expired = RequestFilter(status=RequestStatus.EXPIRED)
+    assert (await family.core.approvals.list(family.henry, ACCESS, expired)).total == 1
     assert told(await family.core.notices.after(last)) == [("1", "request_created"), ("2", "request_created")]
     assert await family.core.notices.latest_id() == created
 
