@@ -1,8 +1,7 @@
 """Arguments of a tool call as a language model wrote them: JSON, if it managed.
 
 Small models often do not. Such a call is kept, with one argument that no tool has and whose name says what was wrong:
-every tool refuses an argument it did not declare, the model reads the refusal, and its next try is usually right. A
-server may look with :func:`not_json` and refuse in better words before it calls anything.
+every tool refuses an argument it did not declare, the model reads the refusal, and its next try is usually right.
 """
 
 from __future__ import annotations
@@ -31,11 +30,6 @@ def read_arguments(text: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     return {NOT_JSON: text[:_KEPT].encode(errors="replace").decode()}
-
-
-def not_json(arguments: dict[str, Any]) -> bool:
-    """Whether :func:`read_arguments` could not read these."""
-    return NOT_JSON in arguments
 
 
 def _refuse(constant: str) -> NoReturn:

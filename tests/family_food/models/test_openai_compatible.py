@@ -13,7 +13,7 @@ from family_food.messages import EventMessage, ModelStep, ToolCall, ToolResult, 
 from family_food.models.openai_compatible import OpenAICompatibleModel
 from family_food.models.port import Finish, ModelError, Prompt, TextDelta, Usage
 from family_food.models.stream_pump import Patience
-from family_food.models.tool_arguments import NOT_JSON, not_json
+from family_food.models.tool_arguments import NOT_JSON
 from tests.support.openai_standin import (
     MODEL,
     Brain,
@@ -162,7 +162,6 @@ async def test_no_arguments_are_no_arguments(arguments: str | None) -> None:
 async def test_arguments_that_are_not_json_become_a_call_that_every_tool_refuses(arguments: str) -> None:
     async with completions(script(called(fragment(arguments, name="f", index=0)), said("sorry"))) as (model, standin):
         step = (await run(model, asking("go"))).step
-        assert not_json(step.calls[0].arguments)
         assert step.calls[0].arguments == {NOT_JSON: arguments[:500]}
         # The conversation goes on: what is sent back is JSON, and shows the model what it wrote.
         await run(model, asking("go", step, answers_to(step)))
