@@ -18,6 +18,7 @@ from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.tool_session import ToolSession
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
+from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.errors import UserFacing
 from permit_core.identity import Principal
 from permit_core.ports.approvals import Approvals
@@ -29,7 +30,6 @@ from permit_core.views import plain
 
 MAX_PARALLEL_CALLS = 16
 MAX_RESULT_CHARS = 100_000
-MAX_COMMENT_CHARS = 500
 MAX_NAME_CHARS = 128
 
 # Answers that say "you may not", as opposed to "that went wrong".
@@ -188,8 +188,8 @@ class Toolbox:
             status = request.status.value
             return failure("already_decided", f"This request is {status} already.", status=status)
         comment = plain(str(call.arguments.get(deciding.comment_argument) or ""))
-        if len(comment) > MAX_COMMENT_CHARS:
-            return failure("invalid_comment", f"A comment has at most {MAX_COMMENT_CHARS} characters.")
+        if len(comment) > COMMENT_CHARACTERS:
+            return failure("invalid_comment", f"A comment has at most {COMMENT_CHARACTERS} characters.")
         outcome: Outcome = "cancelled"
         try:
             with self._unhurried():
