@@ -191,6 +191,9 @@ async def test_what_is_decided_already_is_not_asked_about(parent: Parent) -> Non
         turn = await joe.ask("approve it")
     assert turn.codes == ["already_decided"]
     assert turn.of("confirm") == []
+    (event,) = await parent.server.events("tool.refused")
+    assert event["code"] == "already_decided"
+    assert [each["action"] for each in event["decisions"]] == ["review"]
 
 
 @pytest.mark.parametrize("request_id", ["../../x", "req_" + "0" * 32, "", "x" * 10_000])
@@ -202,6 +205,8 @@ async def test_an_id_of_nothing_is_refused_without_a_question(parent: Parent, re
         turn = await joe.ask("approve it")
     assert turn.codes[0] in ("invalid_id", "no_such_request")
     assert turn.of("confirm") == []
+    (event,) = await parent.server.events("tool.refused")
+    assert (event["actor"], event["tool"], event["code"]) == ("1", "approve_operation_approval", turn.codes[0])
 
 
 async def test_a_child_s_model_that_calls_a_parent_s_tool_is_told_that_there_is_none(parent: Parent) -> None:

@@ -19,12 +19,13 @@ from family_food.chat.tool_session import ToolSession
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
 from permit_core.approvals.wording import COMMENT_CHARACTERS
-from permit_core.errors import UserFacing
+from permit_core.decision.journal import journal
+from permit_core.errors import Conflict, InvalidInput, UserFacing
 from permit_core.identity import Principal
 from permit_core.ports.approvals import Approvals
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
-from permit_core.ports.request import RequestStatus
+from permit_core.ports.request import Request, RequestStatus
 from permit_core.redaction import redact
 from permit_core.views import plain
 
@@ -179,31 +180,44 @@ class Toolbox:
         return failure("unknown_tool", f"Unknown tool: {plain(call.name)[:MAX_NAME_CHARS]}")
 
     async def _unconfirmed(self, deciding: DecidingTool, call: ToolCall) -> dict[str, Any] | None:
-        """Ask the person; None when they said yes, else what the model is told."""
-        desk = self._desk
-        request = await desk.approvals.get(
-            desk.principal, deciding.kind, str(call.arguments.get(deciding.id_argument, ""))
-        )
-        if request.status is not RequestStatus.PENDING:
-            status = request.status.value
-            return failure("already_decided", f"This request is {status} already.", status=status)
+        """Ask the person; None when they said yes, else what the model is told.
+
+        Raises:
+            UserFacing: there is nothing to ask about; recorded, for the tool server does not hear of this call.
+        """
         comment = plain(str(call.arguments.get(deciding.comment_argument) or ""))
-        if len(comment) > COMMENT_CHARACTERS:
-            return failure("invalid_comment", f"A comment has at most {COMMENT_CHARACTERS} characters.")
+        with journal() as decided:
+            try:
+                request = await self._to_decide(deciding, call, comment)
+            except UserFacing as error:
+                body = {"tool": call.name, "arguments": redact(call.arguments), "code": error.code}
+                await self._record("tool.refused", {**body, **decided.as_dict()})
+                raise
         outcome: Outcome = "cancelled"
         try:
             with self._unhurried():
-                outcome = await desk.confirmations.ask(self._turn, request, deciding.verb, comment)
+                outcome = await self._desk.confirmations.ask(self._turn, request, deciding.verb, comment)
         finally:
             event = "decision.confirmed" if outcome == "confirmed" else "decision.declined"
             asked = {"request_id": request.id, "verb": deciding.verb, "comment": comment, "outcome": outcome}
-            await uninterrupted(self._record(event, asked))
+            await uninterrupted(self._record(event, {**asked, **decided.as_dict()}))
         if outcome == "confirmed":
             return None
         said = "did not answer in time" if outcome == "expired" else "said no"
         return failure(
             "not_confirmed", f"The person {said}; nothing was decided.", "Do not try again unless they ask for it."
         )
+
+    async def _to_decide(self, deciding: DecidingTool, call: ToolCall, comment: str) -> Request:
+        """The stored request that the call would decide."""
+        request_id = str(call.arguments.get(deciding.id_argument, ""))
+        request = await self._desk.approvals.get(self._desk.principal, deciding.kind, request_id)
+        if request.status is not RequestStatus.PENDING:
+            status = request.status.value
+            raise Conflict(f"This request is {status} already.", code="already_decided", status=status)
+        if len(comment) > COMMENT_CHARACTERS:
+            raise InvalidInput(f"A comment has at most {COMMENT_CHARACTERS} characters.", code="invalid_comment")
+        return request
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         who = self._desk.principal
