@@ -19,14 +19,16 @@ class UserMessage(_Entry):
 
 
 class EventMessage(_Entry):
-    """Something the server tells the model: a request was decided, or has arrived.
+    """Something the server tells the model: a request was decided, or has arrived; or its last turn was cut short.
 
-    ``event`` is ``request_decided`` or ``request_created``; ``data`` is a :class:`permit_core.views.RequestView` as a
-    dict, in which texts by people are marked as data. For a model it becomes a user turn fenced as data.
+    With ``request_decided`` and ``request_created``, ``data`` is a :class:`permit_core.views.RequestView` as a
+    dict, in which texts by people are marked as data. For a model it becomes a user turn fenced as data. With
+    ``turn_interrupted``, the server stopped in the middle of the turn before and the person wants it continued; ``data``
+    is empty.
     """
 
     kind: Literal["event"] = "event"
-    event: Literal["request_decided", "request_created"]
+    event: Literal["request_decided", "request_created", "turn_interrupted"]
     data: dict[str, Any]
 
 

@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     confirm_timeout_seconds: float = Field(
         300, gt=0, le=3600, description="How long a person has to confirm a decision before it lapses."
     )
+    reconnect_seconds: float = Field(
+        60, ge=0, le=3600, description="How long a session waits for a client whose connection was lost."
+    )
+    mcp_spawn: Literal["auto", "fork", "exec"] = Field(
+        "auto",
+        description="How a session's tool server is started. fork: from a process that has imported everything; exec: "
+        "as a program of its own; auto: fork where the system can.",
+    )
 
     # Models
     model: Literal["auto", "gemini", "openai", "demo"] = Field(
@@ -96,6 +104,13 @@ class Settings(BaseSettings):
     openai_base_url: str = Field("", description="An OpenAI-compatible server: http://127.0.0.1:11434/v1 for Ollama.")
     openai_model: str = Field("", description="Which of its models.")
     openai_api_key: SecretStr = Field(SecretStr(""), description="Its key, if it wants one.")
+    model_context_chars: int = Field(
+        200_000,
+        ge=10_000,
+        le=10_000_000,
+        description="How much of a conversation a model is shown. Beyond, old tool results are left out and old turns "
+        "become a summary; the record stays whole.",
+    )
     model_first_event_seconds: float = Field(60, gt=0, le=600, description="Longest wait for a model's first word.")
     model_gap_seconds: float = Field(30, gt=0, le=600, description="Longest silence within a model's answer.")
 

@@ -29,6 +29,11 @@ class ServerFrameModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    seq: int | None = Field(
+        None,
+        description="Counts the frames of a session; a client that reconnects says which it had last. Not in hello.",
+    )
+
 
 class _ServerFrame(ServerFrameModel):
     content: str = ""
@@ -55,8 +60,15 @@ class TokenUsage(BaseModel):
     output_tokens: int = 0
 
 
+class Interrupted(BaseModel):
+    """A turn that the end of a server process cut short. A ``continue`` frame takes it up again."""
+
+    turn: int
+    said: str = Field(description="The person's words that began it; empty when news did.")
+
+
 class Hello(_ServerFrame):
-    """The first frame of every session."""
+    """The first frame on every socket, also on one that comes back to a session."""
 
     type: Literal["hello"] = "hello"
     protocol: int = PROTOCOL_VERSION
@@ -64,6 +76,11 @@ class Hello(_ServerFrame):
     model: ModelInfo
     session_id: str
     token_expires_at: int = Field(description="Seconds since 1970; the session ends then unless the token is renewed.")
+    title: str = Field("", description="The conversation's name; empty for a new one.")
+    resumed: bool = Field(False, description="True when an earlier conversation goes on.")
+    turn: int | None = Field(None, description="The turn that runs; its frames follow from where the client left off.")
+    missed: bool = Field(False, description="True when frames were missed that cannot be sent again.")
+    interrupted: Interrupted | None = None
 
 
 class TurnStart(_ServerFrame):
@@ -71,8 +88,17 @@ class TurnStart(_ServerFrame):
 
     type: Literal["turn_start"] = "turn_start"
     turn: int
-    cause: Literal["message", "event"]
+    cause: Literal["message", "event", "continue"]
     message_id: str | None = None
+
+
+class Accepted(_ServerFrame):
+    """A message that carries an id has arrived. One whose id is known already is not taken a second time."""
+
+    type: Literal["accepted"] = "accepted"
+    message_id: str
+    duplicate: bool = False
+    waiting: int = Field(0, description="Messages before it that wait for the running turn.")
 
 
 class TextDeltaFrame(_ServerFrame):
@@ -136,6 +162,27 @@ class NoticeFrame(_ServerFrame):
     request: RequestView
 
 
+class Listing(_ServerFrame):
+    """The answer to a ``list`` frame, made from what is stored."""
+
+    type: Literal["listing"] = "listing"
+    reply_to: str | None = None
+    what: Literal["requests", "orders", "tools", "menu"]
+    items: list[dict[str, Any]] = Field(
+        description="requests: RequestView; orders: OrderView; tools: {name, title, description, acts}; "
+        "menu: {restaurant, restaurant_id, dishes: [name]}."
+    )
+    more: bool = Field(False, description="True when there are more than were listed.")
+
+
+class Decided(_ServerFrame):
+    """The answer to a ``decide`` frame: the request as it stands now."""
+
+    type: Literal["decided"] = "decided"
+    reply_to: str | None = None
+    request: RequestView
+
+
 class HistoryUpdate(ServerFrameModel):
     """The conversation in Gemini's shape, for clients that keep a copy. The server never reads it back."""
 
@@ -150,6 +197,7 @@ class TurnEnd(_ServerFrame):
     turn: int
     outcome: Literal["completed", "cancelled", "failed", "limit"]
     usage: TokenUsage = TokenUsage()
+    seconds: float = Field(0.0, description="How long it took, the person's own time included.")
 
 
 class ErrorFrame(_ServerFrame):
@@ -158,6 +206,7 @@ class ErrorFrame(_ServerFrame):
     type: Literal["error"] = "error"
     code: str
     hint: str = ""
+    reply_to: str | None = Field(None, description="The id of the frame that was refused, when it had one.")
 
 
 class TokenExpiring(_ServerFrame):
@@ -187,6 +236,7 @@ class Goodbye(_ServerFrame):
 ServerFrame = Annotated[
     Hello
     | TurnStart
+    | Accepted
     | TextDeltaFrame
     | Text
     | Status
@@ -194,6 +244,8 @@ ServerFrame = Annotated[
     | Confirm
     | ConfirmClosed
     | NoticeFrame
+    | Listing
+    | Decided
     | HistoryUpdate
     | TurnEnd
     | ErrorFrame
@@ -214,7 +266,12 @@ class Message(_ClientFrame):
 
     type: Literal["message"] = "message"
     message: str
-    id: str | None = Field(None, max_length=100, description="Comes back in turn_start.message_id.")
+    id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Comes back in accepted and in turn_start. Sent again, it is not taken a second time.",
+    )
 
 
 class Answer(_ClientFrame):
@@ -231,6 +288,34 @@ class Cancel(_ClientFrame):
     type: Literal["cancel"]
 
 
+class Continue(_ClientFrame):
+    """Take up again the turn that ``hello.interrupted`` tells of."""
+
+    type: Literal["continue"]
+
+
+class ListStored(_ClientFrame):
+    """Show what is stored: requests one made or may review, orders, tools, menus. No model takes part."""
+
+    type: Literal["list"]
+    id: str | None = Field(None, min_length=1, max_length=100, description="Comes back in listing.reply_to.")
+    what: Literal["requests", "orders", "tools", "menu"] = "requests"
+    status: Literal["pending", "approved", "denied", "cancelled", "expired", "used"] | None = Field(
+        None, description="Only requests that stand like this."
+    )
+
+
+class Decide(_ClientFrame):
+    """Decide a request, as the person's own word: no model takes part, and nobody is asked again."""
+
+    type: Literal["decide"]
+    id: str | None = Field(None, min_length=1, max_length=100, description="Comes back in decided.reply_to.")
+    kind: Literal["access_request", "operation_approval"]
+    request_id: str = Field(max_length=100)
+    verb: Literal["approve", "deny"]
+    comment: str = Field("", max_length=2000)
+
+
 class Authenticate(_ClientFrame):
     """A fresh token of the same user, so that the session may live on."""
 
@@ -238,12 +323,13 @@ class Authenticate(_ClientFrame):
     token: str = Field(max_length=8192)
 
 
-ClientFrame = Annotated[Message | Answer | Cancel | Authenticate, Field(discriminator="type")]
+ClientSays = Message | Answer | Cancel | Continue | ListStored | Decide | Authenticate
+ClientFrame = Annotated[ClientSays, Field(discriminator="type")]
 
-client_frames: TypeAdapter[Message | Answer | Cancel | Authenticate] = TypeAdapter(ClientFrame)
+client_frames: TypeAdapter[ClientSays] = TypeAdapter(ClientFrame)
 server_frames: TypeAdapter[Any] = TypeAdapter(ServerFrame)
 
-_TYPES = ("message", "confirm", "cancel", "authenticate")
+_TYPES = ("message", "confirm", "cancel", "continue", "list", "decide", "authenticate")
 
 
 def frame_limit(max_message_bytes: int) -> int:
@@ -251,7 +337,7 @@ def frame_limit(max_message_bytes: int) -> int:
     return 6 * max_message_bytes + 2 * HISTORY_BYTES
 
 
-def read_frame(data: str | bytes, max_message_bytes: int) -> Message | Answer | Cancel | Authenticate:
+def read_frame(data: str | bytes, max_message_bytes: int) -> ClientSays:
     """Read one frame of a client.
 
     Args:

@@ -23,6 +23,7 @@ from family_food.chat.protocol import (
     Answer,
     Authenticate,
     Cancel,
+    ClientSays,
     ErrorFrame,
     Goodbye,
     Hello,
@@ -203,7 +204,7 @@ class ChatSession:
             except (InvalidInput, Forbidden) as error:
                 await self._send(ErrorFrame(content=error.message, code=error.code, hint=error.hint))
 
-    async def _take(self, frame: Message | Answer | Cancel | Authenticate) -> None:
+    async def _take(self, frame: ClientSays) -> None:
         match frame:
             case Message():
                 self._take_message(frame)
