@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from permit_core.settings import Settings
+from tests.support.stage import Scene, scene
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,31 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield folder
     monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One server with the demo model for many tests."""
+    with scene(tmp_path_factory.mktemp("demo"), scripted=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scripted_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One server whose model says what a test wants, for many tests."""
+    with scene(tmp_path_factory.mktemp("scripted"), scripted=True) as running:
+        yield running
+
+
+@pytest.fixture
+def demo(demo_server: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """The demo model's server with no order and no request, and a home of one's own."""
+    with demo_server.at_home(tmp_path) as mine:
+        yield mine
+
+
+@pytest.fixture
+def scripted(scripted_server: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """The scripted model's server with no order and no request, and a home of one's own."""
+    with scripted_server.at_home(tmp_path) as mine:
+        yield mine

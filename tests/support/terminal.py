@@ -1,15 +1,34 @@
-"""A real pseudo-terminal with a program in it."""
+"""A real pseudo-terminal with a program in it.
+
+:class:`Terminal` looks for words in what the program writes. :class:`Tty` gives what it writes to a terminal emulator,
+and looks at the screen, as a person does.
+"""
 
 from __future__ import annotations
 
+import codecs
+import fcntl
+import os
+import pty
 import re
+import signal
+import struct
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import termios
+import threading
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pexpect  # type: ignore[import-untyped, unused-ignore]
+import pyte
+from pyte import modes
+from wcwidth import wcwidth
 
 WAIT_SECONDS = 60.0
+PROMPT = "You:"
 
 # What a terminal obeys instead of showing it.
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>78])|\r")
@@ -78,3 +97,293 @@ class Terminal:
     def close(self) -> None:
         """End the program if it still runs."""
         self.child.close(force=True)
+
+
+class _Emulator(pyte.Screen):
+    """An xterm that keeps what scrolls off its upper edge."""
+
+    def __init__(self, columns: int, rows: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, rows)
+        self.scrolled_off: list[str] = []
+        self.titles: list[str] = []
+        self.cleared = 0
+        self._answer = answer
+
+    def draw(self, data: str) -> None:
+        # The emulator stops at the first character without a width and forgets what follows.
+        super().draw("".join(letter for letter in data if wcwidth(letter) > 0 or unicodedata.combining(letter)))
+
+    def index(self) -> None:
+        if self.margins is None and self.cursor.y == self.lines - 1:
+            self.scrolled_off.append(self.display[0].rstrip())
+        super().index()
+
+    def set_title(self, param: str) -> None:
+        self.titles.append(param)
+
+    def erase_in_display(self, how: int = 0, *more: Any, **private: Any) -> None:
+        self.cleared += how in (2, 3)
+        super().erase_in_display(how, *more, **private)
+
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
+
+
+class Seen:
+    """What stands on a terminal: its screen, what has scrolled off it, and the bytes that made it.
+
+    Args:
+        columns: of the terminal.
+        rows: of the terminal.
+        answer: takes what the terminal itself says when a program asks where the cursor is.
+        encoding: how it reads bytes.
+
+    Attributes:
+        raw: every byte so far.
+    """
+
+    def __init__(
+        self, columns: int, rows: int, answer: Callable[[str], None] = lambda _: None, encoding: str = "utf-8"
+    ) -> None:
+        self.raw = b""
+        self._emulator = _Emulator(columns, rows, answer)
+        self._stream = pyte.Stream(self._emulator)
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def feed(self, data: bytes) -> None:
+        """Let a program write."""
+        self.raw += data
+        self._stream.feed(self._decoder.decode(data))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Let a person pull at the window's corner."""
+        self._emulator.resize(rows, columns)
+
+    @property
+    def screen(self) -> list[str]:
+        """The rows of the screen, as many as it has, without trailing blanks."""
+        return [row.rstrip() for row in self._emulator.display]
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything from the first line that has scrolled off to the last row that is not blank."""
+        every = [*self._emulator.scrolled_off, *self.screen]
+        while every and not every[-1]:
+            every.pop()
+        return every
+
+    @property
+    def text(self) -> str:
+        """:attr:`lines` as one text."""
+        return "\n".join(self.lines)
+
+    @property
+    def flat(self) -> str:
+        """:attr:`text` as one line: what was wrapped at a blank is whole again."""
+        return " ".join(self.text.split())
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Where the cursor is: which of :attr:`lines`, which column; both count from 0."""
+        return len(self._emulator.scrolled_off) + self._emulator.cursor.y, self._emulator.cursor.x
+
+    @property
+    def cursor_line(self) -> str:
+        """The row in which the cursor is."""
+        return self.screen[self._emulator.cursor.y]
+
+    @property
+    def above(self) -> str:
+        """All that stands above the cursor's row, as one line."""
+        return " ".join(" ".join(self.lines[: self.cursor[0]]).split())
+
+    @property
+    def at_prompt(self) -> bool:
+        """True when the cursor stands in an empty input line."""
+        return self.cursor_line.strip() == PROMPT
+
+    @property
+    def pastes(self) -> bool:
+        """True when the program wants pasted text marked as such."""
+        return (2004 << 5) in self._emulator.mode
+
+    @property
+    def cursor_hidden(self) -> bool:
+        """True when the program has hidden the cursor."""
+        return modes.DECTCEM not in self._emulator.mode
+
+    @property
+    def titles(self) -> list[str]:
+        """Titles the program gave the window."""
+        return self._emulator.titles
+
+    @property
+    def cleared(self) -> int:
+        """How often the program wiped the screen."""
+        return self._emulator.cleared
+
+    @property
+    def changed_screens(self) -> bool:
+        """True when the program asked for the alternate screen."""
+        return re.search(rb"\x1b\[\?(47|1047|1049)h", self.raw) is not None
+
+    def colours(self) -> set[str]:
+        """The colours of what stands on the screen."""
+        cells = (cell for row in self._emulator.buffer.values() for cell in row.values() if cell.data.strip())
+        return {cell.fg for cell in cells} - {"default"}
+
+
+class Tty:
+    """A program in a pseudo-terminal of its own, and the person who sits in front of it. Every wait is bounded.
+
+    Args:
+        command: the program and its arguments; a shell's words when it is one string.
+        environment: what the program finds around it.
+        folder: where it runs.
+        columns: of the terminal.
+        rows: of the terminal.
+        encoding: how the terminal reads bytes, and turns keys into them.
+
+    Attributes:
+        seen: what stands on the terminal. Read it in conditions of :meth:`until`, or when nothing moves.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] | str,
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        columns: int = 100,
+        rows: int = 30,
+        encoding: str = "utf-8",
+    ) -> None:
+        self._encoding = encoding
+        self._master, slave = pty.openpty()
+        self._set_size(columns, rows)
+        self.seen = Seen(columns, rows, self.type, encoding)
+        self._moved = threading.Condition()
+        self._over = False
+        words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        # The first thing that the leader of a new session opens becomes its terminal, with Ctrl-C and all.
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"', os.ttyname(slave), *words],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._slave = slave  # kept until the program's end: what it wrote last must not be lost
+        self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The program's process."""
+        return self._process.pid
+
+    def until(self, condition: Callable[[Seen], object], what: str = "it") -> None:
+        """Wait until the terminal shows something.
+
+        Raises:
+            AssertionError: it did not in time, or cannot any more; shows the terminal.
+        """
+        with self._moved:
+            self._moved.wait_for(lambda: condition(self.seen) or self._over, WAIT_SECONDS)
+            if not condition(self.seen):
+                ended = "the program has ended" if self._over else f"{WAIT_SECONDS:.0f} seconds went by"
+                raise AssertionError(f"{what} was not seen, and {ended}:\n{self.picture()}")
+
+    def see(self, *texts: str) -> None:
+        """Wait until all of these stand on the terminal, wherever lines are broken."""
+        for text in texts:
+            self.until(lambda seen, text=text: text in seen.flat, repr(text))  # type: ignore[misc]
+
+    def see_prompt(self) -> None:
+        """Wait until an empty line waits to be typed into."""
+        self.until(lambda seen: seen.at_prompt, "an empty input line")
+
+    def picture(self) -> str:
+        """The terminal for people who look into why a test failed."""
+        row, column = self.seen.cursor
+        return "\n".join([*(f"|{line}" for line in self.seen.lines), f"(cursor: line {row}, column {column})"])
+
+    def type(self, text: str) -> None:
+        """Type, without Enter."""
+        os.write(self._master, text.encode(self._encoding, "replace"))
+
+    def enter(self, text: str = "") -> None:
+        """Type a line."""
+        self.type(f"{text}\r")
+
+    def control(self, key: str) -> None:
+        """Press Ctrl and a key."""
+        self.type(chr(ord(key.upper()) & 0x1F))
+
+    def paste(self, text: str) -> None:
+        """Paste as a terminal does: marked when the program wants it to be, with Enter for every end of a line."""
+        keys = text.replace("\n", "\r")
+        self.type(f"\x1b[200~{keys}\x1b[201~" if self.seen.pastes else keys)
+
+    def resize(self, columns: int, rows: int = 30) -> None:
+        """Pull at the window's corner. The program is told by SIGWINCH."""
+        with self._moved:
+            self.seen.resize(columns, rows)
+            self._set_size(columns, rows)
+
+    def log_in(self, username: str, password: str = "") -> None:
+        """Answer the two questions at the start, and wait for the chat."""
+        self.see("Username:")
+        self.enter(username)
+        self.see("Password:")
+        self.enter(password or f"{username}_password")
+        self.see_prompt()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the program a signal."""
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait for the program's end; returns its exit code."""
+        code = self._process.wait(WAIT_SECONDS)
+        self._close_slave()
+        self._reader.join(WAIT_SECONDS)
+        return code
+
+    def close(self) -> None:
+        """Close the terminal, as the button in the corner of its window does, and end what still runs in it."""
+        try:
+            os.killpg(self._process.pid, signal.SIGHUP)
+            self._process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait(WAIT_SECONDS)
+        self._close_slave()
+        self._reader.join(WAIT_SECONDS)
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def _close_slave(self) -> None:
+        if self._slave >= 0:
+            os.close(self._slave)
+            self._slave = -1
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65_536)
+            except OSError:  # nobody holds the other end any more
+                data = b""
+            with self._moved:
+                if data:
+                    self.seen.feed(data)
+                else:
+                    self._over = True
+                self._moved.notify_all()
+            if not data:
+                return

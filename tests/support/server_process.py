@@ -1,0 +1,150 @@
+"""The real ``server.py`` in a process of its own, with a database and a port of its own. It can be killed and come back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.environment import PROJECT, bare_environment
+
+WAIT_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+# Below the ports that systems hand out by themselves: while the server is down, nobody else gets its port.
+_PORTS = range(20_000, 32_000)
+
+
+class ServerProcess:
+    """Not started yet.
+
+    Args:
+        folder: for the database and the log; both survive a restart.
+        environment: settings beside the shipped ones.
+
+    Attributes:
+        url: its base address.
+        database: its SQLite file.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = folder / "family.db"
+        self._log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = bare_environment(
+            **{
+                "DB_NAME": str(self.database),
+                "SECRET_KEY": "a secret of this one test alone, long enough",
+                "MODEL": "demo",
+                "LOGIN_ATTEMPTS_PER_MINUTE": "1000",
+                **environment,
+            }
+        )
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "server.py", "--port", str(self.port)],
+                cwd=PROJECT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._ready():
+            try:
+                self._process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                assert time.monotonic() < deadline, f"the server is not ready:\n{self.log}"
+            else:
+                raise AssertionError(f"the server ended:\n{self.log}")
+
+    def kill(self) -> None:
+        """Kill it as no program can prevent."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(WAIT_SECONDS)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(WAIT_SECONDS)
+            raise AssertionError(f"the server did not end when it was asked to:\n{self.log}") from None
+
+    @property
+    def log(self) -> str:
+        """What it wrote to its log."""
+        return self._log.read_text("utf-8", "replace")
+
+    def token(self, username: str) -> str:
+        """Log in."""
+        form = {"username": username, "password": f"{username}_password"}
+        answer = httpx.post(f"{self.url}/token", data=form, timeout=WAIT_SECONDS, trust_env=False)
+        return str(answer.raise_for_status().json()["access_token"])
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        """What another program sees, or does, in the database file."""
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def orders(self) -> list[tuple[str, str]]:
+        """Every order, first to last: who, what."""
+        return self.sql("SELECT user_name, dish_name FROM orders ORDER BY placed_at, id")
+
+    def requests(self) -> list[tuple[str, str]]:
+        """Every request, first to last: the user's key, how it stands."""
+        return self.sql("SELECT user_key, status FROM requests ORDER BY created_at, id")
+
+    def forget(self) -> None:
+        """Delete orders, requests and whatever somebody should be told."""
+        for table in ("orders", "requests"):
+            self.sql(f"DELETE FROM {table}")
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+def _free_port() -> int:
+    for port in random.sample(_PORTS, 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+@contextmanager
+def running_server(folder: Path, **environment: str) -> Iterator[ServerProcess]:
+    """A started server, until the body ends."""
+    server = ServerProcess(folder, **environment)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
