@@ -10,14 +10,15 @@ from mcp import StdioServerParameters
 from sqlalchemy import text
 
 from family_food.chat.conversation_store import ConversationStore
+from family_food.chat.food_server import food_tools
 from family_food.chat.notice_dispatch import Listener, NoticeDispatch
-from family_food.chat.tool_session import food_server
 from family_food.login.accounts import Accounts
 from family_food.login.login_limit import LoginLimit
 from family_food.login.signing_key import signing_key
 from family_food.login.tokens import Tokens
 from family_food.models.choose import choose_model
 from family_food.models.port import Model
+from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
 from family_food.seed import seed
 from permit_core.bootstrap import Core
@@ -29,7 +30,7 @@ class ChatBackend:
     """What the sessions of one server share.
 
     Attributes:
-        tool_server: how the tools of one user, named by directory key, are started.
+        tool_start: how the tools of one user, named by directory key, are started.
     """
 
     settings: Settings
@@ -40,7 +41,7 @@ class ChatBackend:
     login_limit: LoginLimit
     conversations: ConversationStore
     notices: NoticeDispatch
-    tool_server: Callable[[str], StdioServerParameters]
+    tool_start: Callable[[str], ToolStart]
 
     async def ready(self) -> bool:
         """Whether the database answers and notices are followed."""
@@ -71,6 +72,7 @@ async def open_backend(
     """
     key = signing_key(settings)
     async with AsyncExitStack() as stack:
+        tool_start = await stack.enter_async_context(food_tools(settings, tool_server))
         food = await open_food(settings)
         stack.push_async_callback(food.close)
         core = food.core
@@ -89,5 +91,5 @@ async def open_backend(
             login_limit=LoginLimit(settings.login_attempts_per_minute),
             conversations=ConversationStore(core.database),
             notices=notices,
-            tool_server=tool_server or (lambda user: food_server(settings, user)),
+            tool_start=tool_start,
         )

@@ -102,7 +102,7 @@ class ChatSession:
         self._token = TokenWatch(backend.tokens, claims, self._send)
         self._confirmations = Confirmations(self._send, backend.settings.confirm_timeout_seconds, self._history)
         self._tools = ToolSession(
-            backend.tool_server(user.principal.user), backend.settings.tool_timeout_seconds, self._tell_restart
+            backend.tool_start(user.principal.user), backend.settings.tool_timeout_seconds, self._tell_restart
         )
         self._work: asyncio.Queue[_Work] = asyncio.Queue()
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.types import CallToolResult
 
-from family_food.chat.tool_session import ToolSession, ToolsUnavailable, food_server
+from family_food.chat.food_server import food_server
+from family_food.chat.tool_child import ToolsUnavailable
+from family_food.chat.tool_session import ToolSession
+from family_food.nursery.tool_start import ToolStart, spawned
 from tests.support import tiny_mcp
 from tests.support.chat_server import until
 from tests.support.core import family_settings
 
 
-def tiny(mode: str = "", **environment: str) -> StdioServerParameters:
-    return StdioServerParameters(
-        command=sys.executable, args=[str(Path(tiny_mcp.__file__)), *([mode] if mode else [])], env=environment
-    )
+def tiny(mode: str = "", **environment: str) -> ToolStart:
+    arguments = [str(Path(tiny_mcp.__file__)), *([mode] if mode else [])]
+    return partial(spawned, StdioServerParameters(command=sys.executable, args=arguments, env=environment))
 
 
 def running(pid: int) -> bool:
@@ -125,18 +128,18 @@ async def test_a_cancelled_call_leaves_the_session_usable() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    "start",
     [
         lambda: tiny("dead"),
-        lambda: StdioServerParameters(command="/nowhere/at/all", args=[]),
+        lambda: partial(spawned, StdioServerParameters(command="/nowhere/at/all", args=[])),
         lambda: tiny("mute"),
     ],
     ids=["exits at once", "does not exist", "never answers"],
 )
 async def test_a_server_that_does_not_start_is_said_to_be_unavailable(
-    parameters: Callable[[], StdioServerParameters], caplog: pytest.LogCaptureFixture
+    start: Callable[[], ToolStart], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ToolSession(parameters(), 30, start_seconds=3) as tools:
+    async with ToolSession(start(), 30, start_seconds=3) as tools:
         with pytest.raises(ToolsUnavailable) as caught:
             await tools.tools()
     assert caught.value.code == "tools_unavailable"

@@ -1,0 +1,48 @@
+"""The food server of one user: how it is started, as a program of its own or from the nursery."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from mcp import StdioServerParameters
+
+from family_food.nursery.tool_start import ToolStart, spawned
+from permit_core.settings import PROJECT, Settings
+
+
+def food_server(settings: Settings, user: str) -> StdioServerParameters:
+    """How the food server is started for one user. Its environment holds what is named here and nothing else."""
+    environment = {
+        "DATABASE_URL": settings.resolved_database_url,
+        "POLICY_FILE": settings.policy_file,
+        "FACTS_FILE": settings.facts_file,
+        "ACCOUNTS_FILE": settings.accounts_file,
+        "TENANT": settings.tenant,
+        "RESOURCE_KEY": settings.resource_key,
+        "LOG_LEVEL": settings.log_level,
+        "ENV_FILE": "",  # or it would find there what is not named here: the keys of models
+        "PYTHONUNBUFFERED": "1",
+    }
+    return StdioServerParameters(
+        command=sys.executable,
+        args=[str(PROJECT / "food_ordering_mcp.py"), "--acting-user", user],
+        env=environment,
+        cwd=PROJECT,
+    )
+
+
+@asynccontextmanager
+async def food_tools(
+    settings: Settings, tool_server: Callable[[str], StdioServerParameters] | None = None
+) -> AsyncIterator[Callable[[str], ToolStart]]:
+    """How the tools of a user, named by directory key, are started.
+
+    Args:
+        settings: what the food server is told, and whether it may be forked.
+        tool_server: instead of the food server; spawned as a program of its own.
+    """
+    server = tool_server or partial(food_server, settings)
+    yield lambda user: partial(spawned, server(user))
