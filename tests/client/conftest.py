@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,12 @@ Spawn = Callable[..., Terminal]
 Pipe = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def _environment(**extra: str) -> dict[str, str]:
-    # Nothing here answers a question about where the cursor is.
-    return bare_environment(PROMPT_TOOLKIT_NO_CPR="1", **extra)
+def _environment(state: Path, **extra: str) -> dict[str, str]:
+    # Nothing here answers a question about where the cursor is, and nobody's keyring is touched.
+    keyring = "keyring.backends.null.Keyring"
+    return bare_environment(
+        **{"PROMPT_TOOLKIT_NO_CPR": "1", "XDG_STATE_HOME": str(state), "PYTHON_KEYRING_BACKEND": keyring, **extra}
+    )
 
 
 @pytest.fixture
@@ -28,12 +32,18 @@ def backend() -> Iterator[FakeBackend]:
 
 
 @pytest.fixture
-def spawn() -> Iterator[Spawn]:
+def state(tmp_path: Path) -> Path:
+    """Where the client keeps its history and its tokens (``XDG_STATE_HOME``)."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def spawn(state: Path) -> Iterator[Spawn]:
     """Start ``client.py`` in a pseudo-terminal."""
     terminals: list[Terminal] = []
 
     def start(*arguments: str, columns: int = 100, **extra: str) -> Terminal:
-        terminals.append(Terminal(["client.py", *arguments], _environment(**extra), PROJECT, columns))
+        terminals.append(Terminal(["client.py", *arguments], _environment(state, **extra), PROJECT, columns))
         return terminals[-1]
 
     yield start
@@ -42,14 +52,14 @@ def spawn() -> Iterator[Spawn]:
 
 
 @pytest.fixture
-def pipe() -> Pipe:
+def pipe(state: Path) -> Pipe:
     """Run ``client.py`` with lines on its standard input."""
 
     def run(*arguments: str, lines: str | bytes = "", **extra: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "client.py", *arguments],
             cwd=PROJECT,
-            env=_environment(**extra),
+            env=_environment(state, **extra),
             input=lines if isinstance(lines, bytes) else lines.encode(),
             capture_output=True,
             timeout=WAIT_SECONDS,

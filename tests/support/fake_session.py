@@ -1,0 +1,69 @@
+"""One session of the fake chat server: it counts its frames, remembers them, and outlives its socket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+Frame = dict[str, Any]
+
+
+@dataclass
+class FakeSession:
+    """What the server keeps of a session.
+
+    Attributes:
+        sent: every numbered frame since the session began, for clients that come back.
+        known: ids of messages that were taken.
+        waiting: ids of messages whose turn has not begun.
+        running: the turn that runs.
+    """
+
+    id: str
+    title: str = ""
+    socket: WebSocket | None = None
+    seq: int = 0
+    sent: list[Frame] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    running: int | None = None
+    began_at: int = 0
+
+    async def send(self, frame: Frame) -> None:
+        """Number a frame, remember it, and send it when somebody listens."""
+        self.seq += 1
+        frame = {**frame, "seq": self.seq}
+        self.sent.append(frame)
+        if frame.get("type") == "turn_start":
+            self.running, self.began_at = frame.get("turn"), self.seq
+        elif frame.get("type") == "turn_end":
+            self.running = None
+        if self.socket is not None:
+            try:
+                await self.socket.send_text(json.dumps(frame))
+            except (WebSocketDisconnect, RuntimeError):  # it is gone, and will be back
+                self.socket = None
+
+    def had(self, after: int | None) -> int:
+        """How many frames a client has that comes back: up to one it names, else all before the running turn."""
+        return after if after is not None else self.began_at - 1 if self.running is not None else self.seq
+
+    async def take_message(self, frame: Frame) -> bool:
+        """Say that a message has arrived.
+
+        Returns:
+            False when it is known already.
+        """
+        message_id = frame.get("id")
+        if message_id is None:
+            return True
+        again = message_id in self.known
+        accepted = {"type": "accepted", "content": "", "message_id": message_id, "duplicate": again}
+        await self.send({**accepted, "waiting": len(self.waiting)})
+        if not again:
+            self.known.append(message_id)
+            self.waiting.append(message_id)
+        return not again
