@@ -222,15 +222,15 @@ async def _conversation(
     backend: ChatBackend, manager: ConnectionManager, user: ChatUser, wanted: str | None
 ) -> Conversation:
     """The user's conversation that is to go on, taken from the window that had it; else a new one."""
-    store, entries = backend.conversations, []
+    store = backend.conversations
     try:
         if wanted is not None:
-            await store.load(wanted, user.principal)  # nobody ends the session of somebody else
+            await store.check(wanted, user.principal)  # nobody ends the session of somebody else
             await manager.end(wanted, MOVED)
-            entries = await store.load(wanted, user.principal)
+            return Conversation.of(await store.load(wanted, user.principal), store)
     except NotFound:
-        wanted = None
-    return Conversation(wanted or await store.create(user.principal), store, entries)
+        pass
+    return Conversation(await store.create(user.principal), store)
 
 
 def _unauthorized(detail: str) -> HTTPException:

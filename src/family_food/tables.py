@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from permit_core.stores.tables import UtcDateTime, requests, tenants, users
@@ -66,4 +67,22 @@ conversation_entries = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),  # one entry of messages.py as JSON
     Column("at", UtcDateTime, nullable=False),
+)
+
+# What happened in a conversation between a message, or news, and the end of the answer to it. It is written when it
+# begins: a turn that is still 'running' when nobody runs it was cut short.
+turns = Table(
+    "turns",
+    metadata,
+    Column("conversation_id", String(40), ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("cause", String(20), nullable=False),
+    # A client's own id of its message: known once, never taken twice.
+    Column("message_id", String(100)),
+    Column("said", Text, nullable=False),
+    Column("first_seq", Integer, nullable=False),  # its first entry
+    Column("outcome", String(20), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("conversation_id", "message_id", name="uq_turns_message"),
 )

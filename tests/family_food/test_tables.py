@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, UniqueConstraint, inspect
 
 from family_food.tables import metadata
 from tests.support.ordering import Table
@@ -28,7 +28,11 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(table_on_each: 
     expected = {
         table.name: {
             *(f"{column.name} {column.nullable}" for column in table.columns),
-            *(f"unique {[column.name]}" for column in table.columns if column.unique),
+            *(
+                f"unique {[column.name for column in each.columns]}"
+                for each in table.constraints
+                if isinstance(each, UniqueConstraint)
+            ),
             *(f"to {key.column.table.name}" for key in table.foreign_keys),
             *(f"index {index.name}" for index in table.indexes),
         }

@@ -55,7 +55,7 @@ async def test_the_conversation_is_in_the_database_and_nobody_else_s_to_read(ser
         await henry.ask("hi")
         session_id = henry.hello["session_id"]
     stored = await server.backend.conversations.load(session_id, HENRY)
-    assert stored == [UserMessage(text="hi"), ModelStep(text="Hello there.")]
+    assert stored.entries == [UserMessage(text="hi"), ModelStep(text="Hello there.")]
     with pytest.raises(Exception, match="no such conversation"):
         await server.backend.conversations.load(session_id, Principal("4", "default", "Rose"))
 
@@ -263,7 +263,7 @@ async def test_a_client_that_vanishes_mid_turn_leaves_no_process(start: StartSer
     assert ended["outcome"] == "cancelled"
     assert len(await server.events("session.closed")) == 1
     stored = await server.backend.conversations.load(henry.hello["session_id"], HENRY)
-    assert [entry.kind for entry in stored] == ["user", "model", "results"]
+    assert [entry.kind for entry in stored.entries] == ["user", "model", "results"]
 
 
 async def test_a_token_that_ends_is_announced_and_can_be_renewed(start: StartServer) -> None:

@@ -12,12 +12,13 @@ from family_food.chat.conversation import WINDOW_ENTRIES, Conversation
 from family_food.chat.gemini_history import gemini_history
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
 from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
+from tests.support.notebook import Notebook
 
 CALL = ToolCall(id="c1", name="list_dishes", arguments={"restaurant_id": "1"})
 RESULT = ToolResult(call_id="c1", name="list_dishes", content={"dishes": []})
 
 
-class Broken:
+class Broken(Notebook):
     async def append(self, conversation_id: str, first_seq: int, entries: Sequence[Entry]) -> None:
         raise OSError("the disk is full")
 

@@ -48,7 +48,7 @@ async def test_entries_come_back_as_they_were_in_order(food: Food) -> None:
     chat = await store.create(HENRY)
     await store.append(chat, 0, ENTRIES[:2])
     await store.append(chat, 2, ENTRIES[2:])
-    assert await store.load(chat, HENRY) == ENTRIES
+    assert (await store.load(chat, HENRY)).entries == ENTRIES
     async with food.core.database.reading() as reading:
         title = (await reading.execute(select(conversations.c.title))).scalar_one()
     assert title.startswith("What is there?")
@@ -60,7 +60,7 @@ async def test_a_place_that_is_taken_is_not_written_again(food: Food) -> None:
     await store.append(chat, 0, ENTRIES)
     with pytest.raises(Conflict):
         await store.append(chat, 3, ENTRIES[:2])
-    assert await store.load(chat, HENRY) == ENTRIES
+    assert (await store.load(chat, HENRY)).entries == ENTRIES
 
 
 async def test_a_conversation_is_its_owner_s_alone(food: Food) -> None:

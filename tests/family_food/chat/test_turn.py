@@ -11,24 +11,14 @@ import pytest
 from family_food.chat.conversation import Conversation
 from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Text, TextDeltaFrame
 from family_food.chat.turn import Turn, TurnBudget, TurnLimits
-from family_food.messages import Entry, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
+from family_food.messages import ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
 from family_food.models.port import Finish, ModelError, ToolDeclaration
 from permit_core.errors import NotFound
+from tests.support.notebook import Notebook
 from tests.support.scripted_model import ScriptedModel, calls, says
 
 HELLO = UserMessage(text="hello")
 LIMITS = TurnLimits(steps=5, seconds=5, output_chars=100)
-
-
-class Notebook:
-    """Entries as they would stand in the database."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-
-    async def append(self, conversation_id: str, first_seq: int, entries: Sequence[Entry]) -> None:
-        assert first_seq == len(self.entries)
-        self.entries += entries
 
 
 class EchoTools:
