@@ -6,23 +6,28 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from permit_core import sqlite_driver
 from permit_core.errors import ConfigurationError, StoreError
+
+T = TypeVar("T")
 
 Transaction = AsyncConnection
 """An open transaction. Statements run on it; whoever opened it commits."""
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_SECONDS = 10
+POOLED = 15
+"""Connections to an SQLite file, at most; as many as are needed at one moment are opened, and stay open."""
 WRITE_LOCK = 7_766_001  # any constant: the key of PostgreSQL's advisory lock that makes writers take turns
 
 
@@ -78,20 +83,24 @@ class Database:
         return url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         """A write transaction: commits when the body ends, rolls back when it raises.
+
+        Args:
+            durable: False does not wait for the disk (on SQLite): what was committed outlives this process, however
+                it ends, and a power cut may take the last of it, never the middle. The next durable commit makes it
+                durable too.
 
         Raises:
             StoreError: the database is unreachable, or locked for longer than ``BUSY_TIMEOUT_MS``; or this task has a
                 write transaction open already and would wait for itself.
         """
-        if self._writer is not None and self._writer is asyncio.current_task():
-            raise StoreError("a write transaction was opened within a write transaction: hand the open one on")
         await self._take_turn()
         try:
             self._writer = asyncio.current_task()
             async with self._connected() as connection:
-                await connection.execution_options(sqlite_writes=True)
+                if self.is_sqlite:
+                    _driver(connection).writes, _driver(connection).durable = True, durable
                 async with connection.begin():
                     if not self.is_sqlite:
                         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
@@ -100,7 +109,37 @@ class Database:
             self._writer = None
             self._turn.release()
 
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """A whole write transaction in one trip to the database's thread, where there is one.
+
+        Args:
+            work: takes SQLAlchemy's synchronous connection, executes statements on it, and keeps nothing of it. It
+                runs in another thread on SQLite, in this one on PostgreSQL. When it raises, nothing was written.
+            durable: as of :meth:`transaction`.
+
+        Raises:
+            StoreError: as of :meth:`transaction`.
+        """
+        if not self.is_sqlite:
+            async with self.transaction(durable=durable) as transaction:
+                return await transaction.run_sync(work)
+        await self._take_turn()
+        try:
+            async with self._connected() as connection:
+                driver, sync = _driver(connection), cast("Connection", connection.sync_connection)
+                driver.writes, driver.durable = True, durable
+
+                def whole() -> T:
+                    with sync.begin():
+                        return work(sync)
+
+                return await driver.at_once(whole)
+        finally:
+            self._turn.release()
+
     async def _take_turn(self) -> None:
+        if self._writer is not None and self._writer is asyncio.current_task():
+            raise StoreError("a write transaction was opened within a write transaction: hand the open one on")
         try:
             async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
                 await self._turn.acquire()
@@ -115,10 +154,27 @@ class Database:
             StoreError: the database is unreachable.
         """
         async with self._connected() as connection:
-            if not self.is_sqlite:
+            if self.is_sqlite:
+                _driver(connection).writes = False
+            else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with connection.begin():
                 yield connection
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """A whole read-only transaction in one trip to the database's thread, where there is one.
+
+        Args:
+            work: as of :meth:`write`, but it only reads.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        async with self.reading() as transaction:
+            if not self.is_sqlite:
+                return await transaction.run_sync(work)
+            sync = cast("Connection", transaction.sync_connection)
+            return await _driver(transaction).at_once(lambda: work(sync))
 
     @asynccontextmanager
     async def joined(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:
@@ -160,6 +216,12 @@ class Database:
         await self.engine.dispose()
 
 
+def _driver(connection: AsyncConnection) -> sqlite_driver.SqliteConnection:
+    """The driver's own connection; there is one as long as this one is open."""
+    driver: Any = cast("Connection", connection.sync_connection).connection.dbapi_connection
+    return cast("sqlite_driver.SqliteConnection", driver)
+
+
 def _sqlite_engine(url: URL) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(
@@ -167,11 +229,13 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
         )
     file = Path(url.database)
     file.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url)
+    # No more connections than these, and none is closed while the engine is open: opening one costs a millisecond.
+    engine = create_async_engine(
+        url.set(drivername=sqlite_driver.NAME), pool_size=POOLED, max_overflow=0, pool_use_lifo=True
+    )
     if not url.database.startswith("file:"):
         event.listen(engine.sync_engine, "do_connect", lambda *_: _make_for_owner(file))
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -201,18 +265,15 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, below
-    cursor = connection.cursor()
-    try:
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        _use_wal(cursor)
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")  # what was acknowledged is remembered, power cut or not
-    finally:
-        cursor.close()
+    def prepare(raw: sqlite3.Connection) -> None:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        _use_wal(raw)
+        raw.execute("PRAGMA foreign_keys = ON")
+
+    connection.do(prepare)
 
 
-def _use_wal(cursor: Any) -> None:
+def _use_wal(raw: sqlite3.Connection) -> None:
     """Switch to write-ahead logging; the file remembers it, so only the first connection ever really does.
 
     SQLite does not wait here by itself when two processes create the same file at one moment.
@@ -220,21 +281,13 @@ def _use_wal(cursor: Any) -> None:
     give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
             if time.monotonic() > give_up:
                 raise
-            time.sleep(0.01)  # this runs in the engine's connect hook, where nothing can be awaited
+            time.sleep(0.01)  # in the connection's own thread
         else:
             return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("sqlite_writes", False)
-    if connection.info.get("writes") is not writes:
-        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
-        connection.info["writes"] = writes
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,11 +1,12 @@
 """The one door to the database."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import anyio
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 import permit_core.database
@@ -97,6 +98,86 @@ async def test_writers_take_turns_from_before_they_read(notes: Database, databas
             assert await count(reading) == 20
     finally:
         await other.close()
+
+
+async def test_a_whole_transaction_can_be_handed_over(notes: Database) -> None:
+    def add(connection: Connection) -> int:
+        connection.execute(text("INSERT INTO notes VALUES ('one')"))
+        connection.execute(text("INSERT INTO notes VALUES (:body)"), [{"body": "two"}, {"body": "three"}])
+        return int(connection.execute(text("SELECT count(*) FROM notes")).scalar_one())
+
+    assert await notes.write(add) == 3
+    with pytest.raises(IntegrityError):
+        await notes.write(add)
+    assert await notes.read(lambda c: c.execute(text("SELECT count(*) FROM notes")).scalar_one()) == 3
+
+
+async def test_a_transaction_handed_over_for_reading_cannot_write(notes: Database) -> None:
+    with pytest.raises(StoreError, match=r"read-?only"):
+        await notes.read(lambda connection: connection.execute(text("INSERT INTO notes VALUES ('no')")))
+    await notes.write(lambda connection: connection.execute(text("INSERT INTO notes VALUES ('yes')")))
+
+
+async def test_a_transaction_handed_over_within_one_is_an_error_at_once(notes: Database) -> None:
+    with anyio.fail_after(2):
+        async with notes.transaction():
+            with pytest.raises(StoreError, match="within a write transaction"):
+                await notes.write(lambda _: None)
+
+
+async def test_a_transaction_handed_over_ends_whole_or_not_at_all_when_its_caller_is_cancelled(notes: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        for body in "ab":
+            connection.execute(text("INSERT INTO notes VALUES (:body)"), {"body": body})
+
+    writing = asyncio.create_task(notes.write(slow))
+    if notes.is_sqlite:  # elsewhere it has no thread of its own to be slow in
+        await asyncio.to_thread(begun.wait, 10)
+        writing.cancel()
+    go_on.set()
+    await asyncio.wait([writing])
+    assert writing.cancelled() == notes.is_sqlite
+    async with notes.transaction() as transaction:
+        assert await count(transaction) == 2
+
+
+async def test_what_need_not_wait_for_the_disk_is_there_all_the_same(notes: Database, database_url: str) -> None:
+    other = Database.open(database_url)
+    try:
+        async with notes.transaction(durable=False) as transaction:
+            await write(transaction, "one")
+        await other.write(lambda c: c.execute(text("INSERT INTO notes VALUES ('two')")), durable=False)
+        async with notes.transaction() as transaction:
+            assert await count(transaction) == 2
+    finally:
+        await other.close()
+
+
+async def test_only_a_durable_transaction_waits_for_the_disk(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+
+    def waits(connection: Connection) -> bool:
+        return bool(connection.execute(text("PRAGMA synchronous")).scalar_one() == 2)
+
+    assert await database.write(waits)
+    assert not await database.write(waits, durable=False)
+    assert await database.write(waits)
+    await database.close()
+
+
+async def test_closing_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    async with database.reading() as reading:
+        await reading.execute(text("SELECT 1"))
+        async with database.transaction():
+            assert threading.active_count() == before + 2
+    await database.close()
+    assert threading.active_count() == before
 
 
 @pytest.mark.usefixtures("impatient")
