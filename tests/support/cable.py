@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+WAIT_SECONDS = 60.0
 _PIECE = 65_536
 
 
@@ -34,15 +36,28 @@ class Cable:
         self._port = port
         self._open: set[asyncio.StreamWriter] = set()
         self._unplugged = False
+        self._deaf = False
+        self._turned_away = 0
         self._cut_after: int | None = None
+        self._left = 0
+        self._news = threading.Condition()
 
     def cut(self) -> None:
         """Break every connection off, as a router that restarts does. New ones are welcome."""
         self._portal.call(self._cut)
 
-    def cut_after(self, size: int) -> None:
-        """Break off once so many more bytes have come from the server, wherever in a frame that is."""
-        self._cut_after = size
+    def cut_after_each(self, size: int | None) -> None:
+        """Break off whenever so many more bytes have come from the server, wherever in a frame that is; None: no more."""
+        self._cut_after, self._left = size, size or 0
+
+    def deafen(self) -> None:
+        """Swallow what the server says on the connections there are, and cut them only when asked to."""
+        self._deaf = True
+
+    def refused(self, times: int) -> None:
+        """Wait until so many clients have found the cable unplugged."""
+        with self._news:
+            assert self._news.wait_for(lambda: self._turned_away >= times, WAIT_SECONDS), "nobody tried again"
 
     def unplug(self) -> None:
         """Cut, and let nobody in."""
@@ -66,6 +81,7 @@ class Cable:
             await server.wait_closed()
 
     def _cut(self) -> None:
+        self._deaf = False
         for writer in self._open:
             opened = writer.get_extra_info("socket")
             with suppress(OSError):
@@ -75,6 +91,9 @@ class Cable:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._unplugged:
             writer.transport.abort()
+            with self._news:
+                self._turned_away += 1
+                self._news.notify_all()
             return
         self.connections += 1
         try:
@@ -96,24 +115,19 @@ class Cable:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, down: bool) -> None:
         with suppress(OSError):
             while data := await reader.read(_PIECE):
-                if down and self._cut_after is not None:
-                    data, rest = data[: self._cut_after], data[self._cut_after :]
-                    self._cut_after -= len(data)
-                    if rest:
-                        await self._last(writer, data)
-                        return
+                if down and self._deaf:
+                    continue
+                over = down and self._cut_after is not None and len(data) >= self._left
+                data = data[: self._left] if over else data
                 writer.write(data)
-                self.passed += len(data) if down else 0
                 await writer.drain()
-            writer.write_eof()
-
-    async def _last(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        writer.write(data)
-        self.passed += len(data)
-        await writer.drain()
-        self._cut_after = None
-        writer.write_eof()
-        self._cut()
+                if down:
+                    self.passed += len(data)
+                    self._left -= len(data)
+                if over:
+                    self._left = self._cut_after or 0
+                    break
+            writer.transport.abort() if down and self._cut_after else writer.write_eof()
 
 
 @contextmanager

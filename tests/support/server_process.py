@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,12 +11,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.sync.client import connect
 
 from tests.support.environment import PROJECT, bare_environment
 
@@ -80,6 +82,16 @@ class ServerProcess:
         self._process.kill()
         self._process.wait(WAIT_SECONDS)
 
+    def freeze(self) -> None:
+        """Let it do nothing, as a machine that is out of memory."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
         if self._process is None:
@@ -103,10 +115,30 @@ class ServerProcess:
         answer = httpx.post(f"{self.url}/token", data=form, timeout=WAIT_SECONDS, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])
 
+    def talk(self, username: str, *messages: str) -> str:
+        """Say something in a window that nobody looks at; returns the assistant's words."""
+        url, answers = f"ws://127.0.0.1:{self.port}/ws/chat", []
+        header = {"Authorization": f"Bearer {self.token(username)}"}
+        with connect(url, additional_headers=header, proxy=None, open_timeout=WAIT_SECONDS) as socket:
+            for message in messages:
+                socket.send(json.dumps({"message": message}))
+                while (frame := json.loads(socket.recv(WAIT_SECONDS)))["type"] != "turn_end":
+                    answers += [frame["content"]] if frame["type"] == "text" else []
+        return "\n".join(answers)
+
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """What another program sees, or does, in the database file."""
         with closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
             return connection.execute(statement, values).fetchall()
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait, within bounds, for something that shows in the database alone."""
+        assert self._process is not None
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come"
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_POLL_SECONDS)
 
     def orders(self) -> list[tuple[str, str]]:
         """Every order, first to last: who, what."""
@@ -117,7 +149,8 @@ class ServerProcess:
         return self.sql("SELECT user_key, status FROM requests ORDER BY created_at, id")
 
     def forget(self) -> None:
-        """Delete orders, requests and whatever somebody should be told."""
+        """Delete orders and requests; what somebody should be told of them is told."""
+        self.sql("UPDATE notices SET delivered_at = created_at WHERE delivered_at IS NULL")
         for table in ("orders", "requests"):
             self.sql(f"DELETE FROM {table}")
 

@@ -64,8 +64,12 @@ class Scene:
         try:
             yield mine
         finally:
-            for terminal in mine.terminals:
-                terminal.close()
+            mine.close()
+
+    def close(self) -> None:
+        """Close every terminal."""
+        for terminal in self.terminals:
+            terminal.close()
 
 
 @contextmanager
@@ -74,4 +78,8 @@ def scene(folder: Path, *, scripted: bool, **environment: str) -> Iterator[Scene
     with live_model() as model:
         chosen = model.environment if scripted else {"MODEL": "demo"}
         with running_server(folder, **chosen, **environment) as server:
-            yield Scene(server, model, folder)
+            running = Scene(server, model, folder)
+            try:
+                yield running
+            finally:
+                running.close()

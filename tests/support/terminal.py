@@ -345,10 +345,15 @@ class Tty:
         self._process.send_signal(number)
 
     def ended(self) -> int:
-        """Wait for the program's end; returns its exit code."""
+        """Wait for the program's end; returns its exit code. It must have left the terminal as a shell needs it."""
         code = self._process.wait(WAIT_SECONDS)
+        modes_left = termios.tcgetattr(self._master)[3]
         self._close_slave()
         self._reader.join(WAIT_SECONDS)
+        assert modes_left & termios.ECHO, "typed keys are not shown any more"
+        assert modes_left & termios.ICANON, "lines are not edited any more"
+        assert not self.seen.pastes, "pasted text is still marked"
+        assert not self.seen.cursor_hidden, "the cursor is still hidden"
         return code
 
     def close(self) -> None:
