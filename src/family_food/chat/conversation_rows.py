@@ -1,4 +1,4 @@
-"""The rows of a conversation: what is read and written within one transaction."""
+"""The rows of a conversation: what is read and written within one transaction, in one go."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, case, insert, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, case, insert, select, update
 from sqlalchemy.engine import Row
 
 from family_food.chat.protocol import Interrupted
 from family_food.messages import Entry, ModelStep, ToolResult, ToolResults, UserMessage, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
-from permit_core.database import Transaction
 from permit_core.errors import NotFound
 from permit_core.identity import Principal
 from permit_core.views import plain
@@ -90,75 +89,77 @@ def no_such_conversation() -> NotFound:
     return NotFound("There is no such conversation.", code="no_such_conversation", hint="List yours to see them.")
 
 
-async def conversation_row(transaction: Transaction, conversation_id: str, principal: Principal) -> Row[Any]:
+def conversation_row(connection: Connection, conversation_id: str, principal: Principal) -> Row[Any]:
     """The conversation's own row.
 
     Raises:
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
-    found = (await transaction.execute(_CONVERSATION, of(conversation_id, principal))).one_or_none()
+    found = (connection.execute(_CONVERSATION, of(conversation_id, principal))).one_or_none()
     if found is None:
         raise no_such_conversation()
     return found
 
 
-async def read_rows(transaction: Transaction, conversation_id: str, principal: Principal) -> ConversationRows:
+def read_rows(connection: Connection, conversation_id: str, principal: Principal) -> ConversationRows:
     """Everything that is needed to go on.
 
     Raises:
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
     chat = {"chat": conversation_id}
-    title = (await conversation_row(transaction, conversation_id, principal)).title
-    bodies = (await transaction.execute(_BODIES, chat)).scalars().all()
-    found = (await transaction.execute(_TURNS, chat)).all()
+    title = (conversation_row(connection, conversation_id, principal)).title
+    bodies = (connection.execute(_BODIES, chat)).scalars().all()
+    found = (connection.execute(_TURNS, chat)).all()
     interrupted = None
     if found and found[-1].outcome == "interrupted":
         # One that continued another has no words of its own.
         first = next((turn for turn in reversed(found) if turn.cause != "continue"), found[-1])
-        said = (await transaction.execute(_SAID, {**chat, "turn": first.number})).scalar_one()
+        said = (connection.execute(_SAID, {**chat, "turn": first.number})).scalar_one()
         interrupted = Interrupted(turn=found[-1].number, said=said)
     return ConversationRows(title, bodies, found, interrupted)
 
 
-async def settle(transaction: Transaction, conversation_id: str, rows: ConversationRows) -> list[int]:
+def settle(connection: Connection, conversation_id: str, rows: ConversationRows) -> list[int]:
     """Close what a process left half-done when it ended; answers the numbers of the turns it cut short."""
     step, now = _open_step(rows.bodies), datetime.now(UTC)
     if step is not None:
         results = [ToolResult(call_id=c.id, name=c.name, content=INTERRUPTED, is_error=True) for c in step.calls]
-        await add_entries(transaction, conversation_id, len(rows.bodies), [ToolResults(results=results)], now)
+        add_entries(connection, entry_rows(conversation_id, len(rows.bodies), [ToolResults(results=results)], now))
     cut = [turn.number for turn in rows.turns if turn.outcome == "running"]
     for number in cut:
-        await close_turn(transaction, conversation_id, number, "interrupted", now)
+        close_turn(connection, conversation_id, number, "interrupted", now)
     return cut
 
 
-async def add_entries(
-    transaction: Transaction, conversation_id: str, first_seq: int, entries: Sequence[Entry], now: datetime
-) -> None:
-    """Write entries, numbered from ``first_seq``."""
-    if entries:
-        rows = [
-            {"conversation_id": conversation_id, "seq": first_seq + index, "body": entry.model_dump_json(), "at": now}
-            for index, entry in enumerate(entries)
-        ]
-        await transaction.execute(_ADD_ENTRIES, rows)
+def entry_rows(conversation_id: str, first_seq: int, entries: Sequence[Entry], now: datetime) -> list[dict[str, Any]]:
+    """Entries as rows, numbered from ``first_seq``."""
+    return [
+        {"conversation_id": conversation_id, "seq": first_seq + index, "body": entry.model_dump_json(), "at": now}
+        for index, entry in enumerate(entries)
+    ]
 
 
-async def add_turn(transaction: Transaction, turn: dict[str, Any]) -> None:
+def add_entries(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Write the rows of entries, if there are any."""
+    if rows:
+        connection.execute(_ADD_ENTRIES, rows)
+
+
+def add_turn(connection: Connection, turn: dict[str, Any]) -> None:
     """Write the row of a turn that begins."""
-    await transaction.execute(_ADD_TURN, [turn])
+    connection.execute(_ADD_TURN, [turn])
 
 
-async def close_turn(transaction: Transaction, conversation_id: str, number: int, outcome: str, now: datetime) -> bool:
+def close_turn(connection: Connection, conversation_id: str, number: int, outcome: str, now: datetime) -> bool:
     """Write how a turn ended; False when it was not running."""
     values = {"chat": conversation_id, "turn": number, "ending": outcome, "now": now}
-    return (await transaction.execute(_END_TURN, values)).rowcount == 1
+    return (connection.execute(_END_TURN, values)).rowcount == 1
 
 
-async def touch(transaction: Transaction, conversation_id: str, said: str, now: datetime) -> None:
+def touch(connection: Connection, conversation_id: str, said: str, now: datetime) -> None:
     """Move a conversation to the head of the list; its first words become its title."""
-    await transaction.execute(_TOUCH, {"chat": conversation_id, "words": first_words(said), "now": now})
+    connection.execute(_TOUCH, {"chat": conversation_id, "words": first_words(said), "now": now})
 
 
 def said_in(entries: Sequence[Entry]) -> str:

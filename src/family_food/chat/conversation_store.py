@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from family_food.chat.conversation_rows import (
     MINE,
+    ConversationRows,
     add_entries,
     add_turn,
     close_turn,
     conversation_row,
+    entry_rows,
     no_such_conversation,
     of,
     read_rows,
@@ -27,7 +29,7 @@ from family_food.chat.conversation_rows import (
 from family_food.chat.stored_conversation import ConversationSummary, StoredConversation, TurnCause
 from family_food.messages import Entry, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
-from permit_core.database import Database, Transaction
+from permit_core.database import Database
 from permit_core.errors import Conflict, InvalidInput, NotFound
 from permit_core.identity import Principal
 from permit_core.page import Page, page_offset
@@ -38,6 +40,7 @@ from permit_core.views import plain
 MAX_TITLE = 200
 _AT_ONCE = 200  # entries that are read before others get their turn on the event loop
 
+_CREATE = insert(conversations)
 _HAS_ENTRIES = exists().where(conversation_entries.c.conversation_id == conversations.c.id)
 _FORGET_EMPTY = delete(conversations).where(conversations.c.id == bindparam("chat"), ~_HAS_ENTRIES)
 _TAKEN = select(turns.c.number).where(
@@ -65,8 +68,8 @@ class ConversationStore:
         conversation_id = f"chat_{secrets.token_hex(16)}"
         now = datetime.now(UTC)
         row = {"user_key": principal.user, "tenant": principal.tenant, "title": "", "created_at": now}
-        async with self._database.transaction() as transaction:
-            await transaction.execute(insert(conversations), [{"id": conversation_id, "updated_at": now, **row}])
+        rows = [{"id": conversation_id, "updated_at": now, **row}]
+        await self._database.write(lambda connection: connection.execute(_CREATE, rows))
         return conversation_id
 
     # A turn
@@ -106,12 +109,17 @@ class ConversationStore:
         now, said = datetime.now(UTC), said_in(entries)
         turn = {"conversation_id": conversation_id, "number": number, "cause": cause, "message_id": message_id}
         turn |= {"said": said, "first_seq": first_seq, "outcome": "running", "started_at": now, "ended_at": None}
+        rows = entry_rows(conversation_id, first_seq, entries, now)
+
+        def work(connection: Connection) -> None:
+            add_turn(connection, turn)
+            add_entries(connection, rows)
+            touch(connection, conversation_id, said, now)
+            self._remember(connection, events)
+
         try:
-            async with self._database.transaction() as transaction:
-                await add_turn(transaction, turn)
-                await add_entries(transaction, conversation_id, first_seq, entries, now)
-                await touch(transaction, conversation_id, said, now)
-                await self._remember(transaction, events)
+            # The end of the turn, and every order, waits for the disk, and what was written before it with it.
+            await self._database.write(work, durable=False)
         except IntegrityError as error:
             raise await self._refusal(conversation_id, message_id) from error
 
@@ -123,11 +131,15 @@ class ConversationStore:
             NotFound: ``no_such_conversation``: it was deleted.
         """
         now, said = datetime.now(UTC), said_in(entries)
+        rows = entry_rows(conversation_id, first_seq, entries, now)
+
+        def work(connection: Connection) -> None:
+            add_entries(connection, rows)
+            if said:
+                touch(connection, conversation_id, said, now)
+
         try:
-            async with self._database.transaction() as transaction:
-                await add_entries(transaction, conversation_id, first_seq, entries, now)
-                if said:
-                    await touch(transaction, conversation_id, said, now)
+            await self._database.write(work, durable=False)
         except IntegrityError as error:
             raise await self._refusal(conversation_id, None) from error
 
@@ -148,12 +160,16 @@ class ConversationStore:
             NotFound: ``no_such_conversation``: it was deleted.
         """
         now = datetime.now(UTC)
+        rows = entry_rows(conversation_id, first_seq, entries, now)
+
+        def work(connection: Connection) -> None:
+            if not close_turn(connection, conversation_id, number, outcome, now):
+                raise _moved()
+            add_entries(connection, rows)
+            self._remember(connection, events)
+
         try:
-            async with self._database.transaction() as transaction:
-                if not await close_turn(transaction, conversation_id, number, outcome, now):
-                    raise _moved()
-                await add_entries(transaction, conversation_id, first_seq, entries, now)
-                await self._remember(transaction, events)
+            await self._database.write(work)
         except IntegrityError as error:
             raise await self._refusal(conversation_id, None) from error
 
@@ -165,8 +181,7 @@ class ConversationStore:
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
-        async with self._database.reading() as transaction:
-            await conversation_row(transaction, conversation_id, principal)
+        await self._database.read(lambda connection: conversation_row(connection, conversation_id, principal))
 
     async def load(self, conversation_id: str, principal: Principal) -> StoredConversation:
         """Read a conversation that no session has, so that it can go on.
@@ -177,15 +192,9 @@ class ConversationStore:
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
-        async with self._database.reading() as transaction:
-            found = await read_rows(transaction, conversation_id, principal)
+        found = await self._database.read(lambda connection: read_rows(connection, conversation_id, principal))
         if found.unsettled:
-            async with self._database.transaction() as transaction:
-                # Read again: another process may have settled it, or gone on.
-                found = await read_rows(transaction, conversation_id, principal)
-                for number in await settle(transaction, conversation_id, found):
-                    await self._note(transaction, "turn.interrupted", conversation_id, principal, turn=number)
-                found = await read_rows(transaction, conversation_id, principal)
+            found = await self._database.write(lambda connection: self._settle(connection, conversation_id, principal))
         return StoredConversation(
             id=conversation_id,
             title=found.title,
@@ -240,28 +249,37 @@ class ConversationStore:
 
     async def forget_if_empty(self, conversation_id: str) -> bool:
         """Forget it if nothing was ever said in it; whether that was so."""
-        async with self._database.transaction() as transaction:
-            return (await transaction.execute(_FORGET_EMPTY, {"chat": conversation_id})).rowcount == 1
+        chat = {"chat": conversation_id}
+        return await self._database.write(lambda connection: connection.execute(_FORGET_EMPTY, chat).rowcount == 1)
+
+    def _settle(self, connection: Connection, conversation_id: str, principal: Principal) -> ConversationRows:
+        # Read again: another process may have settled it, or gone on.
+        found = read_rows(connection, conversation_id, principal)
+        for number in settle(connection, conversation_id, found):
+            self._note(connection, "turn.interrupted", conversation_id, principal, turn=number)
+        return read_rows(connection, conversation_id, principal)
 
     async def _change(self, change: Any, event: str, conversation_id: str, principal: Principal, **body: Any) -> None:
-        async with self._database.transaction() as transaction:
-            if (await transaction.execute(change, of(conversation_id, principal))).rowcount != 1:
+        def work(connection: Connection) -> None:
+            if connection.execute(change, of(conversation_id, principal)).rowcount != 1:
                 raise no_such_conversation()
-            await self._note(transaction, event, conversation_id, principal, **body)
+            self._note(connection, event, conversation_id, principal, **body)
 
-    async def _note(
-        self, transaction: Transaction, event: str, conversation_id: str, principal: Principal, **body: Any
+        await self._database.write(work)
+
+    def _note(
+        self, connection: Connection, event: str, conversation_id: str, principal: Principal, **body: Any
     ) -> None:
         if self._audit is not None:
             body = {"session": conversation_id, **body}
-            await self._audit.append(transaction, AuditEvent(event, principal.user, principal.tenant, body))
+            self._audit.append_now(connection, AuditEvent(event, principal.user, principal.tenant, body))
 
-    async def _remember(self, transaction: Transaction, events: Sequence[AuditEvent]) -> None:
+    def _remember(self, connection: Connection, events: Sequence[AuditEvent]) -> None:
         if not events:
             return
         if self._audit is None:
             raise ValueError("a conversation store without an audit log was given events for it")
-        await self._audit.append(transaction, *events)
+        self._audit.append_now(connection, *events)
 
     async def _refusal(self, conversation_id: str, message_id: str | None) -> Conflict | NotFound:
         """Why the database refused to write."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Text, insert, or_, select, true, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, bindparam, insert, or_, select, true, type_coerce, update
 
 from permit_core.audit.chain import Link, canonical
 from permit_core.audit.verify import Examination, VerifyReport
@@ -19,6 +19,11 @@ from permit_core.stores.tables import audit_head, audit_records
 from permit_core.views import plain
 
 BATCH = 500
+
+# Built once, for they are part of every write.
+_HEAD = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1)
+_ADD = insert(audit_records)
+_MOVE_HEAD = update(audit_head).where(audit_head.c.id == 1).values(seq=bindparam("last"), hash=bindparam("last_hash"))
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -46,9 +51,14 @@ class AuditLog:
             ValueError: a body holds a number that is not finite.
             StoreError: the log has lost its end.
         """
+        if events:
+            await transaction.run_sync(self.append_now, *events)
+
+    def append_now(self, connection: Connection, *events: AuditEvent) -> None:
+        """The same for a function that :meth:`permit_core.database.Database.write` runs."""
         if not events:
             return
-        row = (await transaction.execute(select(audit_head).where(audit_head.c.id == 1))).one_or_none()
+        row = connection.execute(_HEAD).one_or_none()
         if row is None:
             raise StoreError("the audit log has lost its end: run permit-mcp audit verify")
         seq, previous = row.seq, row.hash
@@ -59,8 +69,8 @@ class AuditLog:
             link = _link(seq, at, event, previous)
             previous = link.digest()
             rows.append({**_columns(link), "hash": previous})
-        await transaction.execute(insert(audit_records), rows)
-        await transaction.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=previous))
+        connection.execute(_ADD, rows)
+        connection.execute(_MOVE_HEAD, {"last": seq, "last_hash": previous})
 
     async def record(self, *events: AuditEvent) -> None:
         """Record events that have no effect of their own, in a write transaction of their own.
@@ -68,8 +78,7 @@ class AuditLog:
         Raises:
             TypeError, ValueError, StoreError: as :meth:`append`.
         """
-        async with self._database.transaction() as transaction:
-            await self.append(transaction, *events)
+        await self._database.write(lambda connection: self.append_now(connection, *events))
 
     async def records(
         self, after_seq: int = 0, limit: int = 100, event: str | None = None, transaction: Transaction | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from permit_core.database import Transaction
 from permit_core.ports.record import AuditEvent
 
@@ -13,6 +15,10 @@ class Audit(Protocol):
 
     async def append(self, transaction: Transaction, *events: AuditEvent) -> None:
         """Record events in the transaction of what they record: both happen or neither."""
+        ...
+
+    def append_now(self, connection: Connection, *events: AuditEvent) -> None:
+        """The same for a function that :meth:`permit_core.database.Database.write` runs."""
         ...
 
     async def record(self, *events: AuditEvent) -> None:
