@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+from family_food.terminal.address import checked_url, is_loopback
 from family_food.terminal.chat import chat_here
 from family_food.terminal.keyboard import Keyboard
-from family_food.terminal.link import Link, checked_url, fetch_token, is_loopback
+from family_food.terminal.link import Link
 from family_food.terminal.pipe_keyboard import PipeKeyboard
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen, at_a_terminal
 from family_food.terminal.terminal_keyboard import TerminalKeyboard
+from family_food.terminal.web import log_in
 
 API_URL = os.environ.get("PERMIT_CHAT_URL") or "http://localhost:8000"
 
@@ -33,14 +35,14 @@ async def login(username: str, password: str, url: str = API_URL, screen: Screen
     """
     screen = screen or Screen(at_a_terminal())
     try:
-        token = await fetch_token(url, username, password)
+        grant = await log_in(url, username, password)
     except ChatProblem as problem:
         if problem.exit_code is not Exit.NOT_LOGGED_IN:
             raise
         screen.trouble(f"❌ Login failed: {problem.sentence}")
         return None
     screen.say("✅ Login successful!")
-    return token
+    return grant.token
 
 
 async def chat(token: str, url: str = API_URL, screen: Screen | None = None, keyboard: Keyboard | None = None) -> Exit:

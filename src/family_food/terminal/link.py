@@ -1,158 +1,117 @@
-"""The way to the server: log-in over HTTP, chat over a WebSocket."""
+"""The way to the chat: a WebSocket that is opened again when it is lost, and neither repeats nor leaves out anything."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
-from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.chat_socket import end_of_chat, open_socket, read_frame
+from family_food.terminal.outbox import Outbox
+from family_food.terminal.redial import Patience, Redial
 from family_food.terminal.visible import one_line
+from family_food.terminal.web import Web
 
 if TYPE_CHECKING:
-    import httpx
     from websockets.asyncio.client import ClientConnection
 
-_TIMEOUT_SECONDS = 20.0
-_OPEN_SECONDS = 30.0  # a session starts a process of its own
-_MAX_FRAME = 16 * 1024 * 1024  # a whole history comes in one frame
-_NORMAL, _GOING_AWAY, _POLICY_VIOLATION = 1000, 1001, 1008
-_NOT_LET_IN = "The server did not accept the log-in: it has expired, or you have too many chats open."
+_GREET_SECONDS = 30.0
+_END_SECONDS = 5.0
+_INTERNAL_ERROR = 1011
 
-
-def checked_url(url: str) -> str:
-    """The server's base address without a closing slash.
-
-    Raises:
-        ValueError: not an ``http://`` or ``https://`` address.
-    """
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{one_line(url)!r} is not an address like http://localhost:8000")
-    _ = parts.port  # raises ValueError when it is no port
-    return url.strip().rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """True when the address means this computer."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-def websocket_url(url: str) -> str:
-    """The WebSocket address that belongs to an HTTP one."""
-    return "ws" + url.removeprefix("http")
-
-
-async def fetch_token(url: str, username: str, password: str) -> str:
-    """Log in.
-
-    Args:
-        url: base address of the server.
-        username: log-in name.
-        password: sent as it is.
-
-    Raises:
-        ChatProblem: refused (``NOT_LOGGED_IN``), or no such server there (``UNREACHABLE``).
-    """
-    return await _token(f"{url}/token", url, data={"username": username, "password": password})
-
-
-async def refresh_token(url: str, token: str) -> str:
-    """A new token for one that is about to expire.
-
-    Raises:
-        ChatProblem: as :func:`fetch_token`.
-    """
-    return await _token(f"{url}/token/refresh", url, headers={"Authorization": f"Bearer {token}"})
-
-
-async def _token(address: str, url: str, **request: Any) -> str:
-    import httpx  # half a second of imports: not before somebody logs in
-
-    try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=not is_loopback(url)) as client:
-            response = await client.post(address, **request)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise _unreachable(url, error) from error
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    body = body if isinstance(body, dict) else {}
-    token = body.get("access_token")
-    if response.status_code == 200 and isinstance(token, str) and token:
-        return token
-    raise _refused(url, response, one_line(body.get("detail")))
-
-
-def _refused(url: str, response: httpx.Response, detail: str) -> ChatProblem:
-    if response.status_code in (401, 403):
-        return ChatProblem(detail or "The server refused the log-in.", Exit.NOT_LOGGED_IN)
-    if response.status_code == 429:
-        seconds = response.headers.get("retry-after", "")
-        again = f" Try again in {seconds} seconds." if seconds.isdigit() and "again" not in detail else ""
-        return ChatProblem((detail or "Too many log-ins.") + again, Exit.NOT_LOGGED_IN)
-    if response.status_code == 422:
-        return ChatProblem("The server needs a user name and a password.", Exit.NOT_LOGGED_IN)
-    return ChatProblem(
-        f"{url} answered {response.status_code}; this is not the chat server, or it is in trouble.", Exit.UNREACHABLE
-    )
-
-
-def _unreachable(url: str, error: BaseException) -> ChatProblem:
-    import httpx
-
-    slow = isinstance(error, TimeoutError | httpx.TimeoutException)
-    why = "did not answer in time" if slow else "cannot be reached"
-    return ChatProblem(
-        f"The chat server at {url} {why}. Is it running? Start it with: fastapi dev server.py", Exit.UNREACHABLE
-    )
+_LOST = "The connection to the server is lost. Trying to get it back..."
+_BACK = "Connected again."
+_ANEW = "Connected again; the server was started anew."
+_CUT_SHORT = "Connected again; the server was started anew, and what the assistant was doing was cut short."
+_MISSED = "Connected again; some of what was said meanwhile cannot be shown."
+_NEW_SESSION = "Connected again, but the server does not have this conversation any more: a new one begins."
 
 
 class Link:
-    """An open chat: frames in, frames out."""
+    """An open chat: frames in, frames out. Somebody has to read :meth:`frames`, all the time.
 
-    def __init__(self, url: str, token: str, socket: ClientConnection) -> None:
-        self.url = url
-        self.token = token
-        self._socket = socket
+    Attributes:
+        web: the HTTP calls, with the same token.
+        session_id: the conversation, as the server's ``hello`` names it; before that, the one that was asked for.
+        title: the conversation's name.
+        resumed: an earlier conversation goes on.
+    """
+
+    def __init__(self, web: Web, session: str | None, patience: Patience) -> None:
+        self.web = web
+        self.session_id = session
+        self.title = ""
+        self.resumed = False
+        self._socket: ClientConnection | None = None
+        self._redial = Redial(web, self._connect, patience)
+        self._outbox = Outbox()
+        self._greeted = False
+        self._newest = 0  # number of the last frame that was passed on
+        self._any_number = False  # the next frame may have any
+        self._may_begin_anew = False  # the next frame may be the first of another count
+        self._turn: object = None
+        self._end_is_due = False  # the turn that ran here runs no more, says the server
+        self._had_turns = False
+        self._said_goodbye = False
 
     @classmethod
-    async def open(cls, url: str, token: str) -> Self:
+    async def open(
+        cls,
+        url: str,
+        token: str,
+        session: str | None = None,
+        *,
+        web: Web | None = None,
+        patience: Patience | None = None,
+    ) -> Self:
         """Open the chat of the token's user.
 
-        Raises:
-            ChatProblem: the token is not accepted (``NOT_LOGGED_IN``), or no chat server is there (``UNREACHABLE``).
-        """
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidStatus, WebSocketException
+        Args:
+            url: base address of the server.
+            token: access token.
+            session: an earlier conversation that is to go on.
+            web: HTTP calls to share the token with; else the link has its own.
+            patience: how a lost connection is tried again.
 
-        try:
-            socket = await connect(
-                f"{websocket_url(url)}/ws/chat",
-                additional_headers={"Authorization": f"Bearer {token}"},
-                max_size=_MAX_FRAME,
-                open_timeout=_OPEN_SECONDS,
-                proxy=None if is_loopback(url) else True,
-            )
-        except InvalidStatus as error:
-            if error.response.status_code in (401, 403):
-                raise ChatProblem(_NOT_LET_IN, Exit.NOT_LOGGED_IN) from error
-            raise _unreachable(url, error) from error
-        except (WebSocketException, OSError, ValueError) as error:  # OSError: TimeoutError too
-            raise _unreachable(url, error) from error
-        return cls(url, token, socket)
+        Raises:
+            ChatProblem: the token is not accepted (``NOT_LOGGED_IN``), too many chats are open (``LIMIT``), or no chat
+                server is there (``UNREACHABLE``).
+        """
+        link = cls(web or Web(url, token), session, patience or Patience())
+        await link._connect()
+        return link
+
+    @property
+    def url(self) -> str:
+        """Base address of the server."""
+        return self.web.url
+
+    @property
+    def token(self) -> str:
+        """The newest access token."""
+        return self.web.token
 
     async def send(self, **frame: object) -> None:
-        """Send a frame. A connection that is gone is noticed by who reads :meth:`frames`."""
-        from websockets.exceptions import ConnectionClosed
+        """Send a frame.
 
-        try:
-            await self._socket.send(json.dumps(frame))
-        except ConnectionClosed:
-            return
+        While the connection is lost, messages with an id, answers to questions and a ``cancel`` wait for it to come back;
+        anything else is dropped.
+        """
+        self._outbox.sending(frame)
+        if not self._redial.lost:
+            await self._put(frame)
+
+    async def say(self, text: str) -> str:
+        """Send a message that arrives once, whatever becomes of the connection.
+
+        Returns:
+            Its id: ``accepted`` and ``turn_start`` frames name it.
+        """
+        message_id = uuid.uuid4().hex
+        await self.send(type="message", message=text, id=message_id)
+        return message_id
 
     async def renew(self) -> None:
         """Refresh the token and let the open chat live on with it.
@@ -160,45 +119,183 @@ class Link:
         Raises:
             ChatProblem: the server would not.
         """
-        self.token = await refresh_token(self.url, self.token)
+        self._redial.expires_at = (await self.web.refresh()).expires_at
         await self.send(type="authenticate", token=self.token)
 
     async def frames(self) -> AsyncIterator[dict[str, Any]]:
-        """Every frame until the server closes; one that cannot be read arrives as an ``error`` of our own.
+        """Every frame of the server once, in order, whatever becomes of the connection.
+
+        One that cannot be read arrives as an ``error`` of our own. Between them are the link's own frames,
+        ``{"type": "link", "state", "content"}`` with the state ``lost``, ``back`` or ``new_session`` (the server is back, but
+        not the conversation); after the latter two comes the new ``hello``. A turn that the server can not end any more,
+        because it was started anew, gets a ``turn_end`` of our own with the outcome ``interrupted``.
 
         Raises:
             ChatProblem: why the chat is over, unless it was closed here.
         """
-        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+        from websockets.exceptions import ConnectionClosed
 
-        try:
-            while True:
-                yield _frame(await self._socket.recv())
-        except ConnectionClosed as error:
-            if isinstance(error, ConnectionClosedOK) and error.sent and not error.rcvd_then_sent:
-                return
-            raise _over(error.rcvd.code if error.rcvd else None) from error
+        while not self._redial.left.is_set():
+            assert self._socket is not None  # noqa: S101 - it is open
+            try:
+                data = await self._receive(self._socket)
+            except ConnectionClosed as error:
+                if self._redial.left.is_set():
+                    return
+                problem = end_of_chat(error, said_goodbye=self._said_goodbye)
+                if problem is not None:
+                    raise problem from error
+                if self._redial.begin():
+                    yield {"type": "link", "state": "lost", "content": _LOST}
+                await self._redial.run()
+                continue
+            for frame in self._end_turn() if data is None else await self._take(read_frame(data)):
+                yield frame
 
     async def close(self) -> None:
-        """Close the chat."""
-        await self._socket.close()
+        """Close the chat. What was said and is not answered is not waited for."""
+        self._redial.left.set()
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _connect(self) -> None:
+        self._socket = await open_socket(self.web, self.session_id, self._newest if self._greeted else None)
+        if self._redial.left.is_set():  # it was closed meanwhile
+            await self._socket.close()
+
+    async def _receive(self, socket: ClientConnection) -> str | bytes | None:
+        """What comes next; None when the end of a turn that is over should have come and did not.
+
+        A server that lets us back in and then does not greet is lost again.
+        """
+        greeting = self._redial.lost
+        try:
+            async with asyncio.timeout(_GREET_SECONDS if greeting else _END_SECONDS if self._end_is_due else None):
+                return await socket.recv()
+        except TimeoutError:
+            if not greeting:
+                return None
+            await socket.close(_INTERNAL_ERROR)  # not the code of somebody who leaves
+            return await socket.recv()
+
+    async def _put(self, frame: object) -> None:
+        """Write to the socket. A connection that is gone is noticed by who reads :meth:`frames`."""
+        from websockets.exceptions import ConnectionClosed
+
+        if self._socket is None:
+            return
+        try:
+            await self._socket.send(json.dumps(frame))
+        except ConnectionClosed:
+            return
+
+    async def _take(self, frame: dict[str, Any]) -> list[dict[str, Any]]:
+        """What is passed on for a frame that has arrived."""
+        kind, number = frame.get("type"), frame.get("seq")
+        if kind == "hello":
+            return await self._greet(frame)
+        extra: list[dict[str, Any]] = []
+        if isinstance(number, int):
+            if self._may_begin_anew and number == 1:
+                extra = self._begin_anew()
+            if not self._is_news(number):
+                return extra
+        self._note(frame)
+        shown = self._outbox.heard(frame)
+        if kind == "turn_end":
+            for held in self._outbox.released():
+                await self._put(held)
+        return [*extra, frame] if shown else extra
+
+    def _begin_anew(self) -> list[dict[str, Any]]:
+        """The session counts its frames from one again. A turn that ran before has no end of its own any more."""
+        self._newest = 0
+        return self._end_turn()
+
+    def _end_turn(self) -> list[dict[str, Any]]:
+        turn, self._turn, self._end_is_due = self._turn, None, False
+        return [] if turn is None else [_cut_short(turn)]
+
+    def _is_news(self, number: int) -> bool:
+        if self._any_number:
+            self._newest = number - 1
+        self._any_number = self._may_begin_anew = False
+        if number <= self._newest:
+            return False
+        self._newest = number
+        self._redial.works()
+        return True
+
+    def _note(self, frame: dict[str, Any]) -> None:
+        match frame.get("type"):
+            case "turn_start":
+                self._turn, self._had_turns = frame.get("turn"), True
+            case "turn_end":
+                self._turn, self._end_is_due = None, False
+            case "token_refreshed" if isinstance(frame.get("expires_at"), int | float):
+                self._redial.expires_at = float(frame["expires_at"])
+            case "goodbye":
+                self._said_goodbye = True
+
+    async def _greet(self, hello: dict[str, Any]) -> list[dict[str, Any]]:
+        """The first frame on every socket; on any but the first it also says what became of the session."""
+        again, before = self._greeted, self.session_id
+        self._greeted, self._said_goodbye = True, False
+        self.session_id = one_line(hello.get("session_id")) or before
+        self.title, self.resumed = one_line(hello.get("title")), bool(hello.get("resumed"))
+        expires_at = hello.get("token_expires_at")
+        self._redial.expires_at = float(expires_at) if isinstance(expires_at, int | float) else None
+        lost = self._redial.lost
+        self._redial.reached()
+        if not again:
+            self._had_turns = self.resumed
+            if lost:  # before the server had greeted: as if this were the first time, but for what was said already
+                await self._say_again(hello, begun_anew=True)
+                return [{"type": "link", "state": "back", "content": _BACK}, hello]
+            return [hello]
+        moved = self.session_id != before
+        begun_anew = moved or self._is_begun_anew(hello)
+        frames = [self._news(hello, moved=moved, begun_anew=begun_anew)]
+        if begun_anew:
+            frames += self._begin_anew()
+        self._any_number = bool(hello.get("missed"))
+        self._may_begin_anew = not begun_anew and self._newest > 0  # servers that do not tell their newest number
+        self._end_is_due = self._turn is not None and hello.get("turn") != self._turn
+        if moved:
+            frames += self._forget_what_was_said()
+        await self._say_again(hello, begun_anew=begun_anew)
+        frames += [_trouble(line) for line in self._outbox.give_up()]
+        return [*frames, hello]
+
+    def _is_begun_anew(self, hello: dict[str, Any]) -> bool:
+        """Whether the session is another one than before the loss: the count of its frames begins again."""
+        newest = hello.get("newest")
+        return bool(hello.get("interrupted")) or (isinstance(newest, int) and newest < self._newest)
+
+    def _news(self, hello: dict[str, Any], *, moved: bool, begun_anew: bool) -> dict[str, Any]:
+        if moved:
+            return {"type": "link", "state": "new_session", "content": _NEW_SESSION}
+        content = _MISSED if hello.get("missed") else _ANEW if begun_anew else _BACK
+        return {"type": "link", "state": "back", "content": _CUT_SHORT if hello.get("interrupted") else content}
+
+    def _forget_what_was_said(self) -> list[dict[str, Any]]:
+        """In another conversation a message would be taken a second time, if it was taken in the one before.
+
+        Without a turn there was nothing to lose: an empty conversation is not kept.
+        """
+        if not self._had_turns:
+            return []
+        lost, self._outbox = self._outbox.unsent(), Outbox()
+        return [_trouble(line) for line in lost]
+
+    async def _say_again(self, hello: dict[str, Any], *, begun_anew: bool) -> None:
+        for frame in self._outbox.again(hello.get("turn"), begun_anew=begun_anew):
+            await self._put(frame)
 
 
-def _frame(data: str | bytes) -> dict[str, Any]:
-    try:
-        frame = json.loads(data)
-    except (ValueError, RecursionError):
-        frame = None
-    if isinstance(frame, dict):
-        return frame
-    return {"type": "error", "content": "The server sent something that cannot be read.", "code": "unreadable"}
+def _cut_short(turn: object) -> dict[str, Any]:
+    return {"type": "turn_end", "content": "", "turn": turn, "outcome": "interrupted", "usage": {}, "seconds": 0.0}
 
 
-def _over(code: int | None) -> ChatProblem:
-    if code == _POLICY_VIOLATION:
-        return ChatProblem("The log-in is over; log in again.", Exit.NOT_LOGGED_IN)
-    if code == _NORMAL:
-        return ChatProblem("The server ended the chat.")
-    if code == _GOING_AWAY:
-        return ChatProblem("The server is shutting down.", Exit.UNREACHABLE)
-    return ChatProblem("The connection to the server was lost.", Exit.UNREACHABLE)
+def _trouble(line: str) -> dict[str, Any]:
+    return {"type": "error", "content": line, "code": "not_delivered", "hint": "Say it again if it is still needed."}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+LOG_IN_AGAIN = "Log in with: client.py --login"
+
 
 class Exit(IntEnum):
     """Exit codes of ``client.py``."""
 
     OK = 0
-    ERROR = 1
+    ERROR = 1  # also: an empty answer
     USAGE = 2
     NOT_LOGGED_IN = 3  # wrong password, too many attempts, an expired log-in
-    UNREACHABLE = 4  # no server there, or the connection was lost
+    UNREACHABLE = 4  # no server there, or the connection was lost for good
+    DENIED = 5  # a tool was refused, or something now waits for an approval
+    LIMIT = 6  # the turn met one of its limits, or too many chats are open
     INTERRUPTED = 130  # Ctrl-C, as shells count it
-    TERMINATED = 143  # the demo was told to end, or its window was closed
+    TERMINATED = 143  # told to end, or the window was closed
 
 
 class ChatProblem(Exception):
