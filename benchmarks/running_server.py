@@ -1,0 +1,131 @@
+"""A server of its own for the benchmark, started and ended with it; and the stranger beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from benchmarks.figures import Spawning
+from benchmarks.household import Household
+from benchmarks.processes import tree_under
+from permit_core.settings import PROJECT, Settings
+
+START_SECONDS = 60.0
+SETTLE_SECONDS = 60.0
+
+
+@dataclass
+class RunningServer:
+    """A chat backend in a process of its own."""
+
+    household: Household
+    spawning: Spawning
+    port: int
+    process: Process
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def without_sessions(self) -> None:
+        """Wait until no process of a session is left, so that what comes next is measured alone.
+
+        Raises:
+            TimeoutError: some stay.
+        """
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while tree_under(self.process.pid)[1]:  # noqa: ASYNC110 - a process's end tells nobody here
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running_server(household: Household, spawning: Spawning) -> AsyncIterator[RunningServer]:
+    """Start a server over the household's database; ended, with everything it started, in the end.
+
+    Raises:
+        RuntimeError: it does not start; with what it wrote.
+    """
+    settings = {name.upper() for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
+    port = _free_port()
+    with tempfile.TemporaryFile() as words:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.chat_server", str(port),
+            cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL, stdout=words, stderr=words,
+            env={**kept, **household.environment, "MCP_SPAWN": spawning.value},
+        )  # fmt: skip
+        try:
+            server = RunningServer(household, spawning, port, process)
+            if not await _answers(server):
+                words.seek(0)
+                raise RuntimeError(f"the server did not start:\n{words.read().decode()}")
+            yield server
+        finally:
+            await _end(process)
+
+
+async def _answers(server: RunningServer) -> bool:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client, asyncio.timeout(START_SECONDS):
+        while server.process.returncode is None:
+            try:
+                return (await client.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    return False
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+@dataclass
+class Stranger:
+    """How long somebody else has waited for each answer, in seconds; known when the context is over."""
+
+    seconds: list[float] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def stranger(server: RunningServer) -> AsyncIterator[Stranger]:
+    """Somebody else who asks while the context lasts."""
+    program = Path(__file__).with_name("stranger.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", str(program), str(server.port), stdin=PIPE, stdout=PIPE
+    )
+    found = Stranger()
+    try:
+        if process.stdout is not None:
+            await process.stdout.readline()  # it asks by now
+        yield found
+        answer, _ = await asyncio.wait_for(process.communicate(b"."), SETTLE_SECONDS)
+        found.seconds = json.loads(answer)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
