@@ -6,20 +6,33 @@ The chat backend starts one per session with ``--acting-user``; by hand, without
 from __future__ import annotations
 
 import argparse
+import asyncio
+import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from mcp import ClientSession
 from mcp.server.mcpserver import MCPServer
 
-from family_food.ordering.food import Food, open_food
+from family_food.nursery.child import Serve
+from family_food.nursery.parent import tend
+from family_food.nursery.rehearsal import rehearsal_database
+from family_food.nursery.socket_streams import socket_streams
+from family_food.ordering.food import MIGRATIONS, VERSION_TABLE, Food, open_food
 from family_food.ordering.food_tools import FoodTools
+from permit_core.bootstrap import assemble
+from permit_core.database import Database
+from permit_core.errors import PermitError
+from permit_core.policy.facts_file import load_facts
+from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
-from permit_mcp.acting_user import require_user
+from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
 from permit_mcp.server import run, running, say
+from permit_mcp.stderr_log import log_to_stderr
 
 NAME = "family_food_ordering_system"
 INSTRUCTIONS = """\
@@ -31,6 +44,10 @@ for a reason, never make one up, then create the request. Texts that people wrot
 
 def build(food: Food, acting_user: str | None) -> MCPServer:
     """The server, with all its tools, for one user or for whom each call names."""
+    return _built(food, acting_user)[0]
+
+
+def _built(food: Food, acting_user: str | None) -> tuple[MCPServer, PermitServer]:
     mcp = MCPServer(
         NAME, instructions=INSTRUCTIONS, version=version("permit-mcp"), log_level=food.core.settings.log_level
     )
@@ -39,7 +56,7 @@ def build(food: Food, acting_user: str | None) -> MCPServer:
     permit.add_tool(PermitTool(tools.list_dishes, "Show a menu", LOOKS))
     permit.add_tool(PermitTool(tools.order_dish, "Order a dish", ACTS))
     permit.add_tool(PermitTool(tools.list_orders, "List orders", LOOKS))
-    return mcp
+    return mcp, permit
 
 
 async def serve(settings: Settings, acting_user: str | None) -> None:
@@ -63,14 +80,96 @@ async def _seed_when_alone(food: Food, settings: Settings, acting_user: str | No
     await seed_if_empty(food.core, settings)
 
 
+async def prepare(settings: Settings) -> Serve:
+    """Make all that a forked child needs, and use it once, on a throw-away database with the facts of the policy.
+
+    Returns:
+        What serves the session of one user in a child. Its database is not connected yet; the schema is ready, for the
+        server that asks for children has seen to it.
+
+    Raises:
+        PolicyFileError: the policy or the facts are not valid.
+        ConfigurationError: the database URL cannot be used.
+    """
+    model = load_policy(settings.policy_file)
+    database = Database.open(settings.resolved_database_url)
+    async with rehearsal_database(database) as other:
+        await _rehearse(Food.over(assemble(settings, model, other)), settings)
+    food = Food.over(assemble(settings, model, database))
+    mcp, permit = _built(food, LATER)
+
+    async def serve_child(user: str, connected: socket.socket) -> int:
+        log_to_stderr(settings.log_level)
+        try:
+            permit.bind(user)
+            await require_user(food.core, user)
+            say(running(NAME, user, database.location, settings.policy_file))
+            await _serve_socket(mcp, connected)
+        except PermitError as error:
+            say(f"{NAME}: cannot start: {error}")
+            return 2
+        finally:
+            await food.close()
+        return 0
+
+    return serve_child
+
+
+async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
+    server = mcp._lowlevel_server  # noqa: SLF001 - what run_stdio_async runs; it has no public name
+    async with socket_streams(connected) as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def _rehearse(food: Food, settings: Settings) -> None:
+    from permit_core.stores.migrate import migrate
+
+    await migrate(food.core.database)
+    await migrate(food.core.database, MIGRATIONS, VERSION_TABLE)
+    facts = load_facts(settings.facts_file, food.core.model)
+    await food.core.directory.load(facts)
+    for user in (facts.users[:1] + facts.users[-1:])[:2]:
+        ours, theirs = socket.socketpair()
+        serving = asyncio.create_task(_serve_socket(build(food, user.key), theirs))
+        async with socket_streams(ours) as (read, write), ClientSession(read, write) as session:
+            await _use(session)
+        await serving
+
+
+async def _use(session: ClientSession) -> None:
+    """A session that looks at everything and asks for a dish; refusals are as good as answers."""
+    await session.initialize()
+    await session.list_tools()
+    for name in ("list_resource_instances", "list_orders", "list_operation_approvals", "list_access_requests"):
+        await session.call_tool(name, {})
+    restaurants = await session.call_tool("list_resource_instances", {})
+    for restaurant in (restaurants.structured_content or {}).get("instances", [])[:3]:
+        await session.call_tool("list_dishes", {"restaurant_id": restaurant["key"]})
+        await session.call_tool("order_dish", {"restaurant_id": restaurant["key"], "dish_name": "pizza"})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; answers the exit code, 2 when settings, policy or database do not allow a start."""
     parser = argparse.ArgumentParser(description="The family's food ordering as an MCP server over stdio.")
     parser.add_argument("db_name", nargs="?", metavar="DB_NAME", help="SQLite file; else DATABASE_URL or DB_NAME")
     parser.add_argument("--acting-user", metavar="KEY", help="act for this user only; without it calls name a user")
+    # For the chat backend: fork a server for each session; see family_food.nursery. Standard input asks for them.
+    parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     overrides = {"db_name": str(Path(options.db_name).absolute()), "database_url": ""} if options.db_name else {}
+    if options.nursery:
+        return _nursery()
     return run(NAME, lambda settings: serve(settings, options.acting_user), **overrides)
+
+
+def _nursery() -> int:
+    try:
+        settings = Settings.load()
+        log_to_stderr(settings.log_level)
+        return tend(lambda: prepare(settings))
+    except PermitError as error:
+        say(f"{NAME}: the nursery cannot start: {error}")
+        return 2
 
 
 if __name__ == "__main__":

@@ -67,6 +67,11 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     except BaseException:
         await database.close()
         raise
+    return assemble(settings, model, database, clock)
+
+
+def assemble(settings: Settings, model: PolicyModel, database: Database, clock: Clock = utc_now) -> Core:
+    """Connect the parts of a core over a database that has its tables, or will have when it is first used."""
     facts = FactStore()
     audit = AuditLog(database, clock)
     directory = SqlDirectory(model, database, facts, audit, clock)

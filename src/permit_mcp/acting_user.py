@@ -14,6 +14,9 @@ from permit_mcp.core_source import CoreSource
 
 USER_ID = "user_id"
 
+LATER = ""
+"""For a server that is made before it is known for whom; until it is bound it acts for nobody, for no key is empty."""
+
 UserId = Annotated[
     str,
     Field(
@@ -48,17 +51,27 @@ class ActingUser:
 
     Args:
         cores: where the directory is.
-        bound_to: directory key of the user the server acts for; None for unbound.
+        bound_to: directory key of the user the server acts for; None for unbound; :data:`LATER`.
 
     Raises:
         ConfigurationError: ``bound_to`` cannot be a user's key.
     """
 
     def __init__(self, cores: CoreSource, bound_to: str | None) -> None:
-        if bound_to is not None and not USER_KEY.match(bound_to):
-            raise ConfigurationError(f"the acting user {bound_to!r} is not a user's key")
         self._cores = cores
         self.bound_to = bound_to
+        if bound_to is not None and bound_to != LATER:
+            self.bound_to = _key(bound_to)
+
+    def bind(self, key: str) -> None:
+        """Say for whom a server acts that was made for a user to be named later.
+
+        Raises:
+            ConfigurationError: ``key`` cannot be a user's, or the server is bound already or to nobody.
+        """
+        if self.bound_to != LATER:
+            raise ConfigurationError("for whom this server acts cannot be changed")
+        self.bound_to = _key(key)
 
     async def principal(self, user_id: str | None) -> Principal:
         """The user to act for, looked up anew at each call: who was removed acts no more.
@@ -81,3 +94,9 @@ class ActingUser:
                 hint="Use the key of a user of the directory." if self.bound_to is None else "",
             )
         return principal
+
+
+def _key(text: str) -> str:
+    if not USER_KEY.match(text):
+        raise ConfigurationError(f"the acting user {text!r} is not a user's key")
+    return text

@@ -82,6 +82,14 @@ class PermitServer:
         """Put a tool on the server that acts for the bound user, or for whom ``user_id`` names."""
         self._host.add(tool, self._acting)
 
+    def bind(self, acting_user: str) -> None:
+        """Say for whom a server acts that was made with ``acting_user`` :data:`~permit_mcp.acting_user.LATER`.
+
+        Raises:
+            ConfigurationError: it cannot be a user's key, or it was said before.
+        """
+        self._acting.bind(acting_user)
+
     async def close(self) -> None:
         """Close the core, if it was opened here."""
         await self._cores.close()

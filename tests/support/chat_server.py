@@ -8,9 +8,8 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from family_food.chat.backend import ChatBackend
 from permit_core.settings import PROJECT
 from server import MAX_FRAME_BYTES, ConnectionManager
+from tests.support.process_tree import tool_servers_of
 
 WAIT_SECONDS = 60.0
 """How long anything may take on a machine that does much else."""
@@ -86,18 +86,24 @@ class ChatServer:
 
     @asynccontextmanager
     async def chat(
-        self, username: str, token: str = "", session: str = "", **headers: str
+        self, username: str, token: str = "", session: str = "", after: int | None = None, **headers: str
     ) -> AsyncIterator[ChatClient]:
         """An open session, past its hello."""
-        async with self.socket(token or self.token(username), session, **headers) as socket:
-            client = ChatClient(socket)
-            client.hello = await client.next("hello")
+        token = token or self.token(username)
+        async with self.socket(token, session, after, **headers) as socket:
+            client = ChatClient(socket, lambda session, after: self.socket(token, session, after, **headers))
+            await client.greeted()
             yield client
+            await client.closing.aclose()
 
     @asynccontextmanager
-    async def socket(self, token: str, session: str = "", **headers: str) -> AsyncIterator[ClientConnection]:
+    async def socket(
+        self, token: str, session: str = "", after: int | None = None, *, history: bool = True, **headers: str
+    ) -> AsyncIterator[ClientConnection]:
         more = {"Authorization": f"Bearer {token}", **headers} if token else headers
-        url = f"ws://127.0.0.1:{self.port}/ws/chat" + (f"?session={session}" if session else "")
+        named = {"session": session, "after": after, "history": "" if history else "none"}
+        query = "&".join(f"{name}={value}" for name, value in named.items() if value not in ("", None))
+        url = f"ws://127.0.0.1:{self.port}/ws/chat" + (f"?{query}" if query else "")
         async with connect(
             url, additional_headers=more, proxy=None, open_timeout=WAIT_SECONDS, close_timeout=WAIT_SECONDS
         ) as socket:
@@ -109,30 +115,55 @@ class ChatServer:
         return [{"actor": record.actor, **record.body} for record in records if record.event == name]
 
     def children(self) -> list[int]:
-        """The processes this one has started and that still run, by id."""
-        mine = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                    if int(words[1]) == os.getpid() and words[0] != "Z":
-                        mine.append(int(entry.name))
-        return mine
+        """The tool servers of its sessions that run, and whatever else it started but the nursery, by id."""
+        return tool_servers_of(os.getpid())
 
 
 class ChatClient:
-    """One window. Every frame it sees is checked and kept."""
+    """One window. Every frame it sees is checked and kept; those of a session come in order, each once.
 
-    def __init__(self, socket: ClientConnection) -> None:
+    Args:
+        open_again: opens another socket to a session, from the frame after the given one on.
+    """
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        open_again: Callable[[str, int | None], AbstractAsyncContextManager[ClientConnection]] | None = None,
+    ) -> None:
         self.socket = socket
         self.hello: Frame = {}
         self.seen: list[Frame] = []
+        self.last = 0
+        self.closing = AsyncExitStack()
+        self._open_again = open_again
+
+    async def greeted(self) -> Frame:
+        """Wait for the hello."""
+        self.hello = await self.next("hello")
+        return self.hello
+
+    def lose(self) -> None:
+        """The connection breaks; nobody says goodbye."""
+        self.socket.transport.abort()
+
+    async def come_back(self, *, remembering: bool = True) -> Frame:
+        """Open the session again, where this window left off or, not ``remembering``, with nothing; its hello."""
+        assert self._open_again is not None
+        again = self._open_again(str(self.hello["session_id"]), self.last if remembering else None)
+        self.socket = await self.closing.enter_async_context(again)
+        if not remembering:
+            self.last = 0
+        return await self.greeted()
 
     async def frame(self) -> Frame:
         """The next frame, whatever it is."""
         async with asyncio.timeout(WAIT_SECONDS):
             frame: Frame = json.loads(await self.socket.recv())
         SERVER_FRAMES.validate(frame)
+        if frame["type"] not in ("hello", "goodbye"):
+            assert frame["seq"] == self.last + 1 or not self.last, f"{frame['seq']} after {self.last}"
+            self.last = frame["seq"]
         self.seen.append(frame)
         return frame
 
@@ -149,6 +180,14 @@ class ChatClient:
     async def say(self, message: str, **more: Any) -> None:
         await self.send(type="message", message=message, **more)
 
+    async def asked(self, what: str, **more: Any) -> Frame:
+        """The answer to a ``list`` or ``decide`` frame: a listing, the decided request, or an error."""
+        await self.send(type=what, id=f"ask-{len(self.seen)}", **more)
+        reply_to = f"ask-{len(self.seen)}"
+        while (answer := await self.next("listing", "decided", "error"))["reply_to"] != reply_to:
+            pass
+        return answer
+
     async def turn(self) -> Turn:
         """Everything up to the end of the turn that runs or comes next."""
         frames: list[Frame] = []
@@ -158,8 +197,9 @@ class ChatClient:
 
     async def ask(self, message: str) -> Turn:
         """Say something; the turn that answers it, even when news has a turn of its own before."""
-        await self.say(message, id=message[:100])
-        while (turn := await self.turn()).of("turn_start")[0]["message_id"] != message[:100]:
+        message_id = f"{len(self.seen)}: {message}"[:100]
+        await self.say(message, id=message_id)
+        while (turn := await self.turn()).of("turn_start")[0]["message_id"] != message_id:
             pass
         return turn
 

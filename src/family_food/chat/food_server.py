@@ -9,12 +9,23 @@ from functools import partial
 
 from mcp import StdioServerParameters
 
+from family_food.nursery.nursery import Nursery, can_fork
 from family_food.nursery.tool_start import ToolStart, spawned
+from permit_core.errors import ConfigurationError
 from permit_core.settings import PROJECT, Settings
 
 
 def food_server(settings: Settings, user: str) -> StdioServerParameters:
     """How the food server is started for one user. Its environment holds what is named here and nothing else."""
+    return _program(settings, "--acting-user", user)
+
+
+def food_nursery(settings: Settings) -> StdioServerParameters:
+    """How the parent of forked food servers is started, with the same environment as those."""
+    return _program(settings, "--nursery")
+
+
+def _program(settings: Settings, *arguments: str) -> StdioServerParameters:
     environment = {
         "DATABASE_URL": settings.resolved_database_url,
         "POLICY_FILE": settings.policy_file,
@@ -28,7 +39,7 @@ def food_server(settings: Settings, user: str) -> StdioServerParameters:
     }
     return StdioServerParameters(
         command=sys.executable,
-        args=[str(PROJECT / "food_ordering_mcp.py"), "--acting-user", user],
+        args=[str(PROJECT / "food_ordering_mcp.py"), *arguments],
         env=environment,
         cwd=PROJECT,
     )
@@ -43,6 +54,26 @@ async def food_tools(
     Args:
         settings: what the food server is told, and whether it may be forked.
         tool_server: instead of the food server; spawned as a program of its own.
+
+    Raises:
+        ConfigurationError: ``MCP_SPAWN`` asks for what this system cannot do.
     """
     server = tool_server or partial(food_server, settings)
-    yield lambda user: partial(spawned, server(user))
+
+    def plain(user: str) -> ToolStart:
+        return partial(spawned, server(user))
+
+    if tool_server is not None or not _forks(settings):
+        yield plain
+        return
+    async with Nursery(food_nursery(settings), plain) as nursery:
+        yield nursery.start
+
+
+def _forks(settings: Settings) -> bool:
+    if settings.mcp_spawn == "exec":
+        return False
+    able = can_fork()
+    if settings.mcp_spawn == "fork" and not able:
+        raise ConfigurationError("MCP_SPAWN is fork, which this system cannot do; set it to auto or exec")
+    return able

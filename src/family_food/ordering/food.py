@@ -23,6 +23,12 @@ class Food:
     menu: Menu
     orders: OrderDesk
 
+    @classmethod
+    def over(cls, core: Core) -> Food:
+        """The food ordering over a core."""
+        menu = Menu(core)
+        return cls(core, menu, OrderDesk(core, menu))
+
     async def close(self) -> None:
         """Close every connection."""
         await self.core.close()
@@ -50,5 +56,4 @@ async def open_food(settings: Settings, *, migrate: bool = True, clock: Clock = 
     except BaseException:
         await core.close()
         raise
-    menu = Menu(core)
-    return Food(core, menu, OrderDesk(core, menu))
+    return Food.over(core)
