@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import threading
+
 import bcrypt
 import pytest
 
 from family_food.login import passwords
 from family_food.login.passwords import hash_password, verify_password
-from permit_core.errors import InvalidInput
+from permit_core.errors import InvalidInput, TooMany
 
 
 async def test_the_right_password_is_right_and_others_are_not() -> None:
@@ -43,3 +48,38 @@ async def test_without_an_account_the_same_work_is_done(password: str, monkeypat
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     assert not await verify_password(password, None)
     assert worked == [passwords.ROUNDS]
+
+
+async def test_when_too_many_wait_the_next_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(passwords, "MAX_WAITING", 6)
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: go_on.wait(10))
+    try:
+        waiting = [asyncio.create_task(verify_password("x", None)) for _ in range(6)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooMany) as refused:
+            await verify_password("x", None)
+        assert refused.value.retry_after > 0
+        waiting[0].cancel()  # its check goes on all the same, and keeps its place
+        await asyncio.wait([waiting[0]])
+        with pytest.raises(TooMany):
+            await verify_password("x", None)
+    finally:
+        go_on.set()
+        await asyncio.wait(waiting)
+    assert await asyncio.gather(*waiting[1:]) == [False] * 5
+    assert not await verify_password("x", None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
+async def test_everybody_elses_work_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    priorities = []
+
+    def noted(*_: bytes) -> bool:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, 0))
+        return True
+
+    monkeypatch.setattr(bcrypt, "checkpw", noted)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    await verify_password("x", None)
+    assert priorities[0] > ours
