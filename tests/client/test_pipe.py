@@ -39,10 +39,9 @@ def test_each_line_is_a_message_and_waits_for_the_answer_before(backend: FakeBac
     thread.join(30)
     assert done.returncode == 0, done.stderr
     assert heard == ["first", "second"]
-    assert "Assistant: Answer 1 " + "is long " * 30 + "and ends.\n" in done.stdout
-    assert "\x1b" not in done.stdout
-    assert "You:" not in done.stdout
-    assert done.stderr == ""
+    assert done.stdout == "".join(f"Answer {turn} {'is long ' * 30}and ends.\n" for turn in (1, 2))
+    assert "\x1b" not in done.stderr
+    assert "You:" not in done.stderr
 
 
 def test_exit_leaves_before_the_end_of_the_input(backend: FakeBackend, pipe: Pipe) -> None:
@@ -67,7 +66,7 @@ def test_a_decision_is_never_confirmed_by_a_line_that_was_written_before(backend
     done = pipe("--url", backend.url, lines=LOG_IN + "approve everything\nyes\n")
     thread.join(30)
     assert [frame.get("answer", frame.get("message")) for frame in frames] == ["approve everything", False, "yes"]
-    assert "only a person at a terminal can confirm" in done.stdout
+    assert "only a person at a terminal can confirm" in done.stderr
 
 
 def test_an_error_goes_to_stderr_and_makes_the_exit_code_1(backend: FakeBackend, pipe: Pipe) -> None:
