@@ -106,9 +106,7 @@ class FakeBackend:
     def hang_up(self, code: int) -> None:
         """Close every socket from this side; the sessions stay."""
         for session in list(self.sessions.values()):
-            opened, session.socket = session.socket, None
-            if opened is not None:
-                self._run(opened.close(code))
+            self._run(session.close(code))
 
     def drop(self, *, lose: bool = False) -> None:
         """Cut every connection without a word; the sessions stay.
@@ -126,7 +124,7 @@ class FakeBackend:
         """
         assert self._server is not None
         assert self._thread is not None
-        self._run(self._cut(lose=True))
+        self._run(self._cut(lose=True, for_good=True))
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(WAIT_SECONDS)
         if self._listening is not None:
@@ -137,6 +135,8 @@ class FakeBackend:
 
     def come_back(self) -> None:
         """Listen on the same port again, after :meth:`die`."""
+        for session in self.sessions.values():
+            session.attaching = asyncio.Lock()  # the one before belonged to another event loop
         self._listening = socket.create_server(("127.0.0.1", self._port))
         self._serve()
 
@@ -171,11 +171,16 @@ class FakeBackend:
         )
 
     def _run(self, coroutine: Any) -> None:
+        if self._thread is None:  # it is dead; what is sent now is only remembered
+            asyncio.run(coroutine)
+            return
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_SECONDS)
 
-    async def _cut(self, lose: bool) -> None:
+    async def _cut(self, lose: bool, for_good: bool = False) -> None:
         assert self._server is not None
+        for listening in self._server.servers if for_good else ():  # before anybody can come back
+            listening.close()
         for session in self.sessions.values():
             session.socket = None
         for connection in list(self._server.server_state.connections):
@@ -217,20 +222,12 @@ class FakeBackend:
             session = FakeSession(wanted, str(stored.get("title", ""))) if stored is not None else self._new_session()
             session.known += (stored or {}).get("message_ids", [])
             self.sessions[session.id] = session
-        before, session.socket = session.socket, None
-        if before is not None:
-            await before.send_json({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
-            await before.close(1000)
+        hello = None
         if self.hello is not None:
             facts = {"session_id": session.id, "title": session.title, "turn": session.running}
             came = {"resumed": live or stored is not None, "interrupted": None if live else _interrupted(stored)}
-            await opened.send_json({**self.hello, **facts, **(came if came["resumed"] else {})})
-        had = session.had(after) if live else 0
-        while missed := session.sent[had:]:  # more may be sent meanwhile
-            for frame in missed:
-                await opened.send_json(frame)
-            had += len(missed)
-        session.socket = opened
+            hello = {**self.hello, **facts, **(came if came["resumed"] else {})}
+        await session.attach(opened, hello, session.had(after) if live else 0)
         return session
 
     def _new_session(self) -> FakeSession:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ class FakeSession:
         known: ids of messages that were taken.
         waiting: ids of messages whose turn has not begun.
         running: the turn that runs.
+        attaching: held while a client is being greeted.
     """
 
     id: str
@@ -31,9 +33,37 @@ class FakeSession:
     waiting: list[str] = field(default_factory=list)
     running: int | None = None
     began_at: int = 0
+    attaching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def send(self, frame: Frame) -> None:
         """Number a frame, remember it, and send it when somebody listens."""
+        async with self.attaching:
+            await self._send(frame)
+
+    async def close(self, code: int) -> None:
+        """Close the socket; the session stays."""
+        async with self.attaching:
+            opened, self.socket = self.socket, None
+            if opened is not None:
+                await opened.close(code)
+
+    async def attach(self, opened: WebSocket, hello: Frame | None, had: int) -> None:
+        """Greet a client, send what it missed, and send everything else to it from now on.
+
+        Args:
+            opened: its socket.
+            hello: the first frame; None to stay silent.
+            had: how many frames it has had.
+        """
+        async with self.attaching:
+            before, self.socket = self.socket, opened
+            if before is not None:
+                await before.send_json({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
+                await before.close(1000)
+            for frame in [*([hello] if hello is not None else []), *self.sent[had:]]:
+                await opened.send_json(frame)
+
+    async def _send(self, frame: Frame) -> None:
         self.seq += 1
         frame = {**frame, "seq": self.seq}
         self.sent.append(frame)
