@@ -70,5 +70,54 @@ class ToolResults(_Entry):
     results: list[ToolResult]
 
 
+class RecapTurn(_Entry):
+    """The gist of an old turn: the person's words and the words it ended with, both cut."""
+
+    said: str
+    answered: str = ""
+
+
+class RecapOrder(_Entry):
+    """An order that was placed in an old turn."""
+
+    id: str
+    dish: str
+    restaurant: str
+    price: str
+    approval_id: str | None = None
+
+
+class RecapCall(_Entry):
+    """A call of an old turn that may have had its effect: nobody heard its answer."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Recap(_Entry):
+    """What old turns came to, in place of them: made by rule from the record when a model is shown a long conversation.
+
+    It is never stored. To a model it is a user turn fenced as data.
+
+    Attributes:
+        turns: how many turns it stands for.
+        words: what was said in them, oldest first; of the very oldest nothing is left.
+        orders: every order that was placed in them, as far as there is room.
+        requests: the requests that were made or heard of, each a :class:`permit_core.views.RequestView` as a dict, as
+            it was last heard of.
+        uncertain: calls of which it is not known whether they had their effect.
+    """
+
+    kind: Literal["recap"] = "recap"
+    turns: int
+    words: list[RecapTurn] = []
+    orders: list[RecapOrder] = []
+    requests: list[dict[str, Any]] = []
+    uncertain: list[RecapCall] = []
+
+
 Entry = Annotated[UserMessage | EventMessage | ModelStep | ToolResults, Field(discriminator="kind")]
 entry_adapter: TypeAdapter[UserMessage | EventMessage | ModelStep | ToolResults] = TypeAdapter(Entry)
+
+Shown = UserMessage | EventMessage | ModelStep | ToolResults | Recap
+"""What a model is shown of a conversation: entries, and perhaps a recap of those before them."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from family_food.chat.context import Context
 from family_food.chat.conversation_rows import first_words, said_in
 from family_food.chat.protocol import Interrupted
 from family_food.chat.stored_conversation import StoredConversation, TurnCause
-from family_food.messages import Entry, EventMessage, UserMessage
+from family_food.messages import Entry, Shown
 from permit_core.ports.record import AuditEvent
-
-WINDOW_ENTRIES = 200
-"""A model is shown this many of the last entries, cut where somebody begins to speak."""
 
 CONTEXT_CHARS = 200_000
 """How much of a conversation a model is shown when nothing else is set."""
@@ -73,6 +71,9 @@ class Conversation:
         self.message_ids: set[str] = set()
         self._log = log
         self._entries = list(entries)
+        self._sizes: Sequence[int] = ()
+        self._context = Context(CONTEXT_CHARS)
+        self._counted = 0  # entries that the context has
 
     @classmethod
     def of(cls, stored: StoredConversation, log: EntryLog) -> Conversation:
@@ -80,12 +81,13 @@ class Conversation:
         conversation = cls(stored.id, log, stored.entries)
         conversation.title, conversation.next_turn = stored.title, stored.next_turn
         conversation.interrupted, conversation.message_ids = stored.interrupted, set(stored.message_ids)
+        conversation._sizes = stored.sizes
         return conversation
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All of them."""
-        return tuple(self._entries)
+        """All of them, as they are now and will be."""
+        return self._entries
 
     async def begin_turn(
         self, cause: TurnCause, message_id: str | None, entries: Sequence[Entry], events: Sequence[AuditEvent] = ()
@@ -131,17 +133,14 @@ class Conversation:
         await self._log.end_turn(self.id, number, outcome, first_seq=first, entries=entries, events=events)
         self._entries += entries
 
-    def window(self, context_chars: int = CONTEXT_CHARS) -> Sequence[Entry]:
-        """What a model is shown: beginning with a person's words or an event, so that no result stands without its call.
+    def window(self, context_chars: int = CONTEXT_CHARS) -> Sequence[Shown]:
+        """What a model is shown; see :mod:`family_food.chat.context`.
 
         Args:
-            context_chars: about how much that may be, in characters.
+            context_chars: about how much that may be, in characters. The same each time, or everything is counted anew.
         """
-        first = max(0, len(self._entries) - WINDOW_ENTRIES)
-        starts = (
-            index
-            for index in range(first, len(self._entries))
-            if isinstance(self._entries[index], UserMessage | EventMessage)
-        )
-        # One turn longer than the window: better too long than beginning in the middle.
-        return tuple(self._entries[next(starts, 0) :])
+        if self._context.chars != context_chars:
+            self._context, self._counted = Context(context_chars), 0
+        first, self._counted = self._counted, len(self._entries)
+        self._context.add(self._entries[first:], self._sizes[first:])
+        return self._context.shown()

@@ -202,6 +202,7 @@ class ConversationStore:
             next_turn=found.turns[-1].number + 1 if found.turns else 1,
             interrupted=found.interrupted,
             message_ids=frozenset(turn.message_id for turn in found.turns if turn.message_id is not None),
+            sizes=[len(body) for body in found.bodies],
         )
 
     async def listed(self, principal: Principal, page: int = 1, per_page: int = 20) -> Page[ConversationSummary]:

@@ -24,6 +24,7 @@ class StoredConversation:
         next_turn: the number of the turn that comes next.
         interrupted: the last turn, when its process ended before it did.
         message_ids: the ids of every message that was ever taken.
+        sizes: how many characters each entry is stored in.
     """
 
     id: str
@@ -32,6 +33,7 @@ class StoredConversation:
     next_turn: int
     interrupted: Interrupted | None
     message_ids: frozenset[str]
+    sizes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from uuid import uuid4
 from google.genai import types
 from pydantic import ValidationError
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
-from family_food.models.fencing import event_text, person_text
+from family_food.messages import EventMessage, ModelStep, Recap, Shown, ToolCall, ToolResult, ToolResults, UserMessage
+from family_food.models.fencing import event_text, person_text, recap_text
 from family_food.models.port import Finish, Prompt, StepEnd, Usage
 from family_food.models.run_step import UselessAnswerError
 from family_food.models.schema_tidy import tidy
@@ -31,7 +31,7 @@ _BLOCKED = frozenset(
 _MALFORMED = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"})
 
 
-def to_contents(entries: Sequence[Entry], provider: str) -> list[types.Content]:
+def to_contents(entries: Sequence[Shown], provider: str) -> list[types.Content]:
     """The conversation as the service wants it, ready to be answered.
 
     Args:
@@ -46,6 +46,8 @@ def to_contents(entries: Sequence[Entry], provider: str) -> list[types.Content]:
                 contents.append(_user(types.Part(text=person_text(entry.text))))
             case EventMessage():
                 contents.append(_user(types.Part(text=event_text(entry))))
+            case Recap():
+                contents.append(_user(types.Part(text=recap_text(entry))))
             case ModelStep():
                 content = _own_step(entry, provider) or _foreign_step(entry)
                 sent_ids = [part.function_call.id for part in content.parts or [] if part.function_call]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResults, UserMessage
+from family_food.messages import EventMessage, ModelStep, Recap, Shown, ToolCall, ToolResults, UserMessage
 from family_food.models.completion_chunk import CallFragment, CompletionChunk
-from family_food.models.fencing import event_text, person_text
+from family_food.models.fencing import event_text, person_text, recap_text
 from family_food.models.port import Finish, Prompt, StepEnd, Usage
 from family_food.models.run_step import UselessAnswerError
 from family_food.models.settled import settled
@@ -53,14 +53,16 @@ def to_body(prompt: Prompt, model: str) -> dict[str, Any]:
     return body
 
 
-def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _messages(entries: Sequence[Shown]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for entry in settled(entries):
         match entry:
             case UserMessage():
-                messages.append({"role": "user", "content": person_text(entry.text)})
+                _add_user(messages, person_text(entry.text))
             case EventMessage():
-                messages.append({"role": "user", "content": event_text(entry)})
+                _add_user(messages, event_text(entry))
+            case Recap():
+                _add_user(messages, recap_text(entry))
             case ModelStep() if entry.text or entry.calls:
                 message: dict[str, Any] = {"role": "assistant", "content": entry.text or None}
                 if entry.calls:
@@ -76,6 +78,14 @@ def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:
                     for result in entry.results
                 )
     return messages
+
+
+def _add_user(messages: list[dict[str, Any]], text: str) -> None:
+    """Say something as the user. Servers that fill in a chat template may insist that nobody speaks twice in a row."""
+    if messages and messages[-1]["role"] == "user":
+        messages[-1]["content"] += f"\n\n{text}"
+    else:
+        messages.append({"role": "user", "content": text})
 
 
 def _sent_call(call: ToolCall) -> dict[str, Any]:

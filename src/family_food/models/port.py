@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from family_food.messages import Entry, ModelStep
+from family_food.messages import ModelStep, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Prompt:
 
     Attributes:
         system: the system instruction.
-        entries: the conversation, ending in a user message, an event or tool results.
+        entries: the conversation, perhaps beginning with a recap, ending in a user message, an event or tool results.
         tools: what it may call.
         may_call: False to close a turn at its step limit: answer in words now.
     """
 
     system: str
-    entries: Sequence[Entry]
+    entries: Sequence[Shown]
     tools: Sequence[ToolDeclaration] = ()
     may_call: bool = True
 

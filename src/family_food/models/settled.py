@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from family_food.messages import Entry, ModelStep, ToolCall, ToolResult, ToolResults
+from family_food.messages import ModelStep, Shown, ToolCall, ToolResult, ToolResults
 
 NO_RESULT = {
     "error": {
@@ -19,7 +19,7 @@ NO_RESULT = {
 }
 
 
-def settled(entries: Sequence[Entry]) -> Iterator[Entry]:
+def settled(entries: Sequence[Shown]) -> Iterator[Shown]:
     """The entries, each step with calls followed at once by exactly one result a call, in the order of the calls.
 
     A result that answers nothing is left out.

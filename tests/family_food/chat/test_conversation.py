@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from family_food.chat.conversation import WINDOW_ENTRIES, Conversation
+from family_food.chat.conversation import Conversation
 from family_food.chat.gemini_history import gemini_history
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
+from family_food.chat.protocol import Interrupted
+from family_food.chat.stored_conversation import StoredConversation
+from family_food.messages import Entry, EventMessage, ModelStep, Recap, ToolCall, ToolResult, ToolResults, UserMessage
+from permit_core.ports.record import AuditEvent
 from tests.support.notebook import Notebook
 
 CALL = ToolCall(id="c1", name="list_dishes", arguments={"restaurant_id": "1"})
@@ -19,6 +22,8 @@ RESULT = ToolResult(call_id="c1", name="list_dishes", content={"dishes": []})
 
 
 class Broken(Notebook):
+    """Nothing can be written to it."""
+
     async def append(self, conversation_id: str, first_seq: int, entries: Sequence[Entry]) -> None:
         raise OSError("the disk is full")
 
@@ -27,24 +32,51 @@ async def test_what_cannot_be_written_is_not_remembered() -> None:
     conversation = Conversation("chat_1", Broken())
     with pytest.raises(OSError, match="full"):
         await conversation.add(UserMessage(text="hi"))
-    assert conversation.entries == ()
+    assert list(conversation.entries) == []
 
 
-def test_a_long_conversation_is_shown_from_where_somebody_begins_to_speak() -> None:
+async def test_a_turn_goes_to_the_log_and_to_memory() -> None:
+    log = Notebook()
+    conversation = Conversation("chat_1", log)
+    conversation.interrupted = Interrupted(turn=7, said="x")
+    event = AuditEvent("turn.started", "3")
+    assert await conversation.begin_turn("message", "m1", [UserMessage(text="  Pizza,\nplease ")], [event]) == 1
+    assert (conversation.title, conversation.message_ids) == ("Pizza, please", {"m1"})
+    assert conversation.interrupted is None
+    await conversation.add(ModelStep(calls=[CALL]))
+    await conversation.add(ToolResults(results=[RESULT]))
+    await conversation.end_turn(1, "completed", [ModelStep(text="Done.")], [event])
+    assert log.entries == list(conversation.entries) == list(conversation.window())
+    assert (log.turns, log.events) == ({1: "completed"}, [event, event])
+    assert await conversation.begin_turn("event", None, [EventMessage(event="request_decided", data={})]) == 2
+    assert conversation.title == "Pizza, please"
+
+
+async def test_a_turn_that_cannot_be_begun_is_not_remembered() -> None:
+    conversation = Conversation("chat_1", Broken())
+    with pytest.raises(OSError, match="full"):
+        await conversation.begin_turn("message", "m1", [UserMessage(text="hi")])
+    assert (conversation.next_turn, conversation.message_ids, conversation.title) == (1, set(), "")
+
+
+def test_a_stored_conversation_goes_on_where_it_was() -> None:
+    cut = Interrupted(turn=4, said="x")
+    stored = StoredConversation("chat_1", "Pizza", [UserMessage(text="hi")], 5, cut, frozenset({"m"}), [30])
+    conversation = Conversation.of(stored, Notebook())
+    assert (conversation.title, conversation.next_turn, conversation.interrupted) == ("Pizza", 5, cut)
+    assert (conversation.message_ids, list(conversation.window())) == ({"m"}, [UserMessage(text="hi")])
+
+
+def test_a_model_is_shown_as_much_as_there_is_room_for() -> None:
     turn: list[Entry] = [
         UserMessage(text="hi"), ModelStep(calls=[CALL]), ToolResults(results=[RESULT]), ModelStep(text="Done."),
     ]  # fmt: skip
-    window = Conversation("chat_1", Broken(), turn * 100).window()
-    assert len(window) <= WINDOW_ENTRIES
-    assert isinstance(window[0], UserMessage)
-    short = Conversation("chat_1", Broken(), turn)
-    assert list(short.window()) == turn
-
-
-def test_a_turn_longer_than_the_window_is_shown_whole() -> None:
-    steps: list[Entry] = [ModelStep(calls=[CALL]), ToolResults(results=[RESULT])]
-    endless = Conversation("chat_1", Broken(), [UserMessage(text="hi"), *steps * WINDOW_ENTRIES])
-    assert isinstance(endless.window()[0], UserMessage)
+    conversation = Conversation("chat_1", Broken(), turn * 100)
+    assert list(conversation.window()) == turn * 100
+    small = conversation.window(10_000)
+    assert isinstance(small[0], Recap)
+    assert isinstance(small[1], UserMessage)
+    assert sum(len(entry.model_dump_json()) for entry in small) < 10_000
 
 
 def test_a_client_s_copy_has_gemini_s_shape() -> None:

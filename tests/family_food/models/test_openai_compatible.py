@@ -188,8 +188,9 @@ async def test_what_an_interrupted_turn_left_open_is_closed() -> None:
     empty = ModelStep(provider="gemini:x")
     async with completions(script(said("ok"))) as (model, standin):
         await run(model, asking(stray, "go", step, event, empty, "and?"))
-    roles = [message["role"] for message in standin.requests[0]["messages"]]
-    assert roles == ["system", "user", "assistant", "tool", "user", "user"]
+    told = standin.requests[0]["messages"]
+    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "user"]
+    assert told[-1]["content"].endswith("\n\nand?")
     assert standin.refused == []
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolResults
+from family_food.messages import EventMessage, ModelStep, Recap, Shown, ToolResults
 from family_food.models.demo.asks import Trouble, answer_of
 from family_food.models.demo.facts import Dish
 from permit_core.access import Remedy
@@ -182,7 +182,7 @@ class Memory(_Memo):
         return self.model_copy(update={"wants": kept})
 
 
-def recall(entries: Iterable[Entry]) -> Memory:
+def recall(entries: Iterable[Shown]) -> Memory:
     """The memory as the last finished step of this model left it; empty when there is none."""
     for entry in reversed(list(entries)):
         if isinstance(entry, ModelStep) and entry.provider == PROVIDER and entry.native is not None:
@@ -193,11 +193,14 @@ def recall(entries: Iterable[Entry]) -> Memory:
     return Memory()
 
 
-def own_requests(entries: Sequence[Entry]) -> list[RequestView]:
+def own_requests(entries: Sequence[Shown]) -> list[RequestView]:
     """The requests made in this conversation, each as last heard of, oldest first."""
     known: dict[str, RequestView] = {}
     for entry in entries:
-        if isinstance(entry, ToolResults):
+        if isinstance(entry, Recap):
+            for request in entry.requests:
+                _note(known, request)
+        elif isinstance(entry, ToolResults):
             for result in entry.results:
                 answer = answer_of(result)
                 if isinstance(answer, Trouble):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from family_food.messages import Entry
+from family_food.messages import Shown
 from family_food.models.demo.asks import Asks
 from family_food.models.demo.memory import Memory
 
@@ -20,7 +20,7 @@ class Scene:
 
     memory: Memory
     tools: frozenset[str]
-    entries: tuple[Entry, ...]
+    entries: tuple[Shown, ...]
 
     @property
     def reviews(self) -> bool:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResults, UserMessage
+from family_food.messages import EventMessage, ModelStep, Shown, ToolCall, ToolResults, UserMessage
 from family_food.models.demo.asks import NO_MORE_CALLS, NO_SUCH_TOOL, Answer, Ask, Trouble, answer_of
 from family_food.models.demo.choosing import choose_plan
 from family_food.models.demo.memory import PROVIDER, recall
@@ -63,7 +63,7 @@ def _calling(asks: Sequence[Ask], place: int) -> ModelStep:
     return ModelStep(calls=calls, provider=PROVIDER)
 
 
-def _causes(entries: Sequence[Entry]) -> tuple[int, int]:
+def _causes(entries: Sequence[Shown]) -> tuple[int, int]:
     """Where the causes of the turn begin and end: what people said and what happened since the model spoke last."""
     kinds = [entry.kind in ("user", "event") for entry in entries]
     last = next((place + 1 for place in range(len(kinds) - 1, -1, -1) if kinds[place]), 0)
@@ -73,7 +73,7 @@ def _causes(entries: Sequence[Entry]) -> tuple[int, int]:
     return first, last
 
 
-def _answers(entries: Sequence[Entry]) -> dict[str, Answer]:
+def _answers(entries: Sequence[Shown]) -> dict[str, Answer]:
     """What was answered in this turn, by call."""
     answers: dict[str, Answer] = {}
     calls: dict[str, ToolCall] = {}
