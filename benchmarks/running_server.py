@@ -24,6 +24,8 @@ from permit_core.settings import PROJECT, Settings
 
 START_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
+SEAT_SECONDS = 0.2
+"""A session is over a moment after its process is: its end is still written down."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class RunningServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def without_sessions(self) -> None:
-        """Wait until no process of a session is left, so that what comes next is measured alone.
+        """Wait until no process of a session is left and its seat is free, so that what comes next is alone.
 
         Raises:
             TimeoutError: some stay.
@@ -49,6 +51,7 @@ class RunningServer:
         async with asyncio.timeout(SETTLE_SECONDS):
             while tree_under(self.process.pid)[1]:  # noqa: ASYNC110 - a process's end tells nobody here
                 await asyncio.sleep(0.05)
+        await asyncio.sleep(SEAT_SECONDS)
 
 
 @asynccontextmanager

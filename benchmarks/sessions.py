@@ -25,6 +25,8 @@ from benchmarks.household import make_household
 from benchmarks.parts import PARTS, QUICK, Extent
 from benchmarks.running_server import running_server
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
 NO_DIFFERENCE = {"logins"}
 """Parts in which no session is opened: measured once."""
 
@@ -45,6 +47,7 @@ async def measure(names: list[str], extent: Extent, console: Console) -> list[Fi
     return figures
 
 
+@app.command()
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sessions and rounds: less than a minute.")] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"Parts to run: {', '.join(PARTS)}.")] = None,
@@ -73,4 +76,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -174,7 +174,8 @@ class Enforcement:
             with anyio.fail_after(RECORD_SECONDS, shield=True):
                 core = await self._cores.get()
                 who = actor or await self._known_actor(call)
-                await core.audit.record(AuditEvent(event, who, core.settings.tenant, body))
+                # The disk is not waited for: what the call changed has waited for it, with a record of its own.
+                await core.audit.record(AuditEvent(event, who, core.settings.tenant, body), durable=False)
         except Exception:
             # What the call changed has its own record, in the transaction that changed it. Telling the caller that
             # the call failed would invite a repetition.

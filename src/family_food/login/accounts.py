@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from family_food.tables import accounts
-from permit_core.database import Database
+from permit_core.database import Database, Transaction
 from permit_core.identity import Principal
 from permit_core.ports.directory import Directory
 
 _MAX_USERNAME = 100
+_ACCOUNT = select(accounts.c.username, accounts.c.user_key, accounts.c.hashed_password).where(
+    accounts.c.username == bindparam("username")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +59,24 @@ class Accounts:
 
     async def find(self, username: str) -> Account | None:
         """The account with exactly this name, or None."""
+        async with self._database.reading() as transaction:
+            return await self._find(username, transaction)
+
+    async def _find(self, username: str, transaction: Transaction) -> Account | None:
         # Half a character or a NUL is no name, and not every database takes it for a question.
         if not 1 <= len(username) <= _MAX_USERNAME or re.search("[\0\ud800-\udfff]", username):
             return None
-        wanted = select(accounts.c.username, accounts.c.user_key, accounts.c.hashed_password).where(
-            accounts.c.username == username
-        )
-        async with self._database.reading() as transaction:
-            row = (await transaction.execute(wanted)).one_or_none()
+        row = (await transaction.execute(_ACCOUNT, {"username": username})).one_or_none()
         return None if row is None else Account(row.username, row.user_key, row.hashed_password)
 
     async def chat_user(self, username: str) -> ChatUser | None:
         """The person behind a log-in name as the directory knows them now; None when either is gone."""
-        account = await self.find(username)
-        if account is None:
-            return None
-        principal = await self._directory.principal(account.user, self._tenant)
-        if principal is None:
-            return None
-        roles = await self._directory.tenant_roles(account.user, self._tenant)
+        async with self._database.reading() as transaction:
+            account = await self._find(username, transaction)
+            if account is None:
+                return None
+            principal = await self._directory.principal(account.user, self._tenant, transaction)
+            if principal is None:
+                return None
+            roles = await self._directory.tenant_roles(account.user, self._tenant, transaction)
         return ChatUser(account.username, principal, tuple(sorted(roles)))

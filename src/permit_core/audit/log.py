@@ -72,13 +72,17 @@ class AuditLog:
         connection.execute(_ADD, rows)
         connection.execute(_MOVE_HEAD, {"last": seq, "last_hash": previous})
 
-    async def record(self, *events: AuditEvent) -> None:
+    async def record(self, *events: AuditEvent, durable: bool = True) -> None:
         """Record events that have no effect of their own, in a write transaction of their own.
+
+        Args:
+            events: what to record.
+            durable: as of :meth:`permit_core.database.Database.transaction`.
 
         Raises:
             TypeError, ValueError, StoreError: as :meth:`append`.
         """
-        await self._database.write(lambda connection: self.append_now(connection, *events))
+        await self._database.write(lambda connection: self.append_now(connection, *events), durable=durable)
 
     async def records(
         self, after_seq: int = 0, limit: int = 100, event: str | None = None, transaction: Transaction | None = None

@@ -50,9 +50,9 @@ class SqlDirectory:
         async with self._database.joined(transaction) as reading:
             return await self._facts.user(reading, key)
 
-    async def principal(self, key: str, tenant: str) -> Principal | None:
+    async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
-        async with self._database.reading() as reading:
+        async with self._database.joined(transaction) as reading:
             user = await self._facts.user(reading, key)
             known = await self._facts.tenant_name(reading, tenant) is not None
         return Principal(user.key, tenant, plain(user.name)) if user is not None and known else None

@@ -21,6 +21,9 @@ class Audit(Protocol):
         """The same for a function that :meth:`permit_core.database.Database.write` runs."""
         ...
 
-    async def record(self, *events: AuditEvent) -> None:
-        """Record events that have no effect of their own, a refused call or a failed login, in their own transaction."""
+    async def record(self, *events: AuditEvent, durable: bool = True) -> None:
+        """Record events that have no effect of their own, a refused call or a failed login, in their own transaction.
+
+        With ``durable=False`` a power cut may take the last of them.
+        """
         ...

@@ -18,7 +18,7 @@ class Directory(Protocol):
         """The user with this key, or None."""
         ...
 
-    async def principal(self, key: str, tenant: str) -> Principal | None:
+    async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         ...
 

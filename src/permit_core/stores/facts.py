@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, case, collate, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, case, collate, func, insert, select, update
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
@@ -24,6 +25,21 @@ from permit_core.stores.tables import (
     tenants,
     users,
 )
+
+# Built once: they are asked before nearly every decision, and building one takes as long as running it.
+_VERSION = select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1)
+_TENANT_NAME = select(tenants.c.name).where(tenants.c.key == bindparam("key"))
+_USER = select(users).where(users.c.key == bindparam("key"))
+_TENANT_ROLES = select(role_assignments.c.role).where(
+    role_assignments.c.user_key == bindparam("user"),
+    role_assignments.c.tenant == bindparam("tenant"),
+    role_assignments.c.resource_type == "",
+)
+_INSTANCE = select(resource_instances).where(
+    resource_instances.c.type == bindparam("type"), resource_instances.c.key == bindparam("key")
+)
+_OF_TYPE = and_(resource_instances.c.type == bindparam("type"), resource_instances.c.tenant == bindparam("tenant"))
+_HOW_MANY = select(func.count()).select_from(resource_instances).where(_OF_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ class FactStore:
 
     async def version(self, transaction: Transaction) -> FactsVersion:
         """The state that this transaction sees."""
-        row = (await transaction.execute(select(facts_version).where(facts_version.c.id == 1))).one()
+        row = (await transaction.execute(_VERSION)).one()
         return FactsVersion(row.version, row.stamp)
 
     async def bump(self, transaction: Transaction) -> None:
@@ -68,28 +84,21 @@ class FactStore:
 
     async def tenant_name(self, transaction: Transaction, key: str) -> str | None:
         """The tenant's name, or None when there is no such tenant."""
-        return (await transaction.execute(select(tenants.c.name).where(tenants.c.key == key))).scalar_one_or_none()
+        return (await transaction.execute(_TENANT_NAME, {"key": key})).scalar_one_or_none()
 
     async def user(self, transaction: Transaction, key: str) -> User | None:
         """The user, or None."""
-        row = (await transaction.execute(select(users).where(users.c.key == key))).one_or_none()
+        row = (await transaction.execute(_USER, {"key": key})).one_or_none()
         return None if row is None else _user(row)
 
     async def tenant_roles(self, transaction: Transaction, user: str, tenant: str) -> frozenset[str]:
         """The roles the user holds tenant-wide."""
-        query = select(role_assignments.c.role).where(
-            role_assignments.c.user_key == user,
-            role_assignments.c.tenant == tenant,
-            role_assignments.c.resource_type == "",
-        )
-        return frozenset((await transaction.execute(query)).scalars())
+        found = await transaction.execute(_TENANT_ROLES, {"user": user, "tenant": tenant})
+        return frozenset(found.scalars())
 
     async def instance(self, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
         """The instance, whatever its tenant, or None."""
-        query = select(resource_instances).where(
-            resource_instances.c.type == ref.type, resource_instances.c.key == (ref.key or "")
-        )
-        row = (await transaction.execute(query)).one_or_none()
+        row = (await transaction.execute(_INSTANCE, {"type": ref.type, "key": ref.key or ""})).one_or_none()
         return None if row is None else _instance(row)
 
     async def instances(
@@ -101,27 +110,19 @@ class FactStore:
             InvalidInput: ``invalid_page``.
         """
         skip = page_offset(page, per_page)
-        wanted = and_(resource_instances.c.type == resource_type, resource_instances.c.tenant == tenant)
-        total = (await transaction.execute(select(func.count()).select_from(resource_instances).where(wanted))).scalar()
-        rows = await transaction.execute(
-            select(resource_instances).where(wanted).order_by(*_by_key(transaction)).offset(skip).limit(per_page)
-        )
+        which = {"type": resource_type, "tenant": tenant}
+        total = (await transaction.execute(_HOW_MANY, which)).scalar()
+        query = _in_order(transaction.dialect.name)
+        rows = await transaction.execute(query, {**which, "skip": skip, "per_page": per_page})
         return Page([_instance(row) for row in rows], total or 0, page, per_page)
 
     async def objects(
         self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
     ) -> list[ResourceInstance]:
         """The instances to which ``ref`` stands in ``relation``, ordered by key."""
-        link = relationship_tuples.c
-        linked = and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key)
-        wanted = and_(link.subject_type == ref.type, link.subject_key == (ref.key or ""), link.relation == relation)
-        query = (
-            select(resource_instances)
-            .join_from(resource_instances, relationship_tuples, linked)
-            .where(wanted, link.tenant == tenant, resource_instances.c.tenant == tenant)
-            .order_by(resource_instances.c.type, *_by_key(transaction))
-        )
-        return [_instance(row) for row in await transaction.execute(query)]
+        query = _linked_in_order(transaction.dialect.name)
+        which = {"type": ref.type, "key": ref.key or "", "relation": relation, "tenant": tenant}
+        return [_instance(row) for row in await transaction.execute(query, which)]
 
     async def has_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> bool:
         """Whether this very assignment is there."""
@@ -227,12 +228,35 @@ def _tuple_columns(link: RelationshipTuple) -> dict[str, str]:
     }
 
 
-def _by_key(transaction: Transaction) -> Iterable[ColumnElement[Any]]:
+@cache
+def _in_order(dialect: str) -> Select[Any]:
+    """One page of the instances of a type in a tenant."""
+    page = select(resource_instances).where(_OF_TYPE).order_by(*_by_key(dialect))
+    return page.offset(bindparam("skip")).limit(bindparam("per_page"))
+
+
+@cache
+def _linked_in_order(dialect: str) -> Select[Any]:
+    """The instances to which something stands in a relation."""
+    link = relationship_tuples.c
+    linked = and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key)
+    subject = and_(link.subject_type == bindparam("type"), link.subject_key == bindparam("key"))
+    tenant: ColumnElement[str] = bindparam("tenant")
+    return (
+        select(resource_instances)
+        .join_from(resource_instances, relationship_tuples, linked)
+        .where(subject, link.relation == bindparam("relation"))
+        .where(link.tenant == tenant, resource_instances.c.tenant == tenant)
+        .order_by(resource_instances.c.type, *_by_key(dialect))
+    )
+
+
+def _by_key(dialect: str) -> Iterable[ColumnElement[Any]]:
     """Numbers by value, then everything else by its characters, on both databases."""
     key = resource_instances.c.key
     digits = func.ltrim(key, "0123456789") == ""
     value = func.ltrim(key, "0")
-    plain_order = "BINARY" if transaction.dialect.name == "sqlite" else "C"
+    plain_order = "BINARY" if dialect == "sqlite" else "C"
     return (
         case((digits, 0), else_=1),
         case((digits, func.length(value)), else_=0),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, exists, func, not_, or_, select, update
+from sqlalchemy import Row, Select, bindparam, exists, func, not_, or_, select, update
 
 from permit_core.database import Transaction
 from permit_core.ports.request import Request, RequestStatus
@@ -60,8 +61,8 @@ class NoticeStore:
 
     async def after(self, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
         """Notices with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""
-        query = _with_request().where(notices.c.id > last_id).order_by(notices.c.id).limit(limit)
-        return [_notice(row) for row in await transaction.execute(query)]
+        found = await transaction.execute(_after(), {"last_id": last_id, "most": limit})
+        return [_notice(row) for row in found]
 
     async def undelivered(self, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
         """What the user has not been told yet, in order; of new requests, only those that still wait."""
@@ -120,6 +121,11 @@ def _with_request() -> Select[Any]:
         notices.c.created_at.label("notice_created_at"),
         *requests.c,
     ).join_from(notices, requests, notices.c.request_id == requests.c.id)
+
+
+@cache  # asked several times a second, for ever
+def _after() -> Select[Any]:
+    return _with_request().where(notices.c.id > bindparam("last_id")).order_by(notices.c.id).limit(bindparam("most"))
 
 
 def _notice(row: Row[Any]) -> Notice:
