@@ -16,7 +16,8 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 def approval_title(verb: str, number: int, total: int) -> str:
     """The headline: what is to be decided, and which of how many."""
-    return f"{one_line(verb).capitalize() or 'Decide'}? ({number} of {total})"
+    asked = f"{one_line(verb).capitalize()}?" if one_line(verb) else "Request"
+    return f"{asked} ({number} of {total})"
 
 
 def approval_facts(

@@ -266,7 +266,7 @@ class Screen:
 
     def _text_delta(self, frame: Frame) -> None:
         content = frame.get("content")
-        if self._missed or not isinstance(content, str) or not visible(content):
+        if self._missed or not isinstance(content, str) or not content:
             return
         if self._answer is None:
             self._answer = self._page.answer()
@@ -346,8 +346,7 @@ class Screen:
     # The rest
 
     def _going_on(self) -> tuple[object, ...]:
-        held = self._answer is not None and bool(self._answer.held.strip())
-        return self._working.what, len(self._tools.running), held
+        return self._working.what, len(self._tools), self._answer is not None
 
     def _over(self) -> None:
         """No turn runs."""

@@ -77,6 +77,10 @@ class ToolLines:
         now = self._clock()
         return [(call, now - since) for call, since in self._running.values()]
 
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._running)
+
     def started(self, frame: Frame) -> str:
         """A call began; returns it in words."""
         call = f"{one_line(frame.get('name'))}({spelled(frame.get('arguments'))})"

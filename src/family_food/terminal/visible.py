@@ -20,7 +20,11 @@ _PILE = re.compile(
 
 def visible(text: object) -> str:
     """The text without control characters; newlines stay, tabs become spaces. Anything but text becomes empty."""
-    return _PILE.sub(r"\1", _UNSEEN.sub("", text.replace("\t", " "))) if isinstance(text, str) else ""
+    if not isinstance(text, str):
+        return ""
+    if text.isascii() and text.isprintable():  # most of what is ever shown
+        return text
+    return _PILE.sub(r"\1", _UNSEEN.sub("", text.replace("\t", " ")))
 
 
 def one_line(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ _WHEELS = {False: "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", True: "|/-\\"}
 _TURNS_A_SECOND = 8
 _QUIET_SECONDS = 1.0  # before that nobody needs to know for how long
 _TAIL_CHARS = 200
+_SIGNS = re.compile(r"[*`#|]+")  # of Markdown; the finished block will be laid out
 
 
 class Working:
@@ -60,7 +62,7 @@ class Working:
             seconds = max(since for _, since in calls)
             names = ", ".join(call.partition("(")[0] for call, _ in calls) if len(calls) > 1 else calls[0][0]
             return _fitted(f"{sign} {names}", f" {seconds:.1f} s" if seconds >= _QUIET_SECONDS else "", room, dots)
-        tail = one_line(written[-_TAIL_CHARS:])
+        tail = one_line(_SIGNS.sub("", written[-_TAIL_CHARS:]))
         if tail:
             before = f"{sign} writing: "
             left = room - len(before) - len(dots)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from typing import Any
 
 import pytest
 
 from family_food.terminal.screen import Screen, at_a_terminal
 from tests.family_food.terminal.conftest import MakeScreen, Shown
+from tests.support.environment import PROJECT
 from tests.support.fake_stream import fake_streams
 
 HELLO: dict[str, Any] = {
@@ -370,3 +374,20 @@ def test_no_output_at_all_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"sys.{name}", None)
     assert not at_a_terminal()
     Screen(interactive=False).say("nobody hears this")
+
+
+def test_six_kilobytes_in_single_characters_cost_little(make_screen: MakeScreen) -> None:
+    shown = make_screen()
+    say(shown, whole="What shows Markdown is **loaded** now.")
+    text = ("## Menu\n\nThe **cheese pizza** costs `7.99`, and it is good.\n\n- thin\n- crisp\n\n" * 90)[:6000]
+    started = time.process_time()
+    say(shown, *text)
+    assert time.process_time() - started < 1  # in practice a tenth
+
+
+def test_what_shows_colours_is_loaded_when_it_is_needed() -> None:
+    code = (
+        "import sys, client; from family_food.terminal.screen import Screen; Screen(True); print('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, timeout=60, check=True)
+    assert done.stdout.strip() == b"False"
