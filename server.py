@@ -10,9 +10,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
@@ -24,15 +23,15 @@ from mcp import StdioServerParameters
 
 from family_food.chat.backend import ChatBackend, open_backend
 from family_food.chat.body_limit import BodyLimit
-from family_food.chat.conversation import Conversation
+from family_food.chat.connections import SHUTDOWN_SECONDS, ConnectionManager
+from family_food.chat.endings import SHUTDOWN
 from family_food.chat.farewell import before_shutdown
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.origins import origin_allowed
-from family_food.chat.session import MOVED, SHUTDOWN, ChatSession, Ending
 from family_food.chat.startup_errors import StartupErrors
-from family_food.login.accounts import ChatUser
+from family_food.chat.window import Window
 from family_food.models.port import Model
-from permit_core.errors import ConfigurationError, Forbidden, NotFound, StoreError, TooMany
+from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany
 from permit_core.ports.record import AuditEvent
 from permit_core.settings import Settings
 from permit_core.views import plain
@@ -40,78 +39,10 @@ from utils import bearer_token, get_current_websocket_user, get_user, verify_pas
 
 logger = logging.getLogger(__name__)
 
-MAX_SESSIONS_PER_USER = 8
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Up to here an oversized frame gets an ``error`` and the session goes on; beyond, the socket is closed with 1009."""
-SHUTDOWN_SECONDS = 10
-
-
-class ConnectionManager:
-    """The open sessions. Two windows of one user are two of them."""
-
-    def __init__(self) -> None:
-        self.active_connections: dict[str, ChatSession] = {}
-        self._seats: Counter[tuple[str, str]] = Counter()
-        self._gone = asyncio.Condition()
-
-    @contextmanager
-    def seat(self, user: str, tenant: str) -> Iterator[bool]:
-        """A place for one more window of a user, held while the context lasts; False when all are taken.
-
-        It is taken before anything is waited for: of a hundred windows that open at once no more get in than of a
-        hundred that open one by one.
-        """
-        who = (user, tenant)
-        if self._seats[who] >= MAX_SESSIONS_PER_USER:
-            yield False
-            return
-        self._seats[who] += 1
-        try:
-            yield True
-        finally:
-            self._seats[who] -= 1
-            if not self._seats[who]:
-                del self._seats[who]
-
-    def connect(self, session: ChatSession) -> None:
-        """From here on the session hears of what concerns its user; whoever else has its conversation loses it."""
-        before = self.active_connections.get(session.id)
-        if before is not None:
-            before.stop(MOVED)
-        self.active_connections[session.id] = session
-
-    async def disconnect(self, session: ChatSession) -> None:
-        """It is over."""
-        if self.active_connections.get(session.id) is session:
-            del self.active_connections[session.id]
-        async with self._gone:
-            self._gone.notify_all()
-
-    def sessions_of(self, user: str, tenant: str) -> list[ChatSession]:
-        """The open sessions of a user."""
-        who = (user, tenant)
-        every = self.active_connections.values()
-        return [s for s in every if (s.user.principal.user, s.user.principal.tenant) == who]
-
-    async def end(self, session_id: str, ending: Ending) -> None:
-        """End one session, if it is open, and wait until it is gone; not for ever."""
-        session = self.active_connections.get(session_id)
-        if session is not None:
-            session.stop(ending)
-            await self._until(lambda: self.active_connections.get(session_id) is not session)
-
-    async def close_all(self, ending: Ending) -> None:
-        """End every session, and wait until they are gone; not for ever."""
-        for session in list(self.active_connections.values()):
-            session.stop(ending)
-        await self._until(lambda: not self.active_connections)
-
-    async def _until(self, gone: Callable[[], bool]) -> None:
-        try:
-            async with asyncio.timeout(SHUTDOWN_SECONDS), self._gone:
-                await self._gone.wait_for(gone)
-        except TimeoutError:
-            logger.warning("a session did not end in time")
+MAX_AFTER = 10**15
+"""Numbers of frames are smaller; JavaScript still counts there."""
 
 
 router = APIRouter()
@@ -192,10 +123,10 @@ async def readyz(backend: Backend) -> JSONResponse:
 
 @router.websocket("/ws/chat")
 async def websocket_chat(websocket: WebSocket) -> None:
-    """The chat of one person, in one window."""
+    """A window of one person's chat: of a new session, or of the one that is asked for."""
     backend: ChatBackend = websocket.app.state.backend
     manager: ConnectionManager = websocket.app.state.manager
-    headers = websocket.headers
+    headers, query = websocket.headers, websocket.query_params
     if not origin_allowed(headers.get("origin"), headers.get("host"), backend.settings.allowed_origins):
         await websocket.close(status.WS_1008_POLICY_VIOLATION)
         return
@@ -204,33 +135,29 @@ async def websocket_chat(websocket: WebSocket) -> None:
         await websocket.close(status.WS_1008_POLICY_VIOLATION)
         return
     user, claims = current_user
-    with manager.seat(user.principal.user, user.principal.tenant) as free:
-        if not free:
-            await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
-            return
-        conversation = await _conversation(backend, manager, user, websocket.query_params.get("session"))
-        session = ChatSession(backend, websocket, user, claims, conversation)
-        manager.connect(session)
-        try:
-            await websocket.accept()
-            await session.run()
-        finally:
-            await manager.disconnect(session)
-
-
-async def _conversation(
-    backend: ChatBackend, manager: ConnectionManager, user: ChatUser, wanted: str | None
-) -> Conversation:
-    """The user's conversation that is to go on, taken from the window that had it; else a new one."""
-    store = backend.conversations
+    if manager.closing:
+        await websocket.send_denial_response(Response(status_code=503, headers={"Retry-After": "1"}))
+        return
+    after = _frame_number(query.get("after"))
+    session = await manager.open(backend, user, claims, query.get("session"), after)
+    if session is None:
+        await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
+        return
+    window = Window(websocket, backend.settings.max_message_bytes, history=query.get("history") != "none")
+    hello, mark = session.attach(window, user, claims, after)
     try:
-        if wanted is not None:
-            await store.check(wanted, user.principal)  # nobody ends the session of somebody else
-            await manager.end(wanted, MOVED)
-            return Conversation.of(await store.load(wanted, user.principal), store)
-    except NotFound:
-        pass
-    return Conversation(await store.create(user.principal), store)
+        await websocket.accept()
+    except BaseException:
+        window.closed_before_it_opened(session)
+        raise
+    await session.show(window, hello, mark)
+
+
+def _frame_number(text: str | None) -> int | None:
+    """The number of a frame that a client names; None when it is none."""
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 16:
+        return None
+    return min(int(text), MAX_AFTER)
 
 
 def _unauthorized(detail: str) -> HTTPException:
@@ -262,9 +189,9 @@ def create_app(
         settings = load_settings()
         async with open_backend(settings, manager.sessions_of, model=model, tool_server=tool_server) as backend:
             app.state.backend, app.state.manager = backend, manager
-            with before_shutdown(lambda: manager.close_all(SHUTDOWN)):
+            with before_shutdown(lambda: manager.shut(SHUTDOWN)):
                 yield
-            await manager.close_all(SHUTDOWN)
+            await manager.shut(SHUTDOWN)
 
     app = FastAPI(title="Family food chat", lifespan=lifespan, exception_handlers={Exception: _internal_error})
     app.add_middleware(BodyLimit)

@@ -589,6 +589,7 @@ async def test_a_frame_without_end_ends_its_socket_alone(puppet: Puppet) -> None
             with suppress(ConnectionClosed):
                 await henry.socket.send(["x" * 1_000_000 for _ in range(20)])
             assert await henry.closed() == 1009
+            await puppet.server.manager.end(henry.hello["session_id"])
         assert (await rose.ask("hi")).outcome == "completed"
 
 
@@ -614,16 +615,17 @@ async def test_thousands_of_messages_at_once_are_answered_a_few_and_refused_the_
 
 
 async def test_a_client_that_never_reads_is_given_up_and_costs_little(
-    puppet: Puppet, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("family_food.chat.session.Outgoing", partial(Outgoing, slow_seconds=0.5))
     monkeypatch.setattr("family_food.chat.outgoing.QUEUE_FRAMES", 4)
-    puppet.will(says("x" * 900_000))
-    async with deaf_window(puppet.server, "henry") as say:
-        await until(lambda: bool(puppet.server.manager.active_connections), "the session")
-        for _ in range(8):
-            await say("tell me more")
-        await until(lambda: not puppet.server.manager.active_connections, "the end of its session")
+    async with puppet_show(tmp_path, reconnect_seconds=0.1, turn_max_output_chars=1_000_000) as puppet:
+        puppet.will(says("x" * 900_000))
+        async with deaf_window(puppet.server, "henry") as say:
+            await until(lambda: bool(puppet.server.manager.active_connections), "the session")
+            for _ in range(8):
+                await say("tell me more")
+            await until(lambda: not puppet.server.manager.active_connections, "the end of its session")
 
 
 async def test_clients_that_never_finish_what_they_begin_hold_nobody_up(puppet: Puppet) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mcp import StdioServerParameters
 
+from family_food.chat.endings import SHUTDOWN
 from family_food.messages import ModelStep, UserMessage
 from family_food.models.port import ModelError
 from permit_core.identity import Principal
@@ -37,11 +38,11 @@ async def test_a_turn_comes_in_the_documented_order(server: ChatServer) -> None:
         await henry.say("hi", id="m1")
         turn = await henry.turn()
     assert [frame["type"] for frame in turn.frames] == [
-        "turn_start", "text_delta", "text_delta", "text", "history_update", "turn_end",
+        "accepted", "turn_start", "text_delta", "text_delta", "text", "history_update", "turn_end",
     ]  # fmt: skip
-    assert turn.frames[0]["message_id"] == "m1"
+    assert turn.frames[1]["message_id"] == "m1"
     assert turn.of("text")[0] == {
-        "type": "text", "content": "Hello there.", "turn": 1, "streamed": True, "confirm_id": None,
+        "seq": 5, "type": "text", "content": "Hello there.", "turn": 1, "streamed": True, "confirm_id": None,
     }  # fmt: skip
     assert turn.frames[-1]["usage"] == {"input_tokens": 10, "output_tokens": 2}
     assert turn.of("history_update")[0]["content"] == [
@@ -90,7 +91,8 @@ async def test_a_text_frame_that_is_no_utf8_ends_that_socket_and_nothing_else(se
             await henry.socket.send(b'{"message": "\xff\xfe"}', text=True)
             assert await henry.closed() == 1007
         assert (await rose.ask("hi")).outcome == "completed"
-        await until(lambda: len(server.manager.active_connections) == 1, "the end of the broken session")
+        session = server.manager.active_connections[henry.hello["session_id"]]
+        assert session.lost_at is not None, "it waits for its client"
 
 
 async def test_a_forged_history_is_not_believed(start: StartServer) -> None:
@@ -110,9 +112,9 @@ async def test_a_forged_history_is_not_believed(start: StartServer) -> None:
 async def test_two_windows_of_one_user_are_two_sessions(server: ChatServer) -> None:
     async with server.chat("henry") as one, server.chat("henry") as two:
         assert one.hello["session_id"] != two.hello["session_id"]
-        await asyncio.gather(one.ask("in the first"), two.ask("in the second"))
-        assert "second" not in str(one.seen)
-        assert "first" not in str(two.seen)
+        await asyncio.gather(one.ask("in this one"), two.ask("in the other one"))
+        assert "the other" not in str(one.seen)
+        assert "this one" not in str(two.seen)
 
 
 async def test_a_conversation_can_be_taken_up_again_in_another_window(start: StartServer) -> None:
@@ -143,7 +145,7 @@ async def test_somebody_else_s_conversation_cannot_be_taken_up(server: ChatServe
 
 
 async def test_one_user_cannot_open_windows_without_end(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.MAX_SESSIONS_PER_USER", 1)
+    monkeypatch.setattr("family_food.chat.connections.MAX_SESSIONS_PER_USER", 1)
     async with server.chat("henry"), server.chat("rose"):
         with pytest.raises(Exception, match="HTTP 403"):
             async with server.chat("henry"):
@@ -186,7 +188,7 @@ async def test_a_running_turn_can_be_cancelled_and_the_next_one_works(start: Sta
 async def test_messages_wait_for_the_running_turn_but_not_without_end(
     start: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("family_food.chat.session.MAX_WAITING_MESSAGES", 2)
+    monkeypatch.setattr("family_food.chat.assistant.MAX_WAITING_MESSAGES", 2)
     gate = asyncio.Event()
     server = await start(ScriptedModel([gate, *says("One.")], says("More.")), tiny)
     async with server.chat("henry") as henry:
@@ -247,23 +249,24 @@ def see_everything(server: ChatServer) -> None:
     object.__setattr__(server.backend.core.model, "tools_for", lambda roles: names)
 
 
-async def test_a_client_that_vanishes_mid_turn_leaves_no_process(start: StartServer) -> None:
-    model = ScriptedModel(calls(("sleep", {"seconds": 600})))
-    server = await start(model, tiny)
+async def test_a_client_that_vanishes_mid_turn_and_stays_away_leaves_no_process(start: StartServer) -> None:
+    model = ScriptedModel(calls(("sleep", {"seconds": 600})), says("That took long."))
+    server = await start(model, tiny, reconnect_seconds=0.1, tool_timeout_seconds=1)
     see_everything(server)
     before = set(server.children())
     async with server.chat("henry") as henry:
         await henry.say("sleep")
         await henry.next("tool")
         assert set(server.children()) - before
-        henry.socket.transport.abort()
+        henry.lose()
     await until(lambda: not server.manager.active_connections, "the session's end")
     assert set(server.children()) - before == set()
     (ended,) = await server.events("turn.ended")
-    assert ended["outcome"] == "cancelled"
-    assert len(await server.events("session.closed")) == 1
+    assert ended["outcome"] == "completed", "the turn came to its own end"
+    (closed,) = await server.events("session.closed")
+    assert closed["code"] == 1006
     stored = await server.backend.conversations.load(henry.hello["session_id"], HENRY)
-    assert [entry.kind for entry in stored.entries] == ["user", "model", "results"]
+    assert [entry.kind for entry in stored.entries] == ["user", "model", "results", "model"]
 
 
 async def test_a_token_that_ends_is_announced_and_can_be_renewed(start: StartServer) -> None:
@@ -283,8 +286,6 @@ async def test_a_token_that_ends_is_announced_and_can_be_renewed(start: StartSer
 
 
 async def test_a_server_that_stops_says_goodbye(server: ChatServer) -> None:
-    from family_food.chat.session import SHUTDOWN
-
     async with server.chat("henry") as henry:
         await server.manager.close_all(SHUTDOWN)
         assert (await henry.next("goodbye"))["code"] == 1001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcp import StdioServerParameters
 from sqlalchemy import text
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from family_food.chat.conversation_store import ConversationStore
 from family_food.chat.food_server import food_tools
 from family_food.chat.notice_dispatch import Listener, NoticeDispatch
+from family_food.chat.tool_listings import ToolListings
 from family_food.login.accounts import Accounts
 from family_food.login.login_limit import LoginLimit
 from family_food.login.signing_key import signing_key
@@ -42,6 +43,7 @@ class ChatBackend:
     conversations: ConversationStore
     notices: NoticeDispatch
     tool_start: Callable[[str], ToolStart]
+    listings: ToolListings = field(default_factory=ToolListings)
 
     async def ready(self) -> bool:
         """Whether the database answers and notices are followed."""
@@ -89,7 +91,7 @@ async def open_backend(
             tokens=Tokens(key, settings.access_token_expire_minutes * 60),
             accounts=Accounts(core.database, core.directory, settings.tenant),
             login_limit=LoginLimit(settings.login_attempts_per_minute),
-            conversations=ConversationStore(core.database),
+            conversations=ConversationStore(core.database, core.audit),
             notices=notices,
             tool_start=tool_start,
         )

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from family_food.chat.protocol import Confirm, ConfirmClosed, HistoryUpdate, Text
+from permit_core.approvals.lifecycle import closed
+from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.errors import InvalidInput
-from permit_core.ports.request import Request, RequestKind
+from permit_core.identity import Principal
+from permit_core.ports.approvals import Approvals
+from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.views import RequestView, plain
 
 Outcome = Literal["confirmed", "declined", "expired", "cancelled"]
@@ -48,6 +52,24 @@ class DecidingTool:
         if told["verb"] not in ("approve", "deny"):
             raise ValueError(f"{DECIDES}: unknown verb")
         return cls(RequestKind(told["kind"]), told["verb"], str(told["id_argument"]), str(told["comment_argument"]))
+
+
+async def to_decide(
+    approvals: Approvals, principal: Principal, kind: RequestKind, request_id: str, comment: str
+) -> Request:
+    """The stored request that somebody wants to decide.
+
+    Raises:
+        InvalidInput: ``invalid_id``, ``invalid_comment``.
+        NotFound: ``no_such_request``: there is none that this person may know of.
+        Conflict: ``already_decided`` or ``expired``.
+    """
+    request = await approvals.get(principal, kind, request_id)
+    if request.status is not RequestStatus.PENDING:
+        raise closed(request)
+    if len(comment) > COMMENT_CHARACTERS:
+        raise InvalidInput(f"A comment has at most {COMMENT_CHARACTERS} characters.", code="invalid_comment")
+    return request
 
 
 def question(request: Request, verb: Verb, comment: str) -> str:
@@ -90,7 +112,7 @@ class Confirmations:
 
     def __init__(
         self,
-        send: Callable[[Confirm | ConfirmClosed | HistoryUpdate | Text], Awaitable[None]],
+        send: Callable[[Confirm | ConfirmClosed | HistoryUpdate | Text], Awaitable[object]],
         timeout_seconds: float,
         history: Callable[[], HistoryUpdate],
     ) -> None:

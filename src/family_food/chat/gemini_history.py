@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from family_food.messages import Entry, EventMessage, ModelStep, ToolResults, UserMessage
 
 
+class HistoryCopy:
+    """What clients are sent of a conversation that grows. Each entry is looked at once.
+
+    Args:
+        max_bytes: of JSON; beyond, the oldest turns are left out.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._turns: deque[tuple[list[dict[str, Any]], list[int]]] = deque()
+        self._size = 0
+        self.seen = 0
+        """How many entries of the conversation it has."""
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Take what has come since."""
+        for entry in entries:
+            if isinstance(entry, UserMessage | EventMessage) or not self._turns:
+                self._turns.append(([], []))
+            content = _content(entry)
+            contents, sizes = self._turns[-1]
+            if content["parts"]:
+                contents.append(content)
+                sizes.append(len(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")) + 2)
+                self._size += sizes[-1]
+        self.seen += len(entries)
+        while self._size > self._max_bytes and len(self._turns) > 1:
+            self._size -= sum(self._turns.popleft()[1])
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Text, function_call and function_response parts, the oldest first. A turn is there whole or not at all."""
+        if self._size > self._max_bytes:
+            return []
+        return [content for contents, _ in self._turns for content in contents]
+
+
 def gemini_history(entries: Sequence[Entry], max_bytes: int) -> list[dict[str, Any]]:
-    """Text, function_call and function_response parts; the oldest turns are left out beyond ``max_bytes`` of JSON."""
-    turns: list[list[dict[str, Any]]] = []
-    for entry in entries:
-        if isinstance(entry, UserMessage | EventMessage) or not turns:
-            turns.append([])
-        turns[-1] += [_content(entry)]
-    room = max_bytes
-    kept: list[list[dict[str, Any]]] = []
-    for turn in reversed(turns):
-        room -= len(json.dumps(turn, ensure_ascii=False).encode("utf-8", "replace"))
-        if room < 0:
-            break
-        kept.append(turn)
-    return [content for turn in reversed(kept) for content in turn if content["parts"]]
+    """The copy of these entries; the oldest turns are left out beyond ``max_bytes`` of JSON."""
+    copy = HistoryCopy(max_bytes)
+    copy.add(entries)
+    return copy.contents()
 
 
 def _content(entry: Entry) -> dict[str, Any]:

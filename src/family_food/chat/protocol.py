@@ -17,7 +17,7 @@ from permit_core.errors import InvalidInput
 from permit_core.views import RequestView
 
 PROTOCOL_VERSION = 1
-HISTORY_BYTES = 512 * 1024
+HISTORY_BYTES = 64 * 1024
 """A ``history_update`` is never larger: the guide's client sends it back with every message, and reads at most 1 MiB."""
 
 # Controls a terminal or a model has no use for; newline and tab stay.
@@ -31,7 +31,8 @@ class ServerFrameModel(BaseModel):
 
     seq: int | None = Field(
         None,
-        description="Counts the frames of a session; a client that reconnects says which it had last. Not in hello.",
+        description="Counts the frames of a session; a client that comes back says which it had last. Not in hello "
+        "and goodbye, which belong to one socket.",
     )
 
 

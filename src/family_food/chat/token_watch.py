@@ -22,7 +22,7 @@ class TokenWatch:
     """
 
     def __init__(
-        self, tokens: Tokens, claims: TokenClaims, send: Callable[[TokenExpiring | TokenRefreshed], Awaitable[None]]
+        self, tokens: Tokens, claims: TokenClaims, send: Callable[[TokenExpiring | TokenRefreshed], Awaitable[object]]
     ) -> None:
         self._tokens = tokens
         self._send = send
@@ -50,10 +50,15 @@ class TokenWatch:
         claims = self._tokens.verify(token)
         if claims.username != self.claims.username:
             raise Forbidden("That token is somebody else's.", code="other_user", hint="Open a session of your own.")
-        self.claims = claims
-        self._renewed.set()
+        self.replace(claims)
         await self._send(TokenRefreshed(content="You stay logged in.", expires_at=claims.expires_at))
         return claims
+
+    def replace(self, claims: TokenClaims) -> None:
+        """Go by these claims of the same user when they are good for longer."""
+        if claims.expires_at >= self.claims.expires_at:
+            self.claims = claims
+            self._renewed.set()
 
     async def _renewed_within(self, seconds: float) -> bool:
         try:

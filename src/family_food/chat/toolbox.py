@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent, Tool
 
-from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome
+from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome, to_decide
 from family_food.chat.incidents import apology, log_incident
-from family_food.chat.interruption import uninterrupted
+from family_food.chat.interruption import cancel_and_wait, uninterrupted
+from family_food.chat.outcomes import happened, may_have_happened, outcome
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.tool_session import ToolSession
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
-from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.decision.journal import journal
-from permit_core.errors import Conflict, InvalidInput, UserFacing
+from permit_core.errors import UserFacing
 from permit_core.identity import Principal
 from permit_core.ports.approvals import Approvals
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
-from permit_core.ports.request import Request, RequestStatus
 from permit_core.redaction import redact
 from permit_core.views import plain
 
 MAX_PARALLEL_CALLS = 16
 MAX_RESULT_CHARS = 100_000
 MAX_NAME_CHARS = 128
+GRACE_SECONDS = 2.0
+"""How long a call that has effects may still tell how it ended when its turn is stopped."""
 
 # Answers that say "you may not", as opposed to "that went wrong".
 _REFUSALS = frozenset({
@@ -46,6 +47,7 @@ class Desk:
     """What a session's calls need of the server.
 
     Attributes:
+        listed: what the tool server offers this person.
         visible: the names of the tools this person may see now, by the policy.
         poke: told after each call: something may have been asked or decided.
     """
@@ -56,7 +58,8 @@ class Desk:
     approvals: Approvals
     audit: Audit
     confirmations: Confirmations
-    visible: Callable[[], Awaitable[frozenset[str]]]
+    listed: Callable[[], Awaitable[Sequence[Tool]]]
+    visible: frozenset[str]
     poke: Callable[[], None]
 
 
@@ -74,7 +77,7 @@ class Toolbox:
         self,
         desk: Desk,
         turn: int,
-        send: Callable[[ServerFrameModel], Awaitable[None]],
+        send: Callable[[ServerFrameModel], Awaitable[object]],
         unhurried: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._desk = desk
@@ -82,6 +85,12 @@ class Toolbox:
         self._send = send
         self._unhurried = unhurried
         self._tools: dict[str, Tool] = {}
+        self._effects: list[str] = []
+
+    @property
+    def account(self) -> str:
+        """What calls that have effects came to so far, as sentences; empty when nothing happened."""
+        return " ".join(self._effects)
 
     async def open(self) -> list[ToolDeclaration]:
         """Look what there is; answers it as a model sees it.
@@ -89,20 +98,20 @@ class Toolbox:
         Raises:
             ToolsUnavailable: the tool server does not answer.
         """
-        visible = await self._desk.visible()
-        self._tools = {tool.name: tool for tool in await self._desk.tools.tools() if tool.name in visible}
+        self._tools = {tool.name: tool for tool in await self._desk.listed() if tool.name in self._desk.visible}
         return declarations(self._tools.values())
 
     async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
         """Carry out the calls of one step, in parallel; those that decide something one after another, at the end.
 
         ``results`` is filled in place, in the order of the calls, so that what is done is known even when this is
-        cancelled half-way.
+        cancelled half-way: then calls that change nothing are stopped, and those with effects have ``GRACE_SECONDS`` to
+        tell how they ended.
         """
         deciding = [index for index, call in enumerate(calls) if self._decides(call)]
 
         async def run_one(index: int) -> None:
-            results[index] = await self._run(calls[index], index)
+            await self._run(calls[index], index, results)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -110,7 +119,7 @@ class Toolbox:
                     if index not in deciding:
                         group.create_task(run_one(index))
         except ExceptionGroup as several:
-            raise several.exceptions[0] from several  # the client is gone: once is enough
+            raise several.exceptions[0] from several  # once is enough
         for index in deciding:
             await run_one(index)
 
@@ -121,35 +130,46 @@ class Toolbox:
         except (ValueError, KeyError, TypeError):
             return True  # unclear: not to be run along with the others, and refused below
 
-    async def _run(self, call: ToolCall, index: int) -> ToolResult:
+    async def _run(self, call: ToolCall, index: int, results: list[ToolResult | None]) -> None:
         arguments = redact(call.arguments)
         name = plain(call.name)[:MAX_NAME_CHARS]
 
         async def tell(state: Any, content: str, code: str | None = None) -> None:
-            await self._send(
-                ToolFrame(
-                    content=content,
-                    turn=self._turn,
-                    call_id=call.id,
-                    name=name,
-                    arguments=arguments,
-                    state=state,
-                    code=code,
-                )
+            frame = ToolFrame(
+                content=content,
+                turn=self._turn,
+                call_id=call.id,
+                name=name,
+                arguments=arguments,
+                state=state,
+                code=code,
             )
+            await self._send(frame)
 
-        await tell("started", f"{name}({_spelled(arguments)})")
-        content = await self._outcome(call, index)
-        error = content.get("error")
-        if not isinstance(error, dict):
-            await tell("done", f"{name}: done")
-            return ToolResult(call_id=call.id, name=call.name, content=content)
-        code, message = str(error.get("code", "error")), plain(str(error.get("message", "")))
-        state = "refused" if code in _REFUSALS or error.get("ask_for") else "failed"
-        await tell(state, f"{name}: {message}", code)
-        return ToolResult(call_id=call.id, name=call.name, content=content, is_error=True)
+        stopped: asyncio.CancelledError | None = None
+        progress = _Progress()
+        try:
+            await tell("started", f"{name}({_spelled(arguments)})")
+            content = await self._outcome(call, index, progress)
+        except asyncio.CancelledError as cancelled:
+            stopped, content = cancelled, progress.answer or failure("cancelled", *progress.cut)
+        error: dict[str, Any] = content["error"] if isinstance(content.get("error"), dict) else {}
+        failed = bool(error)
+        results[index] = ToolResult(call_id=call.id, name=call.name, content=content, is_error=failed)
+        if progress.acting and not failed:
+            self._effects.append(happened(name, content))
+        if failed and error.get("code") == "cancelled" and progress.acting:
+            self._effects.append(may_have_happened(name))
+        if not failed:
+            await tell("done", f"{name}: {outcome(content)}")
+        else:
+            code, message = str(error.get("code", "error")), plain(str(error.get("message", "")))
+            state = "refused" if code in _REFUSALS or error.get("ask_for") else "failed"
+            await tell(state, f"{name}: {message}", code)
+        if stopped is not None:
+            raise stopped
 
-    async def _outcome(self, call: ToolCall, index: int) -> dict[str, Any]:
+    async def _outcome(self, call: ToolCall, index: int, progress: _Progress) -> dict[str, Any]:
         """The result of one call, whatever happens; only a cancellation leaves it."""
         try:
             if index >= MAX_PARALLEL_CALLS:
@@ -164,14 +184,32 @@ class Toolbox:
                 return refusal
             read_only = bool(tool.annotations and tool.annotations.read_only_hint) and deciding is None
             try:
-                return result_content(await self._desk.tools.call(call.name, call.arguments, read_only=read_only))
+                calling = self._desk.tools.call(call.name, call.arguments, read_only=read_only)
+                return result_content(await (calling if read_only else self._to_its_end(calling, progress)))
             finally:
                 self._desk.poke()
-        except UserFacing as error:
-            return {"error": error.as_dict()}
         except Exception as error:  # noqa: BLE001 - one failing call never ends the turn
-            where = f"tool {plain(call.name)[:MAX_NAME_CHARS]} of session {self._desk.session_id}"
-            return failure("internal_error", apology(log_incident(error, where)))
+            return self._failed(error, call)
+
+    async def _to_its_end(self, calling: Coroutine[Any, Any, CallToolResult], progress: _Progress) -> CallToolResult:
+        """A call with effects: when it is cancelled it may still tell how it ended, but not for long."""
+        progress.acting = True
+        progress.cut = ("Stopped before it answered; it may have had its effect.", "Look before you try again.")
+        task = asyncio.create_task(calling, name="tool call")
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await uninterrupted(_wait_for(task))
+            if not task.cancelled():
+                error = task.exception()
+                progress.answer = result_content(task.result()) if error is None else self._failed(error, None)
+            raise
+
+    def _failed(self, error: BaseException, call: ToolCall | None) -> dict[str, Any]:
+        if isinstance(error, UserFacing):
+            return {"error": error.as_dict()}
+        name = plain(call.name)[:MAX_NAME_CHARS] if call else "call"
+        return failure("internal_error", apology(log_incident(error, f"tool {name} of {self._desk.session_id}")))
 
     async def _unknown(self, call: ToolCall) -> dict[str, Any]:
         # The child would answer the same; but only what was listed for this turn is known to decide nothing.
@@ -188,7 +226,10 @@ class Toolbox:
         comment = plain(str(call.arguments.get(deciding.comment_argument) or ""))
         with journal() as decided:
             try:
-                request = await self._to_decide(deciding, call, comment)
+                request_id = str(call.arguments.get(deciding.id_argument, ""))
+                request = await to_decide(
+                    self._desk.approvals, self._desk.principal, deciding.kind, request_id, comment
+                )
             except UserFacing as error:
                 body = {"tool": call.name, "arguments": redact(call.arguments), "code": error.code}
                 await self._record("tool.refused", {**body, **decided.as_dict()})
@@ -208,22 +249,32 @@ class Toolbox:
             "not_confirmed", f"The person {said}; nothing was decided.", "Do not try again unless they ask for it."
         )
 
-    async def _to_decide(self, deciding: DecidingTool, call: ToolCall, comment: str) -> Request:
-        """The stored request that the call would decide."""
-        request_id = str(call.arguments.get(deciding.id_argument, ""))
-        request = await self._desk.approvals.get(self._desk.principal, deciding.kind, request_id)
-        if request.status is not RequestStatus.PENDING:
-            status = request.status.value
-            raise Conflict(f"This request is {status} already.", code="already_decided", status=status)
-        if len(comment) > COMMENT_CHARACTERS:
-            raise InvalidInput(f"A comment has at most {COMMENT_CHARACTERS} characters.", code="invalid_comment")
-        return request
-
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         who = self._desk.principal
         await self._desk.audit.record(
             AuditEvent(event, who.user, who.tenant, {"session": self._desk.session_id, "turn": self._turn, **body})
         )
+
+
+@dataclass
+class _Progress:
+    """How far a call has come, for the case that it is stopped.
+
+    Attributes:
+        acting: it was sent to a tool that has effects.
+        answer: its result, when it came after all.
+        cut: message and hint for the model when it did not.
+    """
+
+    acting: bool = False
+    answer: dict[str, Any] | None = None
+    cut: tuple[str, str] = ("Stopped before it had any effect.", "")
+
+
+async def _wait_for(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait([task], timeout=GRACE_SECONDS)
+    if not task.done():
+        await cancel_and_wait(task)
 
 
 def declarations(tools: Any) -> list[ToolDeclaration]:

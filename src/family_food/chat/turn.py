@@ -10,8 +10,9 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from family_food.chat.conversation import Conversation
+from family_food.chat.conversation import CONTEXT_CHARS, Conversation
 from family_food.chat.interruption import uninterrupted
+from family_food.chat.pending import Pending
 from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Status, Text, TextDeltaFrame
 from family_food.messages import Entry, ModelStep, ToolCall, ToolResult, ToolResults
 from family_food.models.port import Finish, Model, ModelError, Prompt, StepEnd, TextDelta, ToolDeclaration, Usage
@@ -19,7 +20,7 @@ from permit_core.errors import UserFacing
 from permit_core.settings import Settings
 
 TurnOutcome = Literal["completed", "cancelled", "failed", "limit"]
-Send = Callable[[ServerFrameModel], Awaitable[None]]
+Send = Callable[[ServerFrameModel], Awaitable[object]]
 
 MAX_STEP_BYTES = 4 * 1024 * 1024
 """A step with all its calls is never larger: it is kept, and shown to the model again and again."""
@@ -87,12 +88,18 @@ class TurnBudget:
 
 
 class Turn:
-    """Runs once. What it has cost is in ``usage`` and ``steps`` afterwards, however it ended.
+    """Runs once.
 
     Args:
-        number: counted from 1 in a session.
+        number: counted from 1 in a conversation.
         system: the system instruction.
         budget: its ``unhurried`` is what the tools wait for the person in.
+        context_chars: about how much of the conversation the model is shown.
+
+    Attributes:
+        usage: what it has cost, however it ended.
+        steps: how often the model was asked.
+        last: the words it ended with; kept by whoever ends the turn, together with how it ended.
     """
 
     def __init__(
@@ -106,6 +113,7 @@ class Turn:
         send: Send,
         limits: TurnLimits,
         budget: TurnBudget,
+        context_chars: int = CONTEXT_CHARS,
     ) -> None:
         self._number = number
         self._system = system
@@ -115,28 +123,35 @@ class Turn:
         self._send = send
         self._limits = limits
         self._budget = budget
+        self._context_chars = context_chars
+        self._pending: Pending | None = None
         self._seen: Counter[str] = Counter()
         self._chars = 0
         self._said = ""
         self.usage = Usage()
         self.steps = 0
+        self.last: list[Entry] = []
 
-    async def run(self, opening: Sequence[Entry]) -> TurnOutcome:
-        """Answer to ``opening``.
+    async def run(self, opening: Pending) -> TurnOutcome:
+        """Answer to ``opening``: the model is asked while it is written, and heard when it is.
 
-        When this is cancelled, what was said and done so far is kept, complete, before the cancellation goes on.
+        What was said and done so far is complete also when this is cancelled: in the conversation, on its way there
+        (:meth:`settled`), or in ``last``.
+
+        Raises:
+            NotWritten: the database did not take the opening, or the results of calls.
         """
-        await uninterrupted(self._conversation.add(*opening))
+        self._pending = opening
         timeout = self._budget.start()
         try:
             async with timeout:
                 return await self._answer()
         except ModelError as error:
             wait = f"Try again in {error.retry_after} seconds." if error.retry_after else "Try again in a moment."
-            await self._send(ErrorFrame(content=error.message, code=error.code, hint=wait))
+            await self._tell(ErrorFrame(content=error.message, code=error.code, hint=wait))
             return "failed"
         except UserFacing as error:
-            await self._send(ErrorFrame(content=error.message, code=error.code, hint=error.hint))
+            await self._tell(ErrorFrame(content=error.message, code=error.code, hint=error.hint))
             return "failed"
         except _TooLong:
             await self._send(Text(content=self._said, turn=self._number, streamed=True))
@@ -145,7 +160,7 @@ class Turn:
         except TimeoutError:
             if not timeout.expired():
                 raise
-            await self._send(
+            await self._tell(
                 ErrorFrame(
                     content="This took too long and was stopped.", code="turn_timeout", hint="Ask for less at once."
                 )
@@ -163,7 +178,7 @@ class Turn:
                 return await self._cut(end)
             if not end.step.calls or closing:
                 # A model that calls although it may not is not listened to; calls without results are never kept.
-                await self._keep(_words_of(end.step) if end.step.calls else end.step)
+                self._keep(_words_of(end.step) if end.step.calls else end.step)
                 return "limit" if closing else "completed"
             closing = not await self._call(end.step)
             if self.steps >= self._limits.steps:
@@ -171,14 +186,18 @@ class Turn:
 
     async def _step(self, declarations: Sequence[ToolDeclaration], *, may_call: bool) -> StepEnd:
         """One answer of the model, its words sent as they come. What was said is kept when it does not end well."""
-        prompt = Prompt(self._system, self._conversation.window(), declarations, may_call)
+        entries = self._conversation.window(self._context_chars)
+        if self._pending is not None and not self._pending.kept:
+            entries = (*entries, *self._pending.entries)
+        prompt = Prompt(self._system, entries, declarations, may_call)
         self._said = ""
         try:
             async with aclosing(self._model.step(prompt)) as events:
                 end = await self._listen(events)
+            await self._written()
             await self._say(end.step.text.removeprefix(self._said))  # what did not come as a stream
         except BaseException:
-            await self._keep(ModelStep(text=self._said))
+            self._keep(ModelStep(text=self._said))
             raise
         if end.step.text:
             await self._send(Text(content=end.step.text, turn=self._number, streamed=end.step.text == self._said))
@@ -210,6 +229,7 @@ class Turn:
         if words:
             # Half a character, from a stream that was cut within one, can be sent to nobody.
             words = words.encode("utf-8", "replace").decode()
+            await self._written()
             self._said += words
             self._chars += len(words)
             await self._send(TextDeltaFrame(content=words, turn=self._number))
@@ -217,7 +237,7 @@ class Turn:
             raise _TooLong
 
     async def _cut(self, end: StepEnd) -> TurnOutcome:
-        await self._keep(_words_of(end.step))
+        self._keep(_words_of(end.step))
         if end.finish is Finish.BLOCKED:
             blocked = "The model's provider refused to answer this."
             await self._send(ErrorFrame(content=blocked, code="model_blocked", hint="Say it in other words."))
@@ -226,11 +246,40 @@ class Turn:
         return "limit"
 
     async def _call(self, step: ModelStep) -> bool:
-        """Carry out the calls of a step and keep both; False when the model goes round in circles."""
+        """Keep a step, carry out its calls and keep their results; False when the model goes round in circles."""
         await self._send(Status(content="Processing function calls..."))
         results: list[ToolResult | None] = [None] * len(step.calls)
+        fresh = self._fresh(step.calls, results)
+        made: list[ToolResult | None] = [None] * len(fresh)
+        kept = False
+
+        async def keep() -> None:
+            nonlocal kept
+            # Before anything is called: should this process end meanwhile, the next one knows what was under way.
+            await self._conversation.add(step)
+            kept = True
+
+        try:
+            await uninterrupted(keep())
+            if fresh:
+                await self._tools.run([step.calls[index] for index in fresh], made)
+        finally:
+            for index, result in zip(fresh, made, strict=True):
+                results[index] = result
+            if kept:
+                # A call without its result would spoil the conversation for good.
+                complete = [
+                    result or _unanswered(call, "cancelled", "Stopped before it answered; it may have had its effect.")
+                    for call, result in zip(step.calls, results, strict=True)
+                ]
+                answers = ToolResults(results=complete)
+                self._pending = Pending([answers], self._conversation.add(answers))
+        return len(fresh) == len(step.calls)
+
+    def _fresh(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> list[int]:
+        """The places of the calls that are to be made; the others get their results here."""
         fresh: list[int] = []
-        for index, call in enumerate(step.calls):
+        for index, call in enumerate(calls):
             key = f"{call.name} {json.dumps(call.arguments, sort_keys=True, default=str)}"
             self._seen[key] += 1
             if self._seen[key] < MAX_SAME_CALLS:
@@ -239,24 +288,34 @@ class Turn:
                 results[index] = _unanswered(
                     call, "repeated_call", "This very call was made before; it is not made again."
                 )
-        made: list[ToolResult | None] = [None] * len(fresh)
-        try:
-            if fresh:
-                await self._tools.run([step.calls[index] for index in fresh], made)
-        finally:
-            for index, result in zip(fresh, made, strict=True):
-                results[index] = result
-            # A call without its result would spoil the conversation for good.
-            complete = [
-                result or _unanswered(call, "cancelled", "Stopped before it answered; it may have had its effect.")
-                for call, result in zip(step.calls, results, strict=True)
-            ]
-            await uninterrupted(self._conversation.add(step, ToolResults(results=complete)))
-        return len(fresh) == len(step.calls)
+        return fresh
 
-    async def _keep(self, step: ModelStep) -> None:
+    def _keep(self, step: ModelStep) -> None:
         if step.text:
-            await uninterrupted(self._conversation.add(step))
+            self.last.append(step)
+
+    async def _tell(self, frame: ServerFrameModel) -> None:
+        await self._written()
+        await self._send(frame)
+
+    async def _written(self) -> None:
+        """Wait until everything before is written: until then nothing is said, called or kept.
+
+        Raises:
+            NotWritten: it is not.
+        """
+        if self._pending is not None:
+            await self._pending.written()
+            self._pending = None
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written any more, however this turn ended.
+
+        Raises:
+            NotWritten: the results of calls are not kept.
+        """
+        if self._pending is not None:
+            await uninterrupted(self._pending.written())
 
 
 def _words_of(step: ModelStep) -> ModelStep:

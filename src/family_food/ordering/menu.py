@@ -115,6 +115,17 @@ class Menu:
             raise access_denied(f"The menu of {plain(place.name)} is not open to {principal.name}.", decision)
         return place
 
+    async def overview(self, principal: Principal) -> list[tuple[ResourceInstance, list[Dish]]]:
+        """Every restaurant in order, with its dishes when its menu is open to this user, else with none."""
+        places = await self._restaurants(principal.tenant)
+        decisions = await self._core.pdp.decide_many(
+            [Check(principal.user, READ, place.ref, principal.tenant) for place in places]
+        )
+        return [
+            (place, await self.served_at(place) if decision.allowed else [])
+            for place, decision in zip(places, decisions, strict=True)
+        ]
+
     async def find_dish(self, principal: Principal, place: ResourceInstance, text: str) -> Dish:
         """The dish of this restaurant that somebody means by a key or a name.
 

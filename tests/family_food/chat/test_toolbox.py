@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 from mcp.types import CallToolResult, ImageContent, TextContent, Tool
 
-from family_food.chat.outgoing import ClientGone
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, Desk, Toolbox, result_content
 from family_food.messages import ToolCall, ToolResult
@@ -66,17 +65,15 @@ class Stage:
             approvals=cast("Any", None),
             audit=cast("Any", None),
             confirmations=cast("Any", None),
-            visible=self.visible,
+            listed=Tools().tools,
+            visible=frozenset({"echo"}),
             poke=lambda: None,
         )
         self.box = Toolbox(desk, 1, self.send, nullcontext)
 
-    async def visible(self) -> frozenset[str]:
-        return frozenset({"echo"})
-
     async def send(self, frame: ServerFrameModel) -> None:
         if self.gone:
-            raise ClientGone
+            raise ConnectionError
         assert isinstance(frame, ToolFrame)
         self.frames.append(frame)
 
@@ -113,5 +110,5 @@ async def test_a_client_that_is_gone_is_one_error_however_many_calls_notice() ->
     stage = Stage()
     await stage.box.open()
     stage.gone = True
-    with pytest.raises(ClientGone):
+    with pytest.raises(ConnectionError):
         await stage.box.run(echoes(3), [None] * 3)

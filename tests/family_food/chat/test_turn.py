@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from family_food.chat.conversation import Conversation
+from family_food.chat.pending import NotWritten, Pending
 from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Text, TextDeltaFrame
 from family_food.chat.turn import Turn, TurnBudget, TurnLimits
 from family_food.messages import ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
@@ -48,10 +49,11 @@ class Stage:
         self.notebook = Notebook()
         self.tools = tools or EchoTools()
         self.budget = TurnBudget(limits.seconds)
+        self.conversation = Conversation("chat_1", self.notebook)
         self.turn = Turn(
             number=1,
             system="system",
-            conversation=Conversation("chat_1", self.notebook),
+            conversation=self.conversation,
             model=model,
             tools=self.tools,
             send=self.send,
@@ -61,6 +63,15 @@ class Stage:
 
     async def send(self, frame: ServerFrameModel) -> None:
         self.frames.append(frame)
+
+    async def run(self) -> str:
+        """The turn from its beginning to its end, as a session takes it."""
+        opening = Pending([HELLO], self.conversation.begin_turn("message", None, [HELLO]))
+        try:
+            return await self.turn.run(opening)
+        finally:
+            await self.turn.settled()
+            await self.conversation.end_turn(1, "completed", self.turn.last)
 
     def said(self) -> list[str]:
         return [frame.content for frame in self.frames if isinstance(frame, Text)]
@@ -82,7 +93,7 @@ class Stage:
 
 async def test_words_are_streamed_and_then_sent_whole() -> None:
     stage = Stage(ScriptedModel(says("Good ", "day.")))
-    assert await stage.turn.run([HELLO]) == "completed"
+    assert await stage.run() == "completed"
     deltas = [frame.content for frame in stage.frames if isinstance(frame, TextDeltaFrame)]
     assert deltas == ["Good ", "day."]
     assert stage.said() == ["Good day."]
@@ -92,7 +103,7 @@ async def test_words_are_streamed_and_then_sent_whole() -> None:
 async def test_calls_are_answered_in_order_and_the_model_goes_on() -> None:
     model = ScriptedModel(calls(("echo", {"x": 1}), ("echo", {"x": 2})), says("Done."))
     stage = Stage(model)
-    assert await stage.turn.run([HELLO]) == "completed"
+    assert await stage.run() == "completed"
     results = stage.notebook.entries[2]
     assert isinstance(results, ToolResults)
     assert [result.content for result in results.results] == [{"x": 1}, {"x": 2}]
@@ -104,7 +115,7 @@ async def test_the_last_step_may_not_call_and_ends_the_turn() -> None:
     numbers = iter(range(100))
     model = ScriptedModel(lambda prompt: calls(("echo", {"n": next(numbers)})) if prompt.may_call else says("Enough."))
     stage = Stage(model)
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert stage.turn.steps == LIMITS.steps
     assert stage.said() == ["Enough."]
     assert stage.orphans() == []
@@ -113,7 +124,7 @@ async def test_the_last_step_may_not_call_and_ends_the_turn() -> None:
 async def test_a_model_that_calls_although_it_may_not_is_not_listened_to() -> None:
     numbers = iter(range(100))
     stage = Stage(ScriptedModel(lambda _: calls(("echo", {"n": next(numbers)}))))
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert len(stage.tools.made) == LIMITS.steps - 1
     assert stage.orphans() == []
 
@@ -121,7 +132,7 @@ async def test_a_model_that_calls_although_it_may_not_is_not_listened_to() -> No
 async def test_the_same_call_for_the_third_time_is_not_made() -> None:
     model = ScriptedModel(lambda prompt: calls(("echo", {"x": 1})) if prompt.may_call else says("I was in a circle."))
     stage = Stage(model)
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert len(stage.tools.made) == 2
     assert stage.orphans() == []
 
@@ -129,7 +140,7 @@ async def test_the_same_call_for_the_third_time_is_not_made() -> None:
 async def test_an_answer_that_is_too_long_is_cut_and_the_model_stopped() -> None:
     model = ScriptedModel(says(*["0123456789"] * 20))
     stage = Stage(model)
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert stage.said() == ["0123456789" * 10]
     assert model.stopped == 1
     assert stage.notebook.entries[-1] == ModelStep(text="0123456789" * 10)
@@ -137,7 +148,7 @@ async def test_an_answer_that_is_too_long_is_cut_and_the_model_stopped() -> None
 
 async def test_a_cancelled_call_gets_a_result_that_says_so() -> None:
     stage = Stage(ScriptedModel(calls(("echo", {"x": 1}), ("hang", {}))))
-    task = asyncio.create_task(stage.turn.run([HELLO]))
+    task = asyncio.create_task(stage.run())
     async with asyncio.timeout(5):
         await stage.tools.hanging.wait()
     task.cancel()
@@ -154,7 +165,7 @@ async def test_words_said_before_a_cancellation_are_kept() -> None:
     never = asyncio.Event()
     model = ScriptedModel([*says("Let me ")[:-1], never])
     stage = Stage(model)
-    task = asyncio.create_task(stage.turn.run([HELLO]))
+    task = asyncio.create_task(stage.run())
     async with asyncio.timeout(5):
         while not stage.frames:
             await asyncio.sleep(0)
@@ -167,7 +178,7 @@ async def test_words_said_before_a_cancellation_are_kept() -> None:
 
 async def test_a_turn_has_an_end_in_time() -> None:
     stage = Stage(ScriptedModel([asyncio.Event()]), TurnLimits(steps=5, seconds=0.05, output_chars=100))
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert stage.errors() == ["turn_timeout"]
 
 
@@ -182,7 +193,7 @@ async def test_waiting_for_a_person_costs_no_time() -> None:
             await super().run(calls, results)
 
     stage = Stage(ScriptedModel(calls(("echo", {})), says("Done.")), tools=Patient())
-    assert await stage.turn.run([HELLO]) == "completed"
+    assert await stage.run() == "completed"
 
 
 @pytest.mark.parametrize(
@@ -196,13 +207,13 @@ async def test_waiting_for_a_person_costs_no_time() -> None:
 )
 async def test_a_failing_model_is_told_in_one_sentence(script: list[Any], code: str) -> None:
     stage = Stage(ScriptedModel(script))
-    assert await stage.turn.run([HELLO]) == "failed"
+    assert await stage.run() == "failed"
     assert stage.errors() == [code]
 
 
 async def test_an_answer_cut_by_the_model_s_own_limit_is_said_to_be_cut() -> None:
     stage = Stage(ScriptedModel(says("Once upon", finish=Finish.LENGTH)))
-    assert await stage.turn.run([HELLO]) == "limit"
+    assert await stage.run() == "limit"
     assert "cut" in stage.frames[-1].model_dump()["content"]
 
 
@@ -212,5 +223,5 @@ async def test_tools_that_cannot_be_opened_fail_the_turn_and_nothing_else() -> N
             raise NotFound("There are no tools.", code="tools_unavailable")
 
     stage = Stage(ScriptedModel(says("Hi")), tools=Broken())
-    assert await stage.turn.run([HELLO]) == "failed"
+    assert await stage.run() == "failed"
     assert stage.errors() == ["tools_unavailable"]
