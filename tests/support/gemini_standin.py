@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
+from family_food.messages import EventMessage, ModelStep, Recap, Shown, ToolCall, ToolResult, ToolResults, UserMessage
 from family_food.models.port import Model, Prompt, StepEnd, ToolDeclaration
 from tests.support.http_standin import Dropped, Exchange, HttpStandIn
 
@@ -350,7 +350,7 @@ def _declared(body: dict[str, Any]) -> list[ToolDeclaration]:
     ]
 
 
-def _entry(content: dict[str, Any]) -> Entry:
+def _entry(content: dict[str, Any]) -> Shown:
     parts = content["parts"]
     if content.get("role") == "model":
         calls = [_key(part, "functionCall") for part in parts if _key(part, "functionCall")]
@@ -364,7 +364,8 @@ def _entry(content: dict[str, Any]) -> Entry:
         return ToolResults(results=[_tool_result(n, answer) for n, answer in enumerate(answers)])
     text = "".join(part.get("text", "") for part in parts)
     if event := _EVENT.match(text):
-        return EventMessage(event=event[1], data=json.loads(event[2]))
+        data = json.loads(event[2])
+        return Recap(**data) if event[1] == "recap" else EventMessage(event=event[1], data=data)
     return UserMessage(text=text)
 
 

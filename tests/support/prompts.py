@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from family_food.messages import Entry, ModelStep, ToolResult, ToolResults, UserMessage
+from family_food.messages import ModelStep, Shown, ToolResult, ToolResults, UserMessage
 from family_food.models.port import Model, Prompt, StepEnd, TextDelta, ToolDeclaration
 
 WAIT_SECONDS = 20
@@ -44,7 +44,7 @@ class Outcome:
         return self.end.step
 
 
-def asking(*entries: Entry | str, tools: Sequence[ToolDeclaration] = TOOLS, may_call: bool = True) -> Prompt:
+def asking(*entries: Shown | str, tools: Sequence[ToolDeclaration] = TOOLS, may_call: bool = True) -> Prompt:
     """A prompt; a bare text is a user message."""
     said = [UserMessage(text=entry) if isinstance(entry, str) else entry for entry in entries]
     return Prompt("You order food.", said, tools, may_call=may_call)

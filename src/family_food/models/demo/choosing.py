@@ -33,6 +33,7 @@ from family_food.models.demo.memory import Memory
 from family_food.models.demo.plan import Plan, Reply, Scene, say
 from family_food.models.demo.questions import answer, keeps_question
 from family_food.models.demo.reading import read
+from family_food.models.demo.resuming import carry_on
 from family_food.models.demo.troubles import explain
 from family_food.models.demo.wording import paragraphs
 
@@ -59,7 +60,7 @@ def choose_plan(causes: Sequence[UserMessage | EventMessage], scene: Scene) -> P
             if said is not None and event.event == "request_created":  # the person was told; it is only to be known
                 memory = events.noted(event, memory)
                 continue
-            reply = yield from _guarded(events.react(event, scene.remembering(memory)), memory)
+            reply = yield from _guarded(_react(event, causes, scene.remembering(memory)), memory)
             told.append(reply.text)
             memory = reply.memory
     if said is None:
@@ -69,6 +70,19 @@ def choose_plan(causes: Sequence[UserMessage | EventMessage], scene: Scene) -> P
     reply = yield from _guarded(_answer(said, scene.remembering(before)), before.asking(None))
     after = reply.memory if reply.memory.question or not told else reply.memory.asking(memory.question)
     return Reply(paragraphs(*told, reply.text), after)
+
+
+def _react(event: EventMessage, causes: Sequence[UserMessage | EventMessage], scene: Scene) -> Plan:
+    if event.event != "turn_interrupted":
+        return events.react(event, scene)
+
+    def again(before: Sequence[UserMessage | EventMessage]) -> Plan:
+        # Events that this turn begins with as well have had their reaction.
+        done = [cause for cause in causes if isinstance(cause, EventMessage)]
+        left = [cause for cause in before if not any(cause is other for other in done)]
+        return choose_plan(left, scene) if left else say("", scene.memory)
+
+    return carry_on(scene, again)
 
 
 def _answer(message: UserMessage, scene: Scene) -> Plan:

@@ -17,7 +17,7 @@ _NOT_YOURS = "I can't do that for you: looking through requests and deciding the
 _NOT_HERE = "I can't do that here: the tool for it is not there."
 _REVIEWING = re.compile(r"(?:list|approve|deny)_(?:access_request|operation_approval)")
 _DOWN = frozenset({"tools_unavailable", "tool_unavailable", "tools_restarted", "tool_timeout", "tool_failed"})
-_UNKNOWN_EFFECT = _DOWN | {UNREADABLE, "internal_error", "cancelled", "result_too_large"}
+_UNKNOWN_EFFECT = _DOWN | {UNREADABLE, "internal_error", "cancelled", "result_too_large", "interrupted", "no_result"}
 _UNKNOWN = frozenset({NO_SUCH_TOOL, "unknown_tool"})
 # A hint may be meant for whoever writes the call; a person is not shown names of tools.
 _TECHNICAL = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\btools?\b", re.IGNORECASE)
