@@ -1,7 +1,7 @@
-"""SQLite behind SQLAlchemy's asyncio side: each connection lives in a thread, and a statement is one trip to it.
+"""aiosqlite behind SQLAlchemy's asyncio side, with one trip to a connection's thread for each statement.
 
-The driver that SQLAlchemy brings asks its thread four times for each statement (open, execute, fetch, close) and once
-more for each end of a transaction. A trip costs more than most of what is asked for here.
+SQLAlchemy's own adapter makes four of each statement (open, execute, fetch, close) and one more of each end of a
+transaction. A trip costs more than most of what is asked for here.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from queue import SimpleQueue
-from threading import Thread, get_ident
+from threading import get_ident
 from typing import Any, TypeVar
 
+import aiosqlite
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection, AsyncAdapt_terminate
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
@@ -35,13 +34,13 @@ _WRITING = {
 
 
 class _Worker:
-    """A thread that does one thing after another."""
+    """The thread of a connection: it does one thing after another. Thread and queue are the library's."""
 
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any] | None] | None] = SimpleQueue()
+    def __init__(self, library: aiosqlite.Connection) -> None:
+        self._library = library
+        self._thread = library._thread  # noqa: SLF001 - as SQLAlchemy's own dialect does
+        self._jobs: Any = library._tx  # noqa: SLF001 - likewise
         self._ended = False
-        self._thread = Thread(target=self._work, name="sqlite", daemon=True)
-        self._thread.start()
 
     @property
     def is_here(self) -> bool:
@@ -52,50 +51,29 @@ class _Worker:
         """Have something done after everything before it.
 
         Raises:
-            sqlite3.OperationalError: the thread was ended.
+            sqlite3.OperationalError: the connection was closed.
         """
         if self._ended:
             raise sqlite3.OperationalError("connection closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put((function, future))
+        self._jobs.put_nowait((future, function))
         return future
 
     def do_unheard(self, function: Callable[[], Any]) -> None:
         """Have something done whose outcome nobody waits for."""
-        if self._ended:
-            return
-        self._jobs.put((function, None))
+        if not self._ended:
+            self._jobs.put_nowait((None, function))
 
-    def end(self) -> None:
-        """End the thread when it has done everything."""
+    async def close(self) -> None:
+        """Close the connection; the thread is gone when this returns."""
         self._ended = True
-        self._jobs.put(None)
-
-    def join(self) -> None:
-        """Wait for a thread that was ended and has nothing left to do."""
+        await self._library.close()
         self._thread.join()
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            function, future = job
-            result, error = None, None
-            try:
-                result = function()
-            except BaseException as raised:  # noqa: BLE001 - whoever waits gets it
-                error = raised
-            if future is not None:
-                with suppress(RuntimeError):  # the loop is closed: nobody waits
-                    future.get_loop().call_soon_threadsafe(_settle, future, result, error)
-            del job, function, future, result, error  # nothing is kept alive while there is nothing to do
-
-
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return  # cancelled
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+    def stop(self) -> None:
+        """Close the connection when everything is done, and wait for nothing."""
+        self._ended = True
+        self._library.stop()
 
 
 class SqliteCursor:
@@ -242,14 +220,10 @@ class SqliteConnection(AsyncAdapt_terminate, AsyncAdapt_dbapi_connection):
         await_(self._terminate_graceful_close())
 
     async def _terminate_graceful_close(self) -> None:
-        closed = self._worker.do(self._connection.close)
-        self._worker.end()
-        await closed
-        self._worker.join()
+        await self._worker.close()
 
     def _terminate_force_close(self) -> None:
-        self._worker.do_unheard(self._connection.close)
-        self._worker.end()
+        self._worker.stop()
 
 
 class _Module:
@@ -263,15 +237,11 @@ class _Module:
         return getattr(sqlite3, name)
 
     def connect(self, *arguments: Any, **options: Any) -> SqliteConnection:
-        """Connect in a new thread."""
-        worker = _Worker()
-        try:
-            # We say BEGIN ourselves.
-            raw = await_(worker.do(lambda: sqlite3.connect(*arguments, **{**options, "isolation_level": None})))
-        except BaseException:
-            worker.end()
-            raise
-        return SqliteConnection(self, worker, raw)
+        """Connect. We say BEGIN ourselves."""
+        library = aiosqlite.connect(*arguments, **{**options, "isolation_level": None})
+        library._thread.daemon = True  # noqa: SLF001 - a program that was told to end does not wait for it
+        await_(library)
+        return SqliteConnection(self, _Worker(library), library._conn)  # noqa: SLF001
 
 
 class SqliteDialect(SQLiteDialect_aiosqlite):
