@@ -25,16 +25,22 @@ def test_a_wrong_password_ends_with_code_3(backend: FakeBackend, spawn: Spawn) -
 
 def test_too_many_log_ins_say_when_to_try_again(backend: FakeBackend, pipe: Pipe) -> None:
     backend.refuse = 429
-    done = pipe("--url", backend.url, lines="henry\nright\n")
+    done = pipe("--login", "--url", backend.url, lines="henry\nright\n")
     assert done.returncode == 3
     assert "Too many log-ins. Try again in 7 seconds." in done.stderr
 
 
-def test_a_refused_socket_ends_with_code_3(backend: FakeBackend, pipe: Pipe) -> None:
+def test_a_socket_refused_to_a_good_token_means_too_many_chats_and_code_6(backend: FakeBackend, pipe: Pipe) -> None:
     backend.refuse = 403
-    done = pipe("--url", backend.url, lines="henry\nright\n")
+    done = pipe("--url", backend.url, "hello", PERMIT_CHAT_TOKEN="first-token")
+    assert done.returncode == 6
+    assert "Too many of your chats are open." in done.stderr
+
+
+def test_a_token_that_is_refused_ends_with_code_3_and_the_way_to_log_in(backend: FakeBackend, pipe: Pipe) -> None:
+    done = pipe("--url", backend.url, "hello", PERMIT_CHAT_TOKEN="old-token")
     assert done.returncode == 3
-    assert "did not accept the log-in" in done.stderr
+    assert "The log-in has expired. Log in with: client.py --login" in done.stderr
 
 
 def test_an_absent_server_ends_with_code_4_and_one_sentence(spawn: Spawn) -> None:
@@ -47,7 +53,7 @@ def test_an_absent_server_ends_with_code_4_and_one_sentence(spawn: Spawn) -> Non
 
 
 def test_something_that_is_no_chat_server_ends_with_code_4(backend: FakeBackend, pipe: Pipe) -> None:
-    done = pipe("--url", f"{backend.url}/elsewhere", lines="henry\nright\n")
+    done = pipe("--login", "--url", f"{backend.url}/elsewhere", lines="henry\nright\n")
     assert done.returncode == 4
     assert "this is not the chat server" in done.stderr
 
@@ -79,7 +85,22 @@ def test_ctrl_d_at_the_log_in_ends_with_code_3(spawn: Spawn) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--url", "ftp://x"), ("--url", "localhost:8000"), ("--url", "http://x:port"), ("--demo", "opera"), ("--what",)],
+    [
+        ("--url", "ftp://x"),
+        ("--url", "localhost:8000"),
+        ("--url", "http://x:port"),
+        ("--what",),
+        ("--demo", "story", "how are you?"),
+        ("--demo", "--resume", "s-1"),
+        ("--login", "--logout"),
+        ("--login", "question"),
+        ("--resume", "s-1", "--continue", "question"),
+        ("--json", "--stream-json", "question"),
+        ("--lines", "question"),
+        ("--lines", "--json"),
+        ("",),
+        ("--token", "secret", "question"),
+    ],
 )
 def test_a_command_line_that_makes_no_sense_ends_with_code_2(pipe: Pipe, arguments: tuple[str, ...]) -> None:
     done = pipe(*arguments)
@@ -91,7 +112,7 @@ def test_a_command_line_that_makes_no_sense_ends_with_code_2(pipe: Pipe, argumen
 def test_the_help_names_every_option(pipe: Pipe) -> None:
     done = pipe("--help")
     assert done.returncode == 0
-    for option in ("--url", "--user", "--demo", "PERMIT_CHAT_URL", "130"):
+    for option in ("--url", "--user", "--demo", "--login", "--json", "--continue", "PERMIT_CHAT_URL", "130"):
         assert option in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""No terminal: one message a line, plain output."""
+"""``--lines``: one message a line, plain output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.client.conftest import Pipe
 from tests.support.environment import PROJECT
 from tests.support.fake_backend import FakeBackend
 
-LOG_IN = "henry\nright\n"
+TOKEN = {"PERMIT_CHAT_TOKEN": "first-token"}
 
 
 def playing(backend: FakeBackend, play: Callable[[], None]) -> threading.Thread:
@@ -35,7 +35,7 @@ def test_each_line_is_a_message_and_waits_for_the_answer_before(backend: FakeBac
             backend.end(turn)
 
     thread = playing(backend, play)
-    done = pipe("--url", backend.url, lines=LOG_IN + "  first \r\n\n\nsecond")
+    done = pipe("--lines", "--url", backend.url, **TOKEN, lines="  first \r\n\n\nsecond")
     thread.join(30)
     assert done.returncode == 0, done.stderr
     assert heard == ["first", "second"]
@@ -45,7 +45,7 @@ def test_each_line_is_a_message_and_waits_for_the_answer_before(backend: FakeBac
 
 
 def test_exit_leaves_before_the_end_of_the_input(backend: FakeBackend, pipe: Pipe) -> None:
-    done = pipe("--url", backend.url, lines=LOG_IN + "exit\nnever sent\n")
+    done = pipe("--lines", "--url", backend.url, **TOKEN, lines="exit\nnever sent\n")
     assert done.returncode == 0
     assert backend.silent()
 
@@ -63,7 +63,7 @@ def test_a_decision_is_never_confirmed_by_a_line_that_was_written_before(backend
         backend.answer("Yes what?", 2)
 
     thread = playing(backend, play)
-    done = pipe("--url", backend.url, lines=LOG_IN + "approve everything\nyes\n")
+    done = pipe("--lines", "--url", backend.url, **TOKEN, lines="approve everything\nyes\n")
     thread.join(30)
     assert [frame.get("answer", frame.get("message")) for frame in frames] == ["approve everything", False, "yes"]
     assert "only a person at a terminal can confirm" in done.stderr
@@ -75,17 +75,18 @@ def test_an_error_goes_to_stderr_and_makes_the_exit_code_1(backend: FakeBackend,
         backend.send({"type": "error", "content": "That went wrong.", "code": "x", "hint": ""})
 
     thread = playing(backend, play)
-    done = pipe("--url", backend.url, lines=LOG_IN + "hello\n")
+    done = pipe("--lines", "--url", backend.url, **TOKEN, lines="hello\n")
     thread.join(30)
     assert done.returncode == 1
     assert "That went wrong." in done.stderr
     assert "That went wrong." not in done.stdout
 
 
-def test_no_input_at_all_ends_with_code_3(backend: FakeBackend, pipe: Pipe) -> None:
-    done = pipe("--url", backend.url)
+def test_without_a_log_in_nothing_is_sent_and_nobody_is_asked(backend: FakeBackend, pipe: Pipe) -> None:
+    done = pipe("--lines", "--url", backend.url, lines="henry\nright\nhello\n")
     assert done.returncode == 3
-    assert "A user name and a password are needed." in done.stderr
+    assert "client.py --login" in done.stderr
+    assert backend.opened == 0
 
 
 def test_bytes_that_are_not_utf_8_are_replaced(backend: FakeBackend, pipe: Pipe) -> None:
@@ -96,7 +97,7 @@ def test_bytes_that_are_not_utf_8_are_replaced(backend: FakeBackend, pipe: Pipe)
         backend.answer("Crème brûlée 🍮 \ud83d")
 
     thread = playing(backend, play)
-    done = pipe("--url", backend.url, lines=LOG_IN.encode() + b"caf\xe9 \xff\n", PYTHONIOENCODING="ascii")
+    done = pipe("--lines", "--url", backend.url, **TOKEN, lines=b"caf\xe9 \xff\n", PYTHONIOENCODING="ascii")
     thread.join(30)
     assert heard == ["caf\ufffd \ufffd"]
     assert "Cr?me br?l?e" in done.stdout

@@ -41,6 +41,17 @@ class PipeKeyboard:
             if line is None or line:
                 return line
 
+    async def everything(self, most: int) -> str:
+        """Everything up to the end of the input.
+
+        Args:
+            most: characters; what comes after so many is not read.
+        """
+        while not self._ended and len(self._rest) <= most:
+            await self._read_more()
+        text, self._rest = self._rest, ""
+        return text
+
     async def secret(self, prompt: str) -> str | None:
         """The next line, without echo when it is a terminal after all."""
         if not os.isatty(self._descriptor):
@@ -72,13 +83,16 @@ class PipeKeyboard:
     async def _next(self) -> str | None:
         """The next line without its ends; None when there is none."""
         while "\n" not in self._rest and not self._ended:
-            data = await self._read()
-            self._ended = not data
-            self._rest += self._decoder.decode(data, final=self._ended)
+            await self._read_more()
         if not self._rest:
             return None
         line, _, self._rest = self._rest.partition("\n")
         return line.strip()
+
+    async def _read_more(self) -> None:
+        data = await self._read()
+        self._ended = not data
+        self._rest += self._decoder.decode(data, final=self._ended)
 
     async def _read(self) -> bytes:
         """Bytes, from a thread of its own.
