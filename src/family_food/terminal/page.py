@@ -33,6 +33,10 @@ class Page(Protocol):
         """A line; broken at words where it is too long, or cut."""
         ...
 
+    def said(self, text: str) -> None:
+        """What the person said: from here on something new."""
+        ...
+
     def marked(self, kind: str, text: str, style: str = "", *, cut: bool = False) -> None:
         """A line with the sign of its kind before it: ``notice``, ``trouble``, ``question``, ``status``, ``queued``, ``good``."""
         ...

@@ -50,6 +50,10 @@ class PlainPage:
         """See :class:`Page`."""
         self._write(without_leading_symbol(text))
 
+    def said(self, text: str) -> None:
+        """See :class:`Page`."""
+        self._write(text)
+
     def marked(self, kind: str, text: str, style: str = "", *, cut: bool = False) -> None:
         """See :class:`Page`."""
         self._write(SIGNS[kind] + without_leading_symbol(text))

@@ -77,6 +77,10 @@ class RichPage:
                 shown.truncate(self.columns - 1)
             self._print(shown)
 
+    def said(self, text: str) -> None:
+        """See :class:`Page`."""
+        self._print(self._text(text, "bold green"), blank_before=True)
+
     def marked(self, kind: str, text: str, style: str = "", *, cut: bool = False) -> None:
         """See :class:`Page`."""
         self.line(_SIGNS[kind][self.ascii] + text, style, cut=cut)

@@ -188,7 +188,8 @@ class Screen:
 
     def echo_said(self, text: str) -> None:
         """What the person said, where the line it was typed in is gone."""
-        self._page.line(f"You: {visible(text)}", "bold green")
+        first, *more = visible(text).strip().split("\n")
+        self._page.said("\n".join([f"You: {first}", *(f"     {line}" for line in more)]))
 
     def conversation_tail(self, entries: Sequence[Frame]) -> None:
         """The end of an earlier conversation, before it goes on.

@@ -348,7 +348,7 @@ def test_the_end_of_an_earlier_conversation_is_shown(make_screen: MakeScreen) ->
     entries: list[dict[str, Any]] = [{"kind": "user", "text": "old"}] * 30
     entries += [{"kind": "model", "text": "**Hello.**"}, {"kind": "results", "results": [{"name": "list_dishes"}]}]
     shown.screen.conversation_tail([*entries, {"entry": {"kind": "user", "text": "bye"}, "at": "now"}])
-    assert shown.lines[-3:] == ["Assistant: Hello.", "  ✓ list_dishes", "You: bye"]
+    assert shown.lines[-4:] == ["Assistant: Hello.", "  ✓ list_dishes", "", "You: bye"]
     assert "13 earlier entries" in shown.lines[0]
 
 
