@@ -18,11 +18,8 @@ Pipe = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def _environment(state: Path, **extra: str) -> dict[str, str]:
-    # Nothing here answers a question about where the cursor is, and nobody's keyring is touched.
-    keyring = "keyring.backends.null.Keyring"
-    return bare_environment(
-        **{"PROMPT_TOOLKIT_NO_CPR": "1", "XDG_STATE_HOME": str(state), "PYTHON_KEYRING_BACKEND": keyring, **extra}
-    )
+    # Nothing here answers a question about where the cursor is.
+    return bare_environment(**{"PROMPT_TOOLKIT_NO_CPR": "1", "XDG_STATE_HOME": str(state), **extra})
 
 
 @pytest.fixture

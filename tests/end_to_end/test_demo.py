@@ -15,18 +15,20 @@ import pytest
 
 from family_food.demo.backend import DemoBackend, DemoBackendError, demo_accounts
 from family_food.demo.processes import ProcessTree
-from family_food.terminal.link import Link, fetch_token
+from family_food.terminal.link import Link
+from family_food.terminal.web import log_in
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.terminal import WAIT_SECONDS, Terminal
 
 STARTER = """
 import asyncio
 from family_food.demo.backend import DemoBackend
-from family_food.terminal.link import Link, fetch_token
+from family_food.terminal.link import Link
+from family_food.terminal.web import log_in
 
 async def main():
     async with DemoBackend() as backend:
-        link = await Link.open(backend.url, await fetch_token(backend.url, "henry", "henry_password"))
+        link = await Link.open(backend.url, (await log_in(backend.url, "henry", "henry_password")).token)
         await anext(link.frames())
         print(backend.url, flush=True)
         await asyncio.Event().wait()
@@ -81,7 +83,7 @@ def test_a_demo_whose_window_is_closed_tidies_up(demo_terminal: Terminal, own_te
 
 async def test_no_process_and_no_file_is_left_although_a_chat_was_open(own_temporary_folder: Path) -> None:
     async with DemoBackend() as backend:
-        link = await Link.open(backend.url, await fetch_token(backend.url, "henry", "henry_password"))
+        link = await Link.open(backend.url, (await log_in(backend.url, "henry", "henry_password")).token)
         frames = link.frames()
         assert (await anext(frames))["type"] == "hello"
         await link.send(type="message", message="Which restaurants are there?")

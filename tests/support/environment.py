@@ -29,4 +29,6 @@ def bare_environment(**extra: str) -> dict[str, str]:
     """This environment without settings of the project and without anybody's taste in terminals."""
     settings = {name.upper() for name in Settings.model_fields} | _TASTE
     kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
-    return {**kept, "LANG": "C.UTF-8", "TERM": "xterm", "PYTHONWARNINGS": "error", **extra}
+    # Whoever runs the tests keeps their own history, log-ins and keyring: what is kept nowhere is no file of theirs.
+    nowhere = {"XDG_STATE_HOME": os.devnull, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    return {**kept, **nowhere, "LANG": "C.UTF-8", "TERM": "xterm", "PYTHONWARNINGS": "error", **extra}

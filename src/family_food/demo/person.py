@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from family_food.demo.backend import DemoAccount
 from family_food.demo.transcript import Transcript
-from family_food.terminal.link import Link, fetch_token
+from family_food.terminal.link import Link
+from family_food.terminal.web import log_in
 from permit_core.errors import PermitError
 
 Frame = Mapping[str, Any]
@@ -89,7 +90,8 @@ class Person:
             ChatProblem: refused, or no server there.
             StoryProblem: the server does not greet.
         """
-        link = await Link.open(url, await fetch_token(url, account.username, account.password))
+        grant = await log_in(url, account.username, account.password)
+        link = await Link.open(url, grant.token, history=True)
         person = cls(account, link, transcript, patience)
         listening = asyncio.create_task(person._listen())
         try:

@@ -26,13 +26,14 @@ _TOO_MANY = "Too many of your chats are open. Close one, or try again in a minut
 _NOT_LET_IN = f"The server did not accept the log-in: it has expired, or you have too many chats open. {LOG_IN_AGAIN}"
 
 
-async def open_socket(web: Web, session: str | None, after: int | None) -> ClientConnection:
+async def open_socket(web: Web, session: str | None, after: int | None, *, history: bool = False) -> ClientConnection:
     """Open the chat of the token's user.
 
     Args:
         web: knows the address and the token.
         session: an earlier conversation that is to go on.
         after: number of the newest frame of it that has arrived; None when the client has none.
+        history: copies of the conversation are wanted after every turn.
 
     Raises:
         ChatProblem: the token is not accepted (``NOT_LOGGED_IN``), too many chats are open (``LIMIT``), or no chat server is
@@ -41,7 +42,7 @@ async def open_socket(web: Web, session: str | None, after: int | None) -> Clien
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
 
-    wanted: dict[str, str | int] = {"history": "none"}
+    wanted: dict[str, str | int] = {} if history else {"history": "none"}
     if session is not None:
         wanted["session"] = session
         if after is not None:

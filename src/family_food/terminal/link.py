@@ -39,11 +39,12 @@ class Link:
         resumed: an earlier conversation goes on.
     """
 
-    def __init__(self, web: Web, session: str | None, patience: Patience) -> None:
+    def __init__(self, web: Web, session: str | None, patience: Patience, *, history: bool) -> None:
         self.web = web
         self.session_id = session
         self.title = ""
         self.resumed = False
+        self._history = history
         self._socket: ClientConnection | None = None
         self._redial = Redial(web, self._connect, patience)
         self._outbox = Outbox()
@@ -65,6 +66,7 @@ class Link:
         *,
         web: Web | None = None,
         patience: Patience | None = None,
+        history: bool = False,
     ) -> Self:
         """Open the chat of the token's user.
 
@@ -74,12 +76,13 @@ class Link:
             session: an earlier conversation that is to go on.
             web: HTTP calls to share the token with; else the link has its own.
             patience: how a lost connection is tried again.
+            history: let ``history_update`` frames have their content.
 
         Raises:
             ChatProblem: the token is not accepted (``NOT_LOGGED_IN``), too many chats are open (``LIMIT``), or no chat
                 server is there (``UNREACHABLE``).
         """
-        link = cls(web or Web(url, token), session, patience or Patience())
+        link = cls(web or Web(url, token), session, patience or Patience(), history=history)
         await link._connect()
         return link
 
@@ -159,7 +162,8 @@ class Link:
             await self._socket.close()
 
     async def _connect(self) -> None:
-        self._socket = await open_socket(self.web, self.session_id, self._newest if self._greeted else None)
+        after = self._newest if self._greeted else None
+        self._socket = await open_socket(self.web, self.session_id, after, history=self._history)
         if self._redial.left.is_set():  # it was closed meanwhile
             await self._socket.close()
 
