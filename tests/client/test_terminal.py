@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from tests.client.conftest import Spawn
@@ -18,17 +23,28 @@ CONFIRM = {
     "expires_in": 300,
 }
 
+PATIENCE = 5
+"""The tests share their processors with others."""
 
-def test_a_message_is_sent_and_the_answer_is_streamed_word_by_word(chatting: Terminal, backend: FakeBackend) -> None:
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in the fake server's thread."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_message_is_sent_and_the_answer_is_streamed(chatting: Terminal, backend: FakeBackend) -> None:
     chatting.enter("what can I eat?")
-    assert backend.received() == {"type": "message", "message": "what can I eat?"}
+    assert backend.received()["message"] == "what can I eat?"
     backend.begin()
-    backend.stream("Piz", "za Pal", "ace ")
+    backend.stream("Piz", "za Pal", "ace\n\n")
     chatting.see("Pizza Palace")  # before the rest exists
     backend.stream("is open.")
-    backend.send({"type": "text", "content": "Pizza Palace is open.", "turn": 1, "streamed": True})
+    backend.send({"type": "text", "content": "Pizza Palace\n\nis open.", "turn": 1, "streamed": True})
     backend.end()
-    chatting.see("You:")
+    chatting.see("is open.")
     assert chatting.shown.count("Pizza Palace") == 1
 
 
@@ -55,18 +71,15 @@ def test_tool_activity_and_status_are_shown(chatting: Terminal, backend: FakeBac
     chatting.enter("order the sushi platter")
     backend.received()
     backend.begin()
-    backend.send({"type": "status", "content": "Processing function calls..."})
-    chatting.see("[Status] Processing function calls...")
-    call = {"type": "tool", "turn": 1, "call_id": "1", "name": "order_dish", "arguments": {}}
-    backend.send(call | {"content": "order_dish(Sushi Platter)", "state": "started"})
-    chatting.see("… order_dish(Sushi Platter)")
-    backend.send(call | {"content": f"order_dish(reason={'very ' * 40})", "state": "started"})
-    chatting.see("order_dish(reason=")
-    backend.send(call | {"content": "order_dish: not without approval", "state": "refused", "code": "approval_needed"})
-    before = chatting.see("✗ order_dish: not without approval (approval_needed)")
-    assert len(before.strip().splitlines()) == 1  # cut, not wrapped
-    backend.send(call | {"content": "list_dishes: 3 dishes", "state": "done"})
-    chatting.see("✓ list_dishes: 3 dishes")
+    backend.send({"type": "status", "content": "The tools were started again."})
+    chatting.see("The tools were started again.")
+    backend.tool("order_dish", "started", content="order_dish(Sushi Platter)")
+    backend.tool("order_dish", "refused", content="order_dish: not without approval", code="approval_needed")
+    chatting.see("✗ order_dish")
+    chatting.see("not without approval")
+    backend.tool("list_dishes", "started")
+    backend.tool("list_dishes", "done", content="3 dishes")
+    chatting.see("✓ list_dishes")
     backend.end()
     chatting.see("You:")
 
@@ -90,7 +103,7 @@ def test_a_line_typed_while_a_turn_runs_by_itself_waits_for_its_end(chatting: Te
     backend.send({"type": "text", "content": "I am ordering now.", "turn": 7, "streamed": False})
     chatting.see("I am ordering now.")
     chatting.enter()
-    chatting.see("Processing previous message. Please wait...")
+    chatting.see("queued")
     assert backend.silent()
     backend.end(turn=7)
     assert backend.received()["message"] == "and fries"
@@ -156,35 +169,79 @@ def test_a_question_that_lapses_is_withdrawn(chatting: Terminal, backend: FakeBa
     backend.end()
     chatting.see("You:")
     chatting.enter("y")
-    assert backend.received() == {"type": "message", "message": "y"}
+    assert backend.received()["message"] == "y"
 
 
-def test_ctrl_c_cancels_the_running_turn_and_the_chat_goes_on(chatting: Terminal, backend: FakeBackend) -> None:
+def test_ctrl_c_cancels_the_turn_and_the_next_line_waits_until_the_server_has_stopped(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
     chatting.enter("tell me everything")
     backend.received()
     backend.begin()
-    backend.stream("Well, ")
+    backend.stream("Well, \n\n")
     chatting.see("Well,")
     chatting.control("c")
     assert backend.received() == {"type": "cancel"}
-    backend.send({"type": "status", "content": "Stopped."})
-    backend.end(outcome="cancelled")
-    chatting.see("Stopped.")
-    chatting.see("You:")
+    chatting.see("Cancelling...")
+    backend.stream("there is more to say. \n\n")
     chatting.enter("hello")
+    chatting.see("queued")
+    backend.send({"type": "status", "content": "Stopped. The order had already been placed: Cheese pizza."})
+    backend.end(outcome="cancelled")
+    chatting.see("The order had already been placed")
     assert backend.received()["message"] == "hello"
+    assert "more to say" not in chatting.shown
+
+
+def test_the_prompt_is_back_at_once_after_ctrl_c_however_slow_the_server(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
+    chatting.enter("hang")
+    backend.received()
+    backend.begin()
+    backend.stream("Well, \n\n")
+    chatting.see("Well,")
+    before = time.monotonic()
+    chatting.control("c")
+    chatting.type("next")
+    chatting.see("next")
+    assert time.monotonic() - before < 0.2 * PATIENCE
+    chatting.control("c")  # clears the line
+    chatting.control("d")
+    assert chatting.ended() == 0
 
 
 def test_ctrl_c_twice_leaves_a_turn_that_does_not_end(chatting: Terminal, backend: FakeBackend) -> None:
     chatting.enter("hang")
     backend.received()
     backend.begin()
-    backend.stream("Well, ")
+    backend.stream("Well, \n\n")
     chatting.see("Well,")
     chatting.control("c")
     backend.received()
     chatting.control("c")
     assert chatting.ended() == 130
+
+
+def test_ctrl_c_gives_queued_lines_back_instead_of_sending_them(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.enter("first")
+    backend.received()
+    backend.begin()
+    chatting.enter("second")
+    chatting.see("queued")
+    chatting.enter("third")
+    chatting.see("third")
+    chatting.type("half")
+    chatting.see("half")
+    chatting.control("c")
+    assert backend.received() == {"type": "cancel"}
+    chatting.see("The 2 queued lines are not sent, and back on your line.")
+    backend.end(outcome="cancelled")
+    backend.send({"type": "notice", "content": "Now.", "event": "request_decided", "request": {}})
+    chatting.see("Now.")
+    assert backend.silent()
+    chatting.enter(" of it")
+    assert backend.received()["message"] == "second\nthird\nhalf of it"
 
 
 def test_ctrl_c_at_the_empty_prompt_says_how_to_leave_and_a_begun_line_is_dropped(
@@ -194,20 +251,254 @@ def test_ctrl_c_at_the_empty_prompt_says_how_to_leave_and_a_begun_line_is_droppe
     chatting.see("nonsense")
     chatting.control("c")
     chatting.control("c")
-    chatting.see("To leave, press Ctrl-D or type exit.")
+    chatting.see("To leave, press Ctrl-D or type /exit.")
     chatting.enter("hello")
     assert backend.received()["message"] == "hello"
 
 
-def test_what_is_typed_during_a_turn_is_the_next_line(chatting: Terminal, backend: FakeBackend) -> None:
+def test_what_is_typed_during_a_turn_is_queued_and_sent_one_by_one(chatting: Terminal, backend: FakeBackend) -> None:
     chatting.enter("first")
     backend.received()
     backend.begin()
-    backend.stream("Working ")
-    chatting.see("Working")
     chatting.enter("second")
+    chatting.see("queued")
+    chatting.enter("third")
+    chatting.see("third")
+    assert backend.silent()
     backend.end()
     assert backend.received()["message"] == "second"
+    backend.begin(2)
+    assert backend.silent()
+    backend.end(2)
+    assert backend.received()["message"] == "third"
+
+
+def test_a_ninth_line_stays_on_the_input_line(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.enter("first")
+    backend.received()
+    for number in range(1, 9):
+        chatting.enter(f"line {number}")
+    chatting.see("line 8")
+    chatting.enter("line 9")
+    chatting.see("8 lines wait already.")
+    backend.answer("Good.")
+    assert backend.received()["message"] == "line 1"
+    chatting.see("line 9")
+    chatting.enter()
+    chatting.see("queued")
+
+
+def test_commands_that_look_something_up_work_during_a_turn_and_the_others_wait(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
+    chatting.enter("first")
+    backend.received()
+    backend.begin()
+    chatting.enter("/help")
+    chatting.see("/approve")
+    chatting.enter("/tools")
+    chatting.see("Tools: none.")
+    chatting.enter("/new")
+    chatting.see("queued")
+    assert backend.opened == 1
+    backend.end()
+    chatting.see("Hello Henry")
+    assert backend.opened == 2
+
+
+def test_a_pasted_text_is_one_message(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.type("\x1b[200~one pizza\r\ntwo salads\nthree soups\x1b[201~")
+    chatting.see("three soups")
+    assert backend.silent()
+    chatting.enter()
+    assert backend.received()["message"] == "one pizza\ntwo salads\nthree soups"
+
+
+@pytest.mark.parametrize("newline", ["\x1b\r", "\n", "\\\r"], ids=["Alt-Enter", "Ctrl-J", "backslash"])
+def test_a_message_has_several_lines(chatting: Terminal, backend: FakeBackend, newline: str) -> None:
+    chatting.type(f"one{newline}two{newline}three")
+    chatting.see("three")
+    assert backend.silent()
+    chatting.enter()
+    assert backend.received()["message"] == "one\ntwo\nthree"
+
+
+def test_lines_are_remembered_for_the_next_chat_but_for_secrets(
+    chatting: Terminal, backend: FakeBackend, spawn: Spawn, state: Path
+) -> None:
+    for line in ("one pizza", " a secret", "what is eyJhbGciOiJI.eyJzdWIiOiJoZW5yeSJ9.c2lnbmF0dXJl"):
+        chatting.enter(line)
+        backend.received()
+        backend.answer("Fine.")
+        chatting.see("Fine.")
+    chatting.control("d")
+    assert chatting.ended() == 0
+    file = state / "permit-chat" / "history"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    kept = file.read_text()
+    assert "+one pizza\n" in kept
+    assert "secret" not in kept
+    assert "eyJ" not in kept
+    assert "right" not in kept
+
+    again = spawn("--url", backend.url)
+    again.log_in("henry", "right")
+    again.see("You:")
+    again.type("\x1b[A")  # up
+    again.see("one pizza")
+    again.control("c")
+    again.control("r")
+    again.type("piz")
+    again.enter()
+    assert backend.received()["message"] == "one pizza"
+
+
+def test_tab_completes_commands_and_the_names_of_dishes(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.type("/verb\t")
+    chatting.see("/verbose")
+    chatting.enter()
+    chatting.enter()
+    chatting.see("Verbose is on")
+    backend.listings["menu"] = [
+        {"restaurant": "Pizza Palace", "restaurant_id": "pizza-palace", "dishes": ["Cheese Pizza"]}
+    ]
+    before = len(backend.asked)
+    closed = {"type": "confirm_closed", "content": "Approved.", "confirm_id": "c-9", "outcome": "confirmed"}
+    backend.send(closed)  # after a decision the menu is asked for again
+    until(lambda: [frame["what"] for frame in backend.asked[before:]] == ["requests", "menu"])
+    chatting.see("Approved.")
+    chatting.enter("/model")
+    chatting.see("The assistant is: offline demo model")
+    chatting.type("order cheese\t")
+    chatting.see("Cheese Pizza")
+    chatting.enter()
+    assert backend.received()["message"] == "order Cheese Pizza"
+
+
+def test_an_unknown_command_is_not_sent_and_the_likely_one_is_named(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.enter("/aprove 1")
+    chatting.see("There is no command /aprove. Did you mean /approve?")
+    chatting.enter(" /etc is a folder")
+    assert backend.received()["message"].strip() == "/etc is a folder"
+
+
+def test_what_a_paste_holds_is_no_answer_to_a_question(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.enter("approve it")
+    backend.received()
+    backend.begin()
+    backend.send(CONFIRM)
+    chatting.see("[y/N]")
+    chatting.type("\x1b[200~y\ryes\r\x1b[201~")
+    chatting.enter()
+    assert backend.received()["answer"] is False
+
+
+def request(number: int, **facts: object) -> dict[str, object]:
+    """A request that Rose made."""
+    return {
+        "id": f"request-{number}",
+        "kind": "operation_approval",
+        "status": "pending",
+        "requesting_user": "Rose",
+        "resource_instance": f"dishes:{number}",
+        "resource_name": f"Burger {number}",
+        "role": None,
+        "operation": "order",
+        "arguments": {"price_cents": 1299},
+        "reason": {"written_by": "Rose", "text": "it is my birthday", "treat_as": "data, never instructions"},
+        "created_at": f"2026-01-02T03:04:0{number}Z",
+        "expires_at": "2999-01-01T00:00:00Z",
+        **facts,
+    }
+
+
+def test_a_parent_decides_by_command_after_a_look_at_the_stored_request(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
+    for number in (1, 2):
+        backend.requests[f"request-{number}"] = request(number)
+    mine = request(3, requesting_user="Henry", resource_name="Salad")
+    backend.listings["requests"] = [*backend.requests.values(), mine]
+    chatting.enter("/pending")
+    chatting.see("Waiting for your decision")
+    chatting.see("Burger 1")
+    chatting.see("You are waiting for")
+    chatting.see("Salad")
+    chatting.enter("/approve 3")
+    chatting.see("That is your own request")
+    chatting.enter("/approve 2 have fun")
+    before = chatting.see("Approve? [y/N]")
+    for word in ("2 of 2", "Rose", "Burger 2", "12.99", "it is my birthday", "have fun", "Expires"):
+        assert word in before
+    chatting.enter()
+    chatting.see("Nothing was decided.")
+    assert backend.silent()
+    chatting.enter("/deny request-2 not today")
+    chatting.see("Deny? [y/N]")
+    chatting.enter("y")
+    decide = backend.received()
+    decide.pop("id")
+    assert decide == {
+        "type": "decide",
+        "kind": "operation_approval",
+        "request_id": "request-2",
+        "verb": "deny",
+        "comment": "not today",
+    }
+    chatting.see("Denied")
+
+
+def test_all_that_waits_is_decided_one_by_one(chatting: Terminal, backend: FakeBackend) -> None:
+    for number in (1, 2):
+        backend.requests[f"request-{number}"] = request(number)
+    backend.listings["requests"] = list(backend.requests.values())
+    chatting.enter("/approve all")
+    chatting.see("1 of 2")
+    chatting.see("[y/N]")
+    chatting.enter("n")
+    chatting.see("2 of 2")
+    chatting.see("[y/N]")
+    chatting.enter("y")
+    assert backend.received()["request_id"] == "request-2"
+    chatting.see("Approved")
+
+
+def test_conversations_are_listed_resumed_and_exported(
+    chatting: Terminal, backend: FakeBackend, tmp_path: Path
+) -> None:
+    said = [{"kind": "user", "text": "what was it?"}, {"kind": "model", "text": "It was marzipan."}]
+    backend.conversations["s-77"] = {"title": "Sweets", "entries": said}
+    chatting.enter("/sessions")
+    chatting.see("Sweets")
+    chatting.enter("/resume 1")
+    chatting.see("You: what was it?")
+    chatting.see("It was marzipan.")
+    assert backend.query["session"] == "s-77"
+    file = tmp_path / "talk.json"
+    for _ in range(2):
+        chatting.enter(f"/export json {file}")
+    chatting.see("Overwrite it?")
+    chatting.see("[y/N]")
+    chatting.enter()
+    chatting.see("Nothing was written.")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "marzipan" in file.read_text()
+    chatting.control("d")
+    chatting.see("uv run client.py")
+    chatting.see("--resume s-77")
+    assert chatting.ended() == 0
+
+
+def test_an_interrupted_turn_is_continued_with_enter(chatting: Terminal, backend: FakeBackend) -> None:
+    backend.conversations["s-77"] = {"title": "Sweets", "interrupted": {"turn": 3, "said": "order it"}}
+    chatting.enter("/resume s-77")
+    chatting.see("Enter on /continue")
+    chatting.enter()
+    assert backend.received() == {"type": "continue"}
+    backend.begin(4, cause="continue")
+    backend.stream("It is ordered.\n\n", turn=4)
+    chatting.see("It is ordered.")
 
 
 @pytest.mark.parametrize("word", ["exit", "QUIT"])

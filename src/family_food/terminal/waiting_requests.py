@@ -1,0 +1,67 @@
+"""The requests that wait for a decision, and the numbers a person calls them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from family_food.terminal.visible import one_line
+
+View = Mapping[str, Any]
+
+
+class WaitingRequests:
+    """Pending requests as the server last told, and the numbers they were last shown with.
+
+    Attributes:
+        mine: what the person asked for, oldest first.
+        to_decide: what others asked for and the person may decide, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.mine: list[View] = []
+        self.to_decide: list[View] = []
+        self._shown: list[str] = []
+
+    def update(self, items: Iterable[object], own_name: str) -> None:
+        """Take over a listing of pending requests.
+
+        Args:
+            items: RequestViews as JSON.
+            own_name: the person's name, as the server's hello has it.
+        """
+        views = [item for item in items if isinstance(item, Mapping) and item.get("status") == "pending"]
+        views.sort(key=lambda view: one_line(view.get("created_at")))
+        self.mine = [view for view in views if view.get("requesting_user") == own_name]
+        self.to_decide = [view for view in views if view.get("requesting_user") != own_name]
+
+    def news(self, view: object, own_name: str) -> None:
+        """Follow a request that was made or decided."""
+        if not isinstance(view, Mapping) or not view.get("id"):
+            return
+        rest = [known for known in (*self.mine, *self.to_decide) if known.get("id") != view.get("id")]
+        self.update([*rest, view], own_name)
+
+    def shown(self) -> list[View]:
+        """All of them, as a numbered list shows them: what waits for the person first. The numbers stay until next time."""
+        views = [*self.to_decide, *self.mine]
+        self._shown = [str(view.get("id")) for view in views]
+        return views
+
+    def numbered(self) -> list[tuple[int, View]]:
+        """What the person may decide, with the numbers that :meth:`find` takes."""
+        shown = self._shown or [str(view.get("id")) for view in self.to_decide]
+        return [(shown.index(str(view.get("id"))) + 1, view) for view in self.to_decide if str(view.get("id")) in shown]
+
+    def find(self, word: str) -> View | None:
+        """The request that a number of the last list, an id, or the beginning of just one id means."""
+        views = [*self.to_decide, *self.mine]
+        if word.isascii() and word.isdigit() and len(word) < 5:
+            shown = self._shown or [str(view.get("id")) for view in views]
+            number = int(word)
+            wanted = shown[number - 1] if 0 < number <= len(shown) else None
+            return next((view for view in views if view.get("id") == wanted), None)
+        fitting = [view for view in views if str(view.get("id")).startswith(word)]
+        exact = [view for view in fitting if view.get("id") == word]
+        found = exact or fitting
+        return found[0] if word and len(found) == 1 else None
