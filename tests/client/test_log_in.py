@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.client.conftest import Pipe, Spawn
 from tests.support.fake_backend import FakeBackend
+
+
+def playing(play: Callable[[], object]) -> threading.Thread:
+    """Play the server's part beside the client that runs."""
+    thread = threading.Thread(target=play, daemon=True)
+    thread.start()
+    return thread
+
+
+def say_yes(backend: FakeBackend) -> None:
+    """Answer the next message."""
+    backend.received()
+    backend.answer("Yes.")
 
 
 def free_address() -> str:
@@ -139,3 +158,91 @@ def test_a_dumb_terminal_gets_plain_lines_and_can_still_confirm(backend: FakeBac
     assert terminal.ended() == 0
     assert "\x1b" not in terminal.raw
     assert "right" not in terminal.shown
+
+
+def test_a_log_in_is_stored_for_later_runs_and_forgotten_again(
+    backend: FakeBackend, spawn: Spawn, pipe: Pipe, state: Path
+) -> None:
+    terminal = spawn("--login", "--url", backend.url)
+    terminal.log_in("henry", "right")
+    terminal.see("Logged in as henry.")
+    terminal.see("30 minutes")
+    assert terminal.ended() == 0
+    (path,) = (state / "permit-chat").glob("token-*")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "right" not in path.read_text()
+    thread = playing(lambda: say_yes(backend))
+    done = pipe("--url", backend.url, "hello")
+    thread.join(30)
+    assert (done.returncode, done.stdout) == (0, "Yes.\n")
+    assert backend.headers["authorization"] == "Bearer first-token"
+    chat = spawn("--url", backend.url)
+    chat.see("You:")
+    assert "Password" not in chat.shown
+    chat.control("d")
+    assert chat.ended() == 0
+    gone = pipe("--logout", "--url", backend.url)
+    assert gone.returncode == 0
+    assert "Forgotten: henry" in gone.stdout + gone.stderr
+    assert not path.exists()
+    assert pipe("--url", backend.url, "hello").returncode == 3
+
+
+def test_a_log_in_takes_name_and_password_from_a_pipe(backend: FakeBackend, pipe: Pipe, state: Path) -> None:
+    done = pipe("--login", "--user", "henry", "--url", backend.url, lines="right\n")
+    assert done.returncode == 0, done.stderr
+    assert len(list((state / "permit-chat").glob("token-*"))) == 1
+    refused = pipe("--login", "--url", backend.url, lines="henry\nwrong\n")
+    assert refused.returncode == 3
+    assert "Incorrect username or password" in refused.stderr
+    assert pipe("--login", "--url", backend.url).returncode == 3
+
+
+@pytest.mark.parametrize(("left", "renewed"), [(1000, False), (800, True), (-1, False)])
+def test_a_stored_log_in_is_renewed_when_less_than_half_of_it_is_left(
+    backend: FakeBackend, pipe: Pipe, state: Path, left: int, renewed: bool
+) -> None:
+    pipe("--login", "--user", "henry", "--url", backend.url, lines="right\n")
+    (path,) = (state / "permit-chat").glob("token-*")
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "expires_at": time.time() + left}))
+    thread = playing(lambda: say_yes(backend) if left > 0 else None)
+    done = pipe("--url", backend.url, "hello")
+    thread.join(30)
+    assert done.returncode == (0 if left > 0 else 3)
+    assert (backend.refreshed == ["second-token"]) is renewed
+    now = json.loads(path.read_text())
+    assert now["token"] == ("second-token" if renewed else "first-token")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_stored_log_in_that_the_server_does_not_know_any_more_leads_to_the_password(
+    backend: FakeBackend, spawn: Spawn, pipe: Pipe
+) -> None:
+    pipe("--login", "--user", "henry", "--url", backend.url, lines="right\n")
+    backend.tokens = {"second-token"}
+    done = pipe("--url", backend.url, "hello")
+    assert done.returncode == 3
+    terminal = spawn("--url", backend.url)
+    terminal.see("The stored log-in is not good any more.")
+    backend.tokens = {"first-token"}
+    terminal.log_in("henry", "right")
+    terminal.see("You:")
+
+
+def test_a_token_file_that_others_can_read_is_not_used(backend: FakeBackend, pipe: Pipe, state: Path) -> None:
+    pipe("--login", "--user", "henry", "--url", backend.url, lines="right\n")
+    (path,) = (state / "permit-chat").glob("token-*")
+    path.chmod(0o644)
+    done = pipe("--url", backend.url, "hello")
+    assert done.returncode == 3
+    assert "can be read by others" in done.stderr
+    assert backend.opened == 0
+
+
+def test_an_earlier_conversation_goes_on_in_the_terminal(backend: FakeBackend, spawn: Spawn) -> None:
+    backend.conversations["s-4"] = {"title": "Pizza"}
+    terminal = spawn("--url", backend.url, "--resume", "s-4", PERMIT_CHAT_TOKEN="first-token")
+    terminal.see("Pizza")
+    terminal.see("You:")
+    assert backend.query["session"] == "s-4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -63,8 +64,10 @@ def read_arguments(arguments: Sequence[str] | None, default_url: str) -> Options
         default_url: the server when none is named.
     """
     parser = _parser(default_url)
-    read = parser.parse_intermixed_args(arguments)
-    words: list[str] = list(read.question)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    end = given.index("--") if "--" in given else len(given)  # what follows it are words, whatever they look like
+    read = parser.parse_intermixed_args(given[:end])
+    words: list[str] = [*read.question, *given[end + 1 :]]
     demo = read.demo
     if demo not in (None, "chat", "story"):  # not the demo's kind, but the first word after it
         words.insert(0, demo)

@@ -66,8 +66,9 @@ class TextOutput:
             self._page.marked("trouble", _sentence(frame))
         elif kind == "turn_end" and turn.is_ours(frame):
             self._close()
-        elif kind in _TOLD and not (content := one_line(frame.get("content"))).endswith(_GOES_ON):
-            self.aside(content)
+        elif kind in _TOLD:
+            content = one_line(frame.get("content"))
+            self.aside("" if kind == "status" and content.endswith(_GOES_ON) else content)
 
     def aside(self, line: str) -> None:
         """See :class:`ScriptOutput`."""

@@ -94,7 +94,7 @@ class TokenStore:
         """
         gone = []
         for path in self._files():
-            with suppress(OSError, ValueError, TypeError, ChatProblem):
+            with suppress(OSError, ValueError, TypeError, RecursionError, ChatProblem):
                 login = _read(path, trusted=False)
                 if login.url != url or user not in (None, login.user):
                     continue
@@ -106,7 +106,7 @@ class TokenStore:
 
     def _every(self) -> Iterator[StoredLogin]:
         for path in self._files():
-            with suppress(OSError, ValueError, TypeError):  # a file that is no log-in
+            with suppress(OSError, ValueError, TypeError, RecursionError):  # a file that is no log-in
                 yield _read(path)
 
     @staticmethod
