@@ -6,29 +6,45 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from permit_core import sqlite_driver
 from permit_core.errors import ConfigurationError, StoreError
+from permit_core.sqlite_threads import SqliteThreads, SqliteTransaction, settled, sqlite_engine
 
 T = TypeVar("T")
 
-Transaction = AsyncConnection
-"""An open transaction. Statements run on it; whoever opened it commits."""
-
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_SECONDS = 10
-POOLED = 15
-"""Connections to an SQLite file, at most; as many as are needed at one moment are opened, and stay open."""
 WRITE_LOCK = 7_766_001  # any constant: the key of PostgreSQL's advisory lock that makes writers take turns
+
+
+class Transaction(Protocol):
+    """An open transaction. Statements run on it; whoever opened it commits."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        ...
+
+    async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
+        """Run a statement, once or for each of several sets of parameters."""
+        ...
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None, /) -> CursorResult[Any]:
+        """Run a statement in the database's own words."""
+        ...
+
+    async def run_sync(self, function: Callable[..., T], /, *arguments: Any) -> T:
+        """Run a function with SQLAlchemy's synchronous connection, of which it keeps nothing."""
+        ...
 
 
 class Database:
@@ -40,10 +56,14 @@ class Database:
 
     What the driver raises leaves :meth:`transaction` and :meth:`reading` as :class:`StoreError`, except a violated
     constraint (``sqlalchemy.exc.IntegrityError``), to which only the store that declared it can give a meaning.
+
+    Args:
+        engine: a synchronous one of SQLite, whose connections get threads of their own, or one of PostgreSQL.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine | AsyncEngine) -> None:
         self.engine = engine
+        self._threads = SqliteThreads(engine) if isinstance(engine, Engine) else None
         self._turn = asyncio.Lock()
         self._writer: asyncio.Task[Any] | None = None
 
@@ -98,16 +118,28 @@ class Database:
         await self._take_turn()
         try:
             self._writer = asyncio.current_task()
-            async with self._connected() as connection:
-                if self.is_sqlite:
-                    _driver(connection).writes, _driver(connection).durable = True, durable
-                async with connection.begin():
-                    if not self.is_sqlite:
-                        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
-                    yield connection
+            with self._as_store_errors():
+                async with self._writing_on(durable) as transaction:
+                    yield transaction
         finally:
             self._writer = None
             self._turn.release()
+
+    @asynccontextmanager
+    async def _writing_on(self, durable: bool) -> AsyncIterator[Transaction]:
+        if self._threads is None:
+            async with self._connected() as connection, connection.begin():
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                yield connection
+            return
+        thread = await self._threads.writer()
+        transaction = SqliteTransaction(thread, self.engine.dialect)
+        try:
+            await transaction.begin(durable=durable)
+            yield transaction
+            await transaction.commit()
+        finally:
+            transaction.end()
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """A whole write transaction in one trip to the database's thread, where there is one.
@@ -120,20 +152,24 @@ class Database:
         Raises:
             StoreError: as of :meth:`transaction`.
         """
-        if not self.is_sqlite:
+        if self._threads is None:
             async with self.transaction(durable=durable) as transaction:
                 return await transaction.run_sync(work)
         await self._take_turn()
         try:
-            async with self._connected() as connection:
-                driver, sync = _driver(connection), cast("Connection", connection.sync_connection)
-                driver.writes, driver.durable = True, durable
+            with self._as_store_errors():
+                thread = await self._threads.writer()
 
-                def whole() -> T:
-                    with sync.begin():
-                        return work(sync)
+                def whole(connection: Connection) -> T:
+                    thread.begin(connection, durable=durable)
+                    try:
+                        done = work(connection)
+                        connection.commit()
+                    finally:
+                        connection.rollback()  # nothing, after the commit
+                    return done
 
-                return await driver.at_once(whole)
+                return await settled(thread.do(whole))
         finally:
             self._turn.release()
 
@@ -153,13 +189,19 @@ class Database:
         Raises:
             StoreError: the database is unreachable.
         """
-        async with self._connected() as connection:
-            if self.is_sqlite:
-                _driver(connection).writes = False
-            else:
-                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with connection.begin():
-                yield connection
+        with self._as_store_errors():
+            if self._threads is None:
+                async with self._connected() as connection:
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                    async with connection.begin():
+                        yield connection
+                return
+            async with self._threads.reader() as thread:
+                transaction = SqliteTransaction(thread, self.engine.dialect)
+                try:
+                    yield transaction
+                finally:
+                    transaction.end()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """A whole read-only transaction in one trip to the database's thread, where there is one.
@@ -171,10 +213,7 @@ class Database:
             StoreError: the database is unreachable.
         """
         async with self.reading() as transaction:
-            if not self.is_sqlite:
-                return await transaction.run_sync(work)
-            sync = cast("Connection", transaction.sync_connection)
-            return await _driver(transaction).at_once(lambda: work(sync))
+            return await transaction.run_sync(work)
 
     @asynccontextmanager
     async def joined(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:
@@ -196,46 +235,45 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of the pool, on which the driver's errors become :class:`StoreError`."""
-        opened = False
+        """A connection to PostgreSQL."""
         try:
-            async with self.engine.connect() as connection:
-                opened = True
-                yield connection
+            connection = await cast("AsyncEngine", self.engine).connect()
+        except OSError as error:
+            raise StoreError(f"the database {self.location} cannot be reached: {_first_line(error)}") from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @contextmanager
+    def _as_store_errors(self) -> Iterator[None]:
+        """What the driver raises becomes :class:`StoreError`."""
+        try:
+            yield
         except IntegrityError:
             raise
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"the database {self.location} failed: {_first_line(error)}") from error
-        except OSError as error:
-            if opened:  # not the database's but the body's own: a file, a time limit
-                raise
-            raise StoreError(f"the database {self.location} cannot be reached: {_first_line(error)}") from error
 
     async def close(self) -> None:
-        """Close every pooled connection."""
-        await self.engine.dispose()
+        """Close every connection. They are opened again when somebody asks for them."""
+        if self._threads is not None:
+            await self._threads.close()
+        else:
+            await cast("AsyncEngine", self.engine).dispose()
 
 
-def _driver(connection: AsyncConnection) -> sqlite_driver.SqliteConnection:
-    """The driver's own connection; there is one as long as this one is open."""
-    driver: Any = cast("Connection", connection.sync_connection).connection.dbapi_connection
-    return cast("sqlite_driver.SqliteConnection", driver)
-
-
-def _sqlite_engine(url: URL) -> AsyncEngine:
+def _sqlite_engine(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(
             "DATABASE_URL names an SQLite database in memory, which cannot be shared between processes; name a file"
         )
     file = Path(url.database)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # No more connections than these, and none is closed while the engine is open: opening one costs a millisecond.
-    engine = create_async_engine(
-        url.set(drivername=sqlite_driver.NAME), pool_size=POOLED, max_overflow=0, pool_use_lifo=True
-    )
+    engine = sqlite_engine(url)
     if not url.database.startswith("file:"):
-        event.listen(engine.sync_engine, "do_connect", lambda *_: _make_for_owner(file))
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine, "do_connect", lambda *_: _make_for_owner(file))
+    event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
@@ -264,13 +302,10 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
     )
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    def prepare(raw: sqlite3.Connection) -> None:
-        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        _use_wal(raw)
-        raw.execute("PRAGMA foreign_keys = ON")
-
-    connection.do(prepare)
+def _prepare_sqlite(raw: Any, _record: Any) -> None:
+    raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    _use_wal(raw)
+    raw.execute("PRAGMA foreign_keys = ON")
 
 
 def _use_wal(raw: sqlite3.Connection) -> None:

@@ -30,7 +30,7 @@ async def rehearsal_database(database: Database) -> AsyncIterator[Database]:
             arguments[0] = str(file)
 
         other = Database(database.engine) if database.is_sqlite else Database.open(f"sqlite+aiosqlite:///{file}")
-        engine = other.engine.sync_engine
+        engine = other.engine
         event.listen(engine, "do_connect", aim, insert=True)
         try:
             yield other

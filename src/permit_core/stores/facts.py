@@ -271,7 +271,7 @@ def _equal(table: Table, columns: dict[str, str]) -> ColumnElement[bool]:
 
 async def _exists(transaction: Transaction, table: Table, columns: dict[str, str]) -> bool:
     query = select(func.count()).select_from(table).where(_equal(table, columns))
-    return (await transaction.execute(query)).scalar_one() > 0
+    return int((await transaction.execute(query)).scalar_one()) > 0
 
 
 async def _put(transaction: Transaction, table: Table, which: dict[str, str], rest: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ class RequestStore:
             requests.c.user_key == user,
             or_(requests.c.expires_at.is_(None), requests.c.expires_at > now),
         )
-        return (await transaction.execute(query)).scalar_one()
+        return int((await transaction.execute(query)).scalar_one())
 
     async def lapsed(
         self, transaction: Transaction, tenant: str, statuses: Iterable[RequestStatus], now: datetime, limit: int

@@ -133,7 +133,8 @@ async def test_a_second_chain_keeps_its_own_place_and_its_rows(database: Databas
     add_revision(chain, "0002", "0001", "op.add_column('notes', sa.Column('author', sa.Text, server_default='rose'))")
     await migrate(database, chain, "notes_version")
     async with database.reading() as reading:
-        assert (await reading.execute(text("SELECT body, author FROM notes"))).all() == [("from before", "rose")]
+        rows = (await reading.execute(text("SELECT body, author FROM notes"))).all()
+        assert [tuple(row) for row in rows] == [("from before", "rose")]
         assert {"notes_version", CORE_VERSION_TABLE, "users"} <= await reading.run_sync(tables_of)
 
 
