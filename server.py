@@ -21,6 +21,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from mcp import StdioServerParameters
 
+from family_food.chat import conversation_routes
 from family_food.chat.backend import ChatBackend, open_backend
 from family_food.chat.body_limit import BodyLimit
 from family_food.chat.connections import SHUTDOWN_SECONDS, ConnectionManager
@@ -139,7 +140,7 @@ async def websocket_chat(websocket: WebSocket) -> None:
         await websocket.send_denial_response(Response(status_code=503, headers={"Retry-After": "1"}))
         return
     after = _frame_number(query.get("after"))
-    session = await manager.open(backend, user, claims, query.get("session"), after)
+    session = await manager.open(backend, user, claims, query.get("session"))
     if session is None:
         await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
         return
@@ -197,6 +198,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(StartupErrors)
     app.include_router(router)
+    app.include_router(conversation_routes.router)
     return app
 
 

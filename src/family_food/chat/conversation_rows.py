@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, case, insert, select, update
 from sqlalchemy.engine import Row
@@ -62,6 +62,14 @@ _TURNS = (
     .order_by(turns.c.number)
 )
 _SAID = select(turns.c.said).where(turns.c.conversation_id == _CHAT, turns.c.number == bindparam("turn"))
+_WHOLE_TURNS = select(turns).where(turns.c.conversation_id == _CHAT).order_by(turns.c.number)
+_WHOLE_ENTRIES = (
+    select(conversation_entries.c.seq, conversation_entries.c.body, conversation_entries.c.at)
+    .where(conversation_entries.c.conversation_id == _CHAT)
+    .order_by(conversation_entries.c.seq)
+)
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class ConversationRows:
 
     title: str
     bodies: Sequence[str]
-    turns: Sequence[Row[*tuple[Any, ...]]]
+    turns: Sequence[AnyRow]
     interrupted: Interrupted | None
 
     @property
@@ -89,13 +97,13 @@ def no_such_conversation() -> NotFound:
     return NotFound("There is no such conversation.", code="no_such_conversation", hint="List yours to see them.")
 
 
-def conversation_row(connection: Connection, conversation_id: str, principal: Principal) -> Row[Any]:
+def conversation_row(connection: Connection, conversation_id: str, principal: Principal) -> AnyRow:
     """The conversation's own row.
 
     Raises:
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
-    found = (connection.execute(_CONVERSATION, of(conversation_id, principal))).one_or_none()
+    found = connection.execute(_CONVERSATION, of(conversation_id, principal)).one_or_none()
     if found is None:
         raise no_such_conversation()
     return found
@@ -108,16 +116,29 @@ def read_rows(connection: Connection, conversation_id: str, principal: Principal
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
     chat = {"chat": conversation_id}
-    title = (conversation_row(connection, conversation_id, principal)).title
-    bodies = (connection.execute(_BODIES, chat)).scalars().all()
-    found = (connection.execute(_TURNS, chat)).all()
+    title = conversation_row(connection, conversation_id, principal).title
+    bodies = connection.execute(_BODIES, chat).scalars().all()
+    found = connection.execute(_TURNS, chat).all()
     interrupted = None
     if found and found[-1].outcome == "interrupted":
         # One that continued another has no words of its own.
         first = next((turn for turn in reversed(found) if turn.cause != "continue"), found[-1])
-        said = (connection.execute(_SAID, {**chat, "turn": first.number})).scalar_one()
+        said = connection.execute(_SAID, {**chat, "turn": first.number}).scalar_one()
         interrupted = Interrupted(turn=found[-1].number, said=said)
     return ConversationRows(title, bodies, found, interrupted)
+
+
+def read_whole(
+    connection: Connection, conversation_id: str, principal: Principal
+) -> tuple[AnyRow, Sequence[AnyRow], Sequence[AnyRow]]:
+    """Everything there is: the conversation's row, its turns' and its entries' (seq, body, at).
+
+    Raises:
+        NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
+    """
+    chat = {"chat": conversation_id}
+    row = conversation_row(connection, conversation_id, principal)
+    return row, connection.execute(_WHOLE_TURNS, chat).all(), connection.execute(_WHOLE_ENTRIES, chat).all()
 
 
 def settle(connection: Connection, conversation_id: str, rows: ConversationRows) -> list[int]:
@@ -154,7 +175,7 @@ def add_turn(connection: Connection, turn: dict[str, Any]) -> None:
 def close_turn(connection: Connection, conversation_id: str, number: int, outcome: str, now: datetime) -> bool:
     """Write how a turn ended; False when it was not running."""
     values = {"chat": conversation_id, "turn": number, "ending": outcome, "now": now}
-    return (connection.execute(_END_TURN, values)).rowcount == 1
+    return connection.execute(_END_TURN, values).rowcount == 1
 
 
 def touch(connection: Connection, conversation_id: str, said: str, now: datetime) -> None:

@@ -22,11 +22,19 @@ from family_food.chat.conversation_rows import (
     no_such_conversation,
     of,
     read_rows,
+    read_whole,
     said_in,
     settle,
     touch,
 )
-from family_food.chat.stored_conversation import ConversationSummary, StoredConversation, TurnCause
+from family_food.chat.stored_conversation import (
+    ConversationRecord,
+    ConversationSummary,
+    StoredConversation,
+    StoredEntry,
+    StoredTurn,
+    TurnCause,
+)
 from family_food.messages import Entry, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
 from permit_core.database import Database
@@ -222,6 +230,29 @@ class ConversationStore:
             found = (await transaction.execute(rows.limit(per_page).offset(offset))).all()
         items = [ConversationSummary(row.id, row.title, row.created_at, row.updated_at, row.turns) for row in found]
         return Page(items, total, page, per_page)
+
+    async def export(self, conversation_id: str, principal: Principal, form: str) -> ConversationRecord:
+        """Read everything that is stored of a conversation, to be handed out in some form; changes nothing.
+
+        Raises:
+            NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
+        """
+        row, begun, written = await self._database.read(
+            lambda connection: read_whole(connection, conversation_id, principal)
+        )
+        entries = await _entries([entry.body for entry in written])
+        stored = [StoredEntry(entry, line.at) for entry, line in zip(entries, written, strict=True)]
+        # What stands before the first turn, as nothing should, is shown with it.
+        starts = [0, *(turn.first_seq for turn in begun[1:]), len(stored)]
+        whole = [
+            StoredTurn(turn.number, turn.cause, turn.said, turn.outcome, turn.started_at, turn.ended_at, stored[a:b])
+            for turn, a, b in zip(begun, starts, starts[1:], strict=False)
+        ]
+        if self._audit is not None:
+            body = {"session": conversation_id, "format": form}
+            await self._audit.record(AuditEvent("conversation.exported", principal.user, principal.tenant, body))
+        about = ConversationSummary(row.id, row.title, row.created_at, row.updated_at, len(begun))
+        return ConversationRecord(about, whole)
 
     async def rename(self, conversation_id: str, principal: Principal, title: str) -> str:
         """Give it a title, which it keeps; answers the title as it is stored.
