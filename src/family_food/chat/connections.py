@@ -44,7 +44,7 @@ class ConnectionManager:
     # A window comes
 
     async def open(
-        self, backend: ChatBackend, user: ChatUser, claims: TokenClaims, wanted: str | None, after: int | None
+        self, backend: ChatBackend, user: ChatUser, claims: TokenClaims, wanted: str | None
     ) -> ChatSession | None:
         """The session that a new window is to show; None when the user has too many open.
 
@@ -55,10 +55,9 @@ class ConnectionManager:
             user: whose token was verified.
             claims: the token's.
             wanted: the conversation that is to go on. When it is not there, or somebody else's, a new one begins.
-            after: the last frame the client had of it.
         """
         if wanted is None:
-            return await self._begin(backend, user, claims, None, None)
+            return await self._begin(backend, user, claims, None)
         lock = self._opening.setdefault(wanted, asyncio.Lock())
         async with lock:  # of those who want the same one at once, the first opens it
             session = self.active_connections.get(wanted)
@@ -67,10 +66,10 @@ class ConnectionManager:
                     return session
                 await self._gone_for_good(session)
             mine = session is None or session.belongs_to(user)  # nobody touches the session of somebody else
-            return await self._begin(backend, user, claims, wanted if mine else None, after)
+            return await self._begin(backend, user, claims, wanted if mine else None)
 
     async def _begin(
-        self, backend: ChatBackend, user: ChatUser, claims: TokenClaims, wanted: str | None, after: int | None
+        self, backend: ChatBackend, user: ChatUser, claims: TokenClaims, wanted: str | None
     ) -> ChatSession | None:
         who = (user.principal.user, user.principal.tenant)
         if not await self._take_seat(who):
@@ -81,8 +80,6 @@ class ConnectionManager:
             self._give_back(who)
             raise
         session = ChatSession(backend, user, claims, conversation, resumed=resumed)
-        if resumed and after is not None:
-            session.outgoing.resume_numbers(after)
         self.connect(session)
         return session
 

@@ -95,10 +95,3 @@ class FrameLog:
         """Characters of all frames up to that number, as far as they are kept."""
         following = self.after(seq)
         return self.total if following is None else following.total - len(following.text)
-
-    def go_on_from(self, seq: int) -> None:
-        """Number what follows from ``seq + 1`` on: a client has had as many, of a life before this one."""
-        if seq > self.last:
-            self._frames.clear()
-            self._size = 0
-            self.last = seq

@@ -121,16 +121,14 @@ class Outgoing:
         """Let a window have what comes, in place of the one before.
 
         Args:
-            after: the last frame its client had. None: it had none, and wants the turn that runs.
+            after: the last frame its client had. None, or a number that this session has not reached since it was read
+                from the database: the client wants the turn that runs.
             give_up: called when the window is too slow; it is detached then.
         """
         log = self._log
         begin = self._before_turn if self.turn is not None else log.last
-        wanted = begin if after is None else after
-        missed = wanted > log.last or wanted < log.first - 1
-        if wanted > log.last:
-            # Nothing may reach it under a number that it has had.
-            log.go_on_from(wanted)
+        wanted = begin if after is None or after > log.last else after
+        missed = wanted < log.first - 1
         start = max(wanted, log.first - 1)
         self._reader = Bookmark(start, log.total_at(start), missed)
         self._give_up = give_up
@@ -138,10 +136,6 @@ class Outgoing:
             self._awaited.pop(seq).set_result(False)
         self._tell()
         return self._reader
-
-    def resume_numbers(self, after: int) -> None:
-        """Let a session that has said nothing yet number its frames from there on: its client has had as many."""
-        self._log.go_on_from(after)
 
     def detach(self, reader: Bookmark) -> None:
         """This window takes nothing any more."""

@@ -18,7 +18,10 @@ from permit_core.views import RequestView
 
 PROTOCOL_VERSION = 1
 HISTORY_BYTES = 64 * 1024
-"""A ``history_update`` is never larger: the guide's client sends it back with every message, and reads at most 1 MiB."""
+"""A ``history_update`` is never larger: it goes out after every turn, and the guide's client sends it back as often."""
+
+_HISTORY_ROOM = 1024 * 1024
+"""What the guide's client may send back along with a message, in bytes; it is read over."""
 
 # Controls a terminal or a model has no use for; newline and tab stay.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -80,6 +83,11 @@ class Hello(_ServerFrame):
     title: str = Field("", description="The conversation's name; empty for a new one.")
     resumed: bool = Field(False, description="True when an earlier conversation goes on.")
     turn: int | None = Field(None, description="The turn that runs; its frames follow from where the client left off.")
+    newest: int = Field(
+        0,
+        description="The number of the session's newest frame. Smaller than what the client had: the server was started "
+        "anew, counts from 1 again, and knows nothing of messages that it had accepted and not begun.",
+    )
     missed: bool = Field(False, description="True when frames were missed that cannot be sent again.")
     interrupted: Interrupted | None = None
 
@@ -335,7 +343,7 @@ _TYPES = ("message", "confirm", "cancel", "continue", "list", "decide", "authent
 
 def frame_limit(max_message_bytes: int) -> int:
     """Bytes of the largest frame that is looked into: a message, every character of it escaped, and a history."""
-    return 6 * max_message_bytes + 2 * HISTORY_BYTES
+    return 6 * max_message_bytes + _HISTORY_ROOM
 
 
 def read_frame(data: str | bytes, max_message_bytes: int) -> ClientSays:

@@ -153,7 +153,7 @@ class ChatSession:
         came_before = self._resumed or before is not None or self.lost_at is not None
         self.user, self._wants_history = user, window.history
         self._token.replace(claims)
-        mark = self.outgoing.attach(after, lambda: window.leave(TOO_SLOW))
+        mark = self.outgoing.attach(after if came_before else None, lambda: window.leave(TOO_SLOW))
         self.lost_at = None
         self._lost.clear()
         self._back.set()
@@ -198,6 +198,7 @@ class ChatSession:
             title=conversation.title,
             resumed=resumed,
             turn=self.outgoing.turn,
+            newest=self.outgoing.last,
             missed=missed,
             interrupted=None if self._assistant.continuing else conversation.interrupted,
         )

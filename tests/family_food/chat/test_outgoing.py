@@ -86,17 +86,12 @@ async def test_the_log_is_bounded_in_bytes_but_never_forgets_what_a_window_has_n
     assert log.after(51) is not None
 
 
-async def test_a_client_of_an_earlier_life_gets_no_number_twice() -> None:
+async def test_a_client_of_an_earlier_life_is_one_without_a_past() -> None:
     outgoing = Outgoing()
-    outgoing.resume_numbers(137)
     mark = outgoing.attach(137, nobody)
-    assert not mark.missed
+    assert (mark.seq, mark.missed) == (0, False)
     await outgoing.send(Status())
-    assert await written(outgoing, mark, 1) == [138]
-    later = outgoing.attach(500, nobody)
-    assert later.missed
-    await outgoing.send(Status())
-    assert await written(outgoing, later, 1) == [501]
+    assert await written(outgoing, mark, 1) == [1]
 
 
 async def test_only_the_window_that_has_the_session_gets_frames() -> None:
