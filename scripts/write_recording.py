@@ -1,0 +1,122 @@
+"""Record two real terminals on the real server and draw them: docs/recording.svg, which README.md shows.
+
+Run as ``python -m scripts.write_recording``: the terminals are those of the tests.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import tempfile
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyte
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from tests.support.stage import Scene, scene
+from tests.support.terminal import Tty
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "recording.svg"
+COLUMNS = 92
+_ROWS = 90  # nothing scrolls off
+_FAINT, _BRIGHT_BLACK = 2, 90
+_WHEEL = re.compile(r"^[\u2800-\u28ff]", re.MULTILINE)  # turns while something goes on
+_REMOTE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)  # where fonts and rich itself come from
+
+
+def play(stage: Scene) -> dict[str, Tty]:
+    """Henry wants a dear dish, is refused, and asks; Joe approves; Henry's assistant orders. Returns who sat where."""
+    terminals = {name: stage.open(columns=COLUMNS, rows=_ROWS) for name in ("henry", "joe")}
+    for name, terminal in terminals.items():
+        terminal.log_in(name)
+    henry, joe = terminals.values()
+    for said, answered in (
+        ("Show me the menu of Burger Bonanza, please.", "Deluxe Burger"),
+        ("I would like the Deluxe Burger.", "a parent has to say yes"),
+        ("It is my birthday", "I've asked a parent"),
+    ):
+        henry.enter(said)
+        henry.see(answered)
+        _settled(henry)
+    joe.see("Henry asks to order Deluxe Burger")
+    joe.enter("/approve 1 happy birthday!")
+    joe.see("[y/N]")
+    joe.enter("y")
+    henry.see("I ordered the Deluxe Burger")
+    for terminal in terminals.values():
+        _settled(terminal)
+        terminal.control("d")
+        terminal.ended()
+    return terminals
+
+
+def _settled(terminal: Tty) -> None:
+    """Wait until nothing goes on, and the next line may be typed."""
+    terminal.until(lambda seen: seen.at_prompt and not _WHEEL.search(seen.text), "an end")
+
+
+class _Painter(pyte.Screen):
+    """A screen that knows faint letters, as grey ones."""
+
+    def select_graphic_rendition(self, *attributes: int, **_: Any) -> None:
+        super().select_graphic_rendition(*(_BRIGHT_BLACK if each == _FAINT else each for each in attributes))
+
+
+def painted(raw: bytes) -> list[Text]:
+    """What stands on a terminal after these bytes, line by line, in its colours."""
+    screen = _Painter(COLUMNS, _ROWS)
+    pyte.ByteStream(screen).feed(raw)
+    lines = []
+    for row in range(_ROWS):
+        cells = [screen.buffer[row][column] for column in range(COLUMNS)]
+        runs = groupby(cells, key=_style)
+        line = Text.assemble(*(("".join(cell.data for cell in run), style) for style, run in runs))
+        line.rstrip()
+        lines.append(line)
+    while lines and not lines[-1].plain:
+        lines.pop()
+    return lines
+
+
+def _style(cell: pyte.screens.Char) -> Style:
+    names = {"default": None, "brown": "yellow", "brightblack": "bright_black", "brightbrown": "bright_yellow"}
+    colour = names.get(cell.fg, f"#{cell.fg}" if re.fullmatch(r"[0-9a-f]{6}", cell.fg) else cell.fg)
+    return Style(color=colour, bold=cell.bold, italic=cell.italics, underline=cell.underscore, reverse=cell.reverse)
+
+
+def drawn(terminals: dict[str, Sequence[Text]]) -> str:
+    """The picture of some terminals, one below the other. It fetches nothing from anywhere."""
+    console = Console(record=True, width=COLUMNS + 2, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    for number, (name, lines) in enumerate(terminals.items()):
+        if number:
+            console.print()
+        console.rule(f" {name.capitalize()}'s terminal ", style="bright_black", characters="─")
+        for line in lines:
+            console.print(line, soft_wrap=True)
+    picture = console.export_svg(title="uv run client.py", unique_id="recording")
+    return _REMOTE.sub("", picture)
+
+
+def shown_in(picture: str) -> str:
+    """The words of a picture as one line."""
+    words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", picture, flags=re.DOTALL)
+    return " ".join(html.unescape(words).split())
+
+
+def main() -> None:
+    """Write it."""
+    with tempfile.TemporaryDirectory() as folder, scene(Path(folder), scripted=False) as stage:
+        terminals = play(stage)
+        picture = drawn({name: painted(terminal.seen.raw) for name, terminal in terminals.items()})
+    PICTURE.write_text(picture, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
