@@ -57,6 +57,7 @@ class Screen:
             else RichPage(output)
         )
         self._answer: Answer | None = None
+        self._in_turn = False
         self._streamed = False  # words of the text that comes have been shown already
         self._missed = False  # frames were lost: the whole text is shown when it comes
         self._greeted = ""
@@ -228,10 +229,11 @@ class Screen:
             self._flush()
             self._missed = True
             self.aside("Part of what was said meanwhile is lost; the conversation itself is complete.")
-        if frame.get("turn") is None:
-            self._over()
-        else:
+        if frame.get("turn") is not None:
+            self._in_turn = True
             self._working.begin("thinking")
+        elif not self._in_turn or frame.get("missed") or session != self._greeted:
+            self._over()  # else the rest of a turn that has ended meanwhile is still to come
         if not (session and session == self._greeted):
             self._greet(frame)
         self._greeted = session
@@ -259,6 +261,7 @@ class Screen:
 
     def _turn_start(self, frame: Frame) -> None:
         self._flush()
+        self._in_turn = True
         self._streamed = self._missed = False
         self._tools.forget()
         self._working.begin("thinking")
@@ -352,7 +355,7 @@ class Screen:
     def _over(self) -> None:
         """No turn runs."""
         self._flush()
-        self._streamed = False
+        self._in_turn = self._streamed = False
         self._tools.forget()
         self._working.end()
 

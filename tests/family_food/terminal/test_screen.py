@@ -97,6 +97,24 @@ def test_after_lost_frames_the_whole_text_is_shown(make_screen: MakeScreen) -> N
     assert shown.lines[-1] == "Assistant: One two three."
 
 
+def test_a_turn_that_ended_while_the_connection_was_lost_is_shown_to_its_end_and_no_word_twice(
+    make_screen: MakeScreen,
+) -> None:
+    shown = make_screen()
+    shown.screen.show(HELLO)
+    shown.screen.show({"type": "turn_start", "turn": 1, "cause": "message"})
+    shown.screen.show({"type": "text_delta", "turn": 1, "content": "One\n\ntwo "})
+    shown.screen.show({"type": "link", "state": "lost", "content": "Lost."})
+    shown.screen.show({"type": "link", "state": "back", "content": "Back."})
+    shown.screen.show(HELLO | {"turn": None, "resumed": True})
+    shown.screen.show({"type": "text_delta", "turn": 1, "content": "three."})
+    shown.screen.show({"type": "text", "turn": 1, "content": "One\n\ntwo three.", "streamed": True})
+    shown.screen.show({"type": "turn_end", "turn": 1, "outcome": "completed"})
+    assert shown.out.shown.count("One") == 1
+    assert shown.lines[-1] == "two three."
+    assert shown.screen.working == ""
+
+
 def test_a_session_is_greeted_once(make_screen: MakeScreen) -> None:
     shown = make_screen()
     for frame in (HELLO, HELLO | {"resumed": True}):
