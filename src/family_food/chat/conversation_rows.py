@@ -15,6 +15,7 @@ from family_food.messages import Entry, ModelStep, ToolResult, ToolResults, User
 from family_food.tables import conversation_entries, conversations, turns
 from permit_core.errors import NotFound
 from permit_core.identity import Principal
+from permit_core.prepared import Prepared
 from permit_core.views import plain
 
 _FIRST_WORDS = 80
@@ -28,16 +29,16 @@ INTERRUPTED = {
 }
 """The result of a call that was made when a process ended."""
 
-# Built once: a turn pays for running them, not for putting them together.
 _CHAT: BindParameter[str] = bindparam("chat")
 MINE = and_(
     conversations.c.id == _CHAT,
     conversations.c.user_key == bindparam("owner"),
     conversations.c.tenant == bindparam("owners_tenant"),
 )
-_ADD_ENTRIES = insert(conversation_entries)
-_ADD_TURN = insert(turns)
-_TOUCH = (
+# What every turn writes.
+_ADD_ENTRIES = Prepared(insert(conversation_entries), conversation_entries.c.keys())
+_ADD_TURN = Prepared(insert(turns), turns.c.keys())
+_TOUCH = Prepared(
     update(conversations)
     .where(conversations.c.id == _CHAT)
     .values(
@@ -45,7 +46,7 @@ _TOUCH = (
         title=case((conversations.c.title == "", bindparam("words")), else_=conversations.c.title),
     )
 )
-_END_TURN = (
+_END_TURN = Prepared(
     update(turns)
     .where(turns.c.conversation_id == _CHAT, turns.c.number == bindparam("turn"), turns.c.outcome == "running")
     .values(outcome=bindparam("ending"), ended_at=bindparam("now"))
@@ -164,23 +165,23 @@ def entry_rows(conversation_id: str, first_seq: int, entries: Sequence[Entry], n
 def add_entries(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Write the rows of entries, if there are any."""
     if rows:
-        connection.execute(_ADD_ENTRIES, rows)
+        _ADD_ENTRIES.run(connection, rows)
 
 
 def add_turn(connection: Connection, turn: dict[str, Any]) -> None:
     """Write the row of a turn that begins."""
-    connection.execute(_ADD_TURN, [turn])
+    _ADD_TURN.run(connection, turn)
 
 
 def close_turn(connection: Connection, conversation_id: str, number: int, outcome: str, now: datetime) -> bool:
     """Write how a turn ended; False when it was not running."""
     values = {"chat": conversation_id, "turn": number, "ending": outcome, "now": now}
-    return connection.execute(_END_TURN, values).rowcount == 1
+    return _END_TURN.run(connection, values).rowcount == 1
 
 
 def touch(connection: Connection, conversation_id: str, said: str, now: datetime) -> None:
     """Move a conversation to the head of the list; its first words become its title."""
-    connection.execute(_TOUCH, {"chat": conversation_id, "words": first_words(said), "now": now})
+    _TOUCH.run(connection, {"chat": conversation_id, "words": first_words(said), "now": now})
 
 
 def said_in(entries: Sequence[Entry]) -> str:

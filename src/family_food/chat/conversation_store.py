@@ -62,6 +62,9 @@ _HOW_MANY_TURNS = (
 class ConversationStore:
     """Reads and appends. An entry is never changed.
 
+    What a turn writes outlives the process, however that ends, but does not wait for the disk: a power cut may take the
+    last words. It takes no order and no decision, which do wait, nor what was written before one.
+
     Args:
         database: where conversations are kept.
         audit: remembers what happens to them, in the same transactions. Without it no event can be handed over.
@@ -126,7 +129,6 @@ class ConversationStore:
             self._remember(connection, events)
 
         try:
-            # The end of the turn, and every order, waits for the disk, and what was written before it with it.
             await self._database.write(work, durable=False)
         except IntegrityError as error:
             raise await self._refusal(conversation_id, message_id) from error
@@ -177,7 +179,7 @@ class ConversationStore:
             self._remember(connection, events)
 
         try:
-            await self._database.write(work)
+            await self._database.write(work, durable=False)
         except IntegrityError as error:
             raise await self._refusal(conversation_id, None) from error
 

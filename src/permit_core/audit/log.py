@@ -15,15 +15,18 @@ from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
 from permit_core.errors import StoreError
 from permit_core.ports.record import AuditEvent, AuditRecord
+from permit_core.prepared import Prepared
 from permit_core.stores.tables import audit_head, audit_records
 from permit_core.views import plain
 
 BATCH = 500
 
-# Built once, for they are part of every write.
-_HEAD = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1)
-_ADD = insert(audit_records)
-_MOVE_HEAD = update(audit_head).where(audit_head.c.id == 1).values(seq=bindparam("last"), hash=bindparam("last_hash"))
+# Part of every write.
+_HEAD = Prepared(select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.id == 1))
+_ADD = Prepared(insert(audit_records), audit_records.c.keys())
+_MOVE_HEAD = Prepared(
+    update(audit_head).where(audit_head.c.id == 1).values(seq=bindparam("last"), hash=bindparam("last_hash"))
+)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -58,7 +61,7 @@ class AuditLog:
         """The same for a function that :meth:`permit_core.database.Database.write` runs."""
         if not events:
             return
-        row = connection.execute(_HEAD).one_or_none()
+        row = _HEAD.run(connection, {}).one_or_none()
         if row is None:
             raise StoreError("the audit log has lost its end: run permit-mcp audit verify")
         seq, previous = row.seq, row.hash
@@ -69,8 +72,8 @@ class AuditLog:
             link = _link(seq, at, event, previous)
             previous = link.digest()
             rows.append({**_columns(link), "hash": previous})
-        connection.execute(_ADD, rows)
-        connection.execute(_MOVE_HEAD, {"last": seq, "last_hash": previous})
+        _ADD.run(connection, rows)
+        _MOVE_HEAD.run(connection, {"last": seq, "last_hash": previous})
 
     async def record(self, *events: AuditEvent, durable: bool = True) -> None:
         """Record events that have no effect of their own, in a write transaction of their own.
