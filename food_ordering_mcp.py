@@ -12,22 +12,28 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from mcp import ClientSession
 from mcp.server.mcpserver import MCPServer
+from pydantic import SecretStr
 
 from family_food.nursery.child import Serve
 from family_food.nursery.parent import tend
-from family_food.nursery.rehearsal import rehearsal_database
+from family_food.nursery.rehearsal import apart, rehearsing
 from family_food.nursery.socket_streams import socket_streams
-from family_food.ordering.food import MIGRATIONS, VERSION_TABLE, Food, open_food
+from family_food.nursery.unchecked_session import UncheckedSession
+from family_food.ordering.food import Food, open_food
 from family_food.ordering.food_tools import FoodTools
 from permit_core.bootstrap import assemble
 from permit_core.database import Database
 from permit_core.errors import PermitError
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import load_policy
+from permit_core.policy.model import PolicyModel
 from permit_core.settings import Settings
+from permit_core.stores.facts import FactStore
 from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
@@ -80,7 +86,7 @@ async def _seed_when_alone(food: Food, settings: Settings, acting_user: str | No
     await seed_if_empty(food.core, settings)
 
 
-async def prepare(settings: Settings) -> Serve:
+def prepare(settings: Settings) -> Serve:
     """Make all that a forked child needs, and use it once, on a throw-away database with the facts of the policy.
 
     Returns:
@@ -93,8 +99,11 @@ async def prepare(settings: Settings) -> Serve:
     """
     model = load_policy(settings.policy_file)
     database = Database.open(settings.resolved_database_url)
-    async with rehearsal_database(database) as other:
-        await _rehearse(Food.over(assemble(settings, model, other)), settings)
+    with TemporaryDirectory(prefix="nursery-") as folder:
+        file = Path(folder, "rehearsal.db")
+        # In a process of its own: what makes a schema is long to import, and would be in every child's memory.
+        apart(lambda: _make_rehearsal(settings, file))
+        asyncio.run(_rehearse(settings, model, database, file))
     food = Food.over(assemble(settings, model, database))
     mcp, permit = _built(food, LATER)
 
@@ -102,7 +111,7 @@ async def prepare(settings: Settings) -> Serve:
         log_to_stderr(settings.log_level)
         try:
             permit.bind(user)
-            await require_user(food.core, user)
+            # That the user exists is not asked here: whoever sent for the child knows, and every call asks anew.
             say(running(NAME, user, database.location, settings.policy_file))
             await _serve_socket(mcp, connected)
         except PermitError as error:
@@ -121,31 +130,43 @@ async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-async def _rehearse(food: Food, settings: Settings) -> None:
-    from permit_core.stores.migrate import migrate
+async def _make_rehearsal(settings: Settings, file: Path) -> None:
+    food = await open_food(settings.model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")}))
+    await food.core.directory.load(load_facts(settings.facts_file, food.core.model))
+    await food.close()
 
-    await migrate(food.core.database)
-    await migrate(food.core.database, MIGRATIONS, VERSION_TABLE)
-    facts = load_facts(settings.facts_file, food.core.model)
-    await food.core.directory.load(facts)
-    for user in (facts.users[:1] + facts.users[-1:])[:2]:
-        ours, theirs = socket.socketpair()
-        serving = asyncio.create_task(_serve_socket(build(food, user.key), theirs))
-        async with socket_streams(ours) as (read, write), ClientSession(read, write) as session:
-            await _use(session)
-        await serving
+
+async def _rehearse(settings: Settings, model: PolicyModel, database: Database, file: Path) -> None:
+    async with rehearsing(database, file) as other:
+        core = assemble(settings, model, other)
+        async with other.reading() as reading:
+            users = sorted((await FactStore().snapshot(reading)).users)
+        for user in users[-1:] + users[:1]:
+            ours, theirs = socket.socketpair()
+            serving = asyncio.create_task(_serve_socket(build(Food.over(core), user), theirs))
+            async with socket_streams(ours) as (read, write), UncheckedSession(read, write) as session:
+                await _use(session)
+            await serving
 
 
 async def _use(session: ClientSession) -> None:
-    """A session that looks at everything and asks for a dish; refusals are as good as answers."""
+    """A session that looks, orders, asks and decides; refusals are as good as answers."""
+
+    async def call(tool: str, **arguments: str) -> dict[str, Any]:
+        return (await session.call_tool(tool, arguments)).structured_content or {}
+
     await session.initialize()
     await session.list_tools()
-    for name in ("list_resource_instances", "list_orders", "list_operation_approvals", "list_access_requests"):
-        await session.call_tool(name, {})
-    restaurants = await session.call_tool("list_resource_instances", {})
-    for restaurant in (restaurants.structured_content or {}).get("instances", [])[:3]:
-        await session.call_tool("list_dishes", {"restaurant_id": restaurant["key"]})
-        await session.call_tool("order_dish", {"restaurant_id": restaurant["key"], "dish_name": "pizza"})
+    await call("list_orders")
+    await call("list_access_requests")
+    for restaurant in (await call("list_resource_instances")).get("instances", [])[:3]:
+        menu = await call("list_dishes", restaurant_id=restaurant["key"])
+        for dish in menu.get("dishes", [])[:3]:
+            answer = await call("order_dish", restaurant_id=restaurant["key"], dish_name=dish["key"])
+            for wanted in answer.get("ask_for", []):
+                await call("create_operation_approval", resource_instance=wanted["resource_instance"], reason="May I?")
+    for request in (await call("list_operation_approvals", status="pending")).get("requests", [])[:1]:
+        await call("approve_operation_approval", operation_approval_id=request["id"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -18,6 +19,15 @@ def zombies_of(pid: int) -> list[int]:
 def children_of(pid: int) -> list[int]:
     """The running children of a process."""
     return [child for child in _all() if _parent_and_state(child)[0] == pid and alive(child)]
+
+
+def descriptors_of(pid: int) -> dict[str, str]:
+    """The open descriptors of a process: number and what it is."""
+    found = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # such as that of the listing itself, when the process is this one
+            found[entry.name] = str(entry.readlink())
+    return found
 
 
 def nurseries_of(pid: int) -> list[int]:

@@ -1,10 +1,20 @@
-"""A small MCP server for tests of what runs one: ``python tiny_mcp.py [MODE]``; modes: dead, mute."""
+"""A small MCP server for tests of what runs one: ``python tiny_mcp.py [MODE]``.
+
+Modes: dead, mute. With ``--nursery`` it is the parent of forked ones; a session's user is then its mode, also deaf: it
+goes on when its input ends and when it is told to end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
+import signal
+import socket
 import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
@@ -37,9 +47,15 @@ def build() -> MCPServer:
         return _die_once(path)
 
     @mcp.tool()
-    async def sleep(seconds: float) -> str:
-        """Be slow."""
-        await asyncio.sleep(seconds)
+    async def sleep(seconds: float, begun: str = "", woken: str = "") -> str:
+        """Be slow; make a file at the beginning, and another at the end, however that comes."""
+        try:
+            if begun:
+                Path(begun).touch()
+            await asyncio.sleep(seconds)
+        finally:
+            if woken:
+                Path(woken).touch()
         return "awake"
 
     @mcp.tool()
@@ -53,7 +69,27 @@ def build() -> MCPServer:
         """Fail."""
         raise RuntimeError("a secret of the server")
 
+    @mcp.tool(annotations=READ_ONLY)
+    async def state() -> dict[str, Any]:
+        """What a process might share with another without meaning to."""
+        return {
+            "random": random.random(),
+            "descriptors": _descriptors(),
+            "session": os.getsid(0),
+            "threads": threading.active_count(),
+            "signals": [str(signal.getsignal(number)) for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)],
+            "stdin": sys.stdin.read(),
+        }
+
     return mcp
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the listing itself is closed by now
+            found[entry.name] = str(entry.readlink())
+    return found
 
 
 def _die_once(path: str) -> str:
@@ -64,11 +100,38 @@ def _die_once(path: str) -> str:
     os._exit(9)
 
 
-if __name__ == "__main__":
-    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+async def serve(user: str, connected: socket.socket) -> int:
+    from family_food.nursery.socket_streams import socket_streams
+
+    if user == "dead":
+        return 3
+    if user == "mute":
+        connected.setblocking(False)
+        while await asyncio.get_running_loop().sock_recv(connected, 65_536):
+            pass
+        return 0
+    server = build()._lowlevel_server
+    async with socket_streams(connected) as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+    if user == "deaf":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
+        await asyncio.sleep(600)
+    return 0
+
+
+def main(mode: str) -> int:
     if mode == "dead":
-        sys.exit(3)
+        return 3
     if mode == "mute":
         sys.stdin.read()
+    elif mode == "--nursery":
+        from family_food.nursery.parent import tend
+
+        return tend(lambda: serve)
     else:
         build().run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))

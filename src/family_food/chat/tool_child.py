@@ -8,6 +8,7 @@ import logging
 from mcp import ClientSession
 
 from family_food.nursery.tool_start import ToolStart
+from family_food.nursery.unchecked_session import UncheckedSession
 from permit_core.errors import UserFacing
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ToolChild:
         async with (
             asyncio.timeout(self._start_seconds) as limit,
             self._start() as (read, write),
-            ClientSession(read, write) as session,
+            UncheckedSession(read, write) as session,
         ):
             await session.initialize()
             limit.reschedule(None)

@@ -84,12 +84,19 @@ class Nursery:
         Raises:
             NurseryUnavailable: there is no parent, or it cannot fork.
         """
+        return await (await self.living()).fork(user, errors)
+
+    async def living(self) -> ParentLife:
+        """The parent that forks children; waits for one that is warming up.
+
+        Raises:
+            NurseryUnavailable: there is none, or it takes too long.
+        """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                life = await asyncio.shield(self._next)
+                return await asyncio.shield(self._next)
         except TimeoutError:
             raise NurseryUnavailable("the nursery's parent is not ready yet") from None
-        return await life.fork(user, errors)
 
     @asynccontextmanager
     async def _session(self, user: str) -> AsyncIterator[TransportStreams]:

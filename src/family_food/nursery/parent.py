@@ -6,7 +6,6 @@ long as the server at the other end of its standard input.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import logging
@@ -16,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from family_food.nursery.child import Serve, live
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
 
 
-def tend(prepare: Callable[[], Awaitable[Serve]]) -> int:
+def tend(prepare: Callable[[], Serve]) -> int:
     """Prepare, then fork a child for each request on standard input, until that ends.
 
     Args:
@@ -42,21 +41,21 @@ def tend(prepare: Callable[[], Awaitable[Serve]]) -> int:
         ConfigurationError: standard input is not the nursery's, or ``prepare`` left threads behind.
     """
     with _control() as control:
-        serve = asyncio.run(_prepared(prepare))
+        # What a child writes to, it has a copy of. No collection leaves holes that children would fill, and their
+        # collectors leave what was there before them alone.
+        gc.disable()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # whatever is half-prepared is cleared away
+        serve = prepare()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        gc.freeze()
         _require_one_thread()
-        gc.collect()
-        gc.freeze()  # a child's collector leaves the objects of before the fork, and so their pages, alone
         children = _Children()
-        send(control, Ready())
         with contextlib.suppress(ConnectionError):
+            send(control, Ready())
             while (request := receive(control)) is not None:
                 _answer(control, *request, children, serve)
         children.end()
     return 0
-
-
-async def _prepared(prepare: Callable[[], Awaitable[Serve]]) -> Serve:
-    return await prepare()
 
 
 def _control() -> socket.socket:

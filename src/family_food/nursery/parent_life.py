@@ -89,17 +89,31 @@ class ParentLife:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        warm = self._is_warm()
         self._end("the nursery is closing")
         try:
+            if not warm:
+                self._signal(signal.SIGTERM)  # it would not look at its control socket before it is
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         except TimeoutError:
             logger.warning("the nursery's parent did not end by itself")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._stack.close()
         await self._process.wait()
+
+    def _is_warm(self) -> bool:
+        return self._ready.done() and self._ready.exception() is None
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        """The parent's process."""
+        return self._process.pid
 
     async def warm(self) -> None:
         """Wait until the parent can fork.

@@ -1,39 +1,68 @@
-"""A throw-away database behind a real one's engine, to warm up on."""
+"""A rehearsal before any child is forked: a whole session on a throw-away database, and what makes that database."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import event
 
 from permit_core.database import Database
+from permit_core.errors import ConfigurationError
 
 
 @asynccontextmanager
-async def rehearsal_database(database: Database) -> AsyncIterator[Database]:
-    """A database of its own in a folder that is removed afterwards.
+async def rehearsing(database: Database, file: Path) -> AsyncIterator[Database]:
+    """Another database in place of one that is not connected yet.
 
-    When ``database`` is SQLite, the two share an engine, aimed at the throw-away file meanwhile: what SQLAlchemy learns
-    about statements stays with it. Nothing is open in the end.
+    When ``database`` is SQLite, the two share an engine, which is aimed at the other file meanwhile: what SQLAlchemy
+    learns about statements stays with it. Nothing is open in the end.
 
     Args:
-        database: not connected, and not to be used meanwhile.
+        database: not to be used meanwhile.
+        file: the other one's, SQLite.
     """
-    with TemporaryDirectory(prefix="nursery-") as folder:
-        file = Path(folder, "rehearsal.db")
 
-        def aim(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
-            arguments[0] = str(file)
+    def aim(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
+        arguments[0] = str(file)
 
-        other = Database(database.engine) if database.is_sqlite else Database.open(f"sqlite+aiosqlite:///{file}")
-        engine = other.engine
-        event.listen(engine, "do_connect", aim, insert=True)
+    other = Database(database.engine) if database.is_sqlite else Database.open(f"sqlite+aiosqlite:///{file}")
+    engine = other.engine
+    event.listen(engine, "do_connect", aim, insert=True)
+    try:
+        yield other
+    finally:
+        event.remove(engine, "do_connect", aim)
+        await other.close()
+
+
+def apart(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``work`` in a forked process of its own, so that nothing of what it imports stays here.
+
+    Raises:
+        ConfigurationError: it failed; it has said why.
+    """
+    pid = os.fork()
+    if pid == 0:
+        code = 1
         try:
-            yield other
+            asyncio.run(work())
+            code = 0
+        except BaseException:  # noqa: BLE001 - nothing may get back to the parent's frames
+            traceback.print_exc()
         finally:
-            event.remove(engine, "do_connect", aim)
-            await other.close()
+            os._exit(code)
+    try:
+        _, status = os.waitpid(pid, 0)
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    if status != 0:
+        raise ConfigurationError("the throw-away database for the nursery's rehearsal could not be made")
