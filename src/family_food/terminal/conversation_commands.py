@@ -155,7 +155,7 @@ def write_privately(path: Path, text: str) -> None:
 
 
 def _file_word(text: str) -> str:
-    return re.sub(r"[^\w-]", "", text)[:12] or "conversation"
+    return re.sub(r"[^\w-]", "", text.removeprefix("chat_"))[:8] or "conversation"
 
 
 async def _named(chat: Chat, word: str) -> str:

@@ -19,13 +19,6 @@ _MOST_BYTES = 1_000_000
 _TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|\bBearer\s+\S", re.IGNORECASE)
 
 
-def state_folder() -> Path:
-    """Where the client keeps what outlives it: ``permit-chat`` under ``XDG_STATE_HOME``, else ``~/.local/state``."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(given) if given and Path(given).is_absolute() else Path.home() / ".local" / "state"
-    return base / "permit-chat"
-
-
 def is_remembered(line: str) -> bool:
     """Whether a line belongs in a history: not empty, not begun with a space, no log-in, nothing like a token."""
     return bool(line.strip()) and not line[0].isspace() and not line.startswith("/login") and not _TOKEN.search(line)

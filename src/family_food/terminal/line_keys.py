@@ -66,8 +66,9 @@ def _bind_line(keys: KeyBindings, line: Line, typing: Filter) -> None:
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if buffer.complete_state and buffer.complete_state.current_completion:
-            buffer.complete_state = None  # what the menu offered is taken; the next Enter sends it
+        menu = buffer.complete_state
+        if menu and menu.current_completion and len(menu.completions) > 1:
+            buffer.complete_state = None  # one of several is chosen; the next Enter sends it
         elif buffer.document.is_cursor_at_the_end and buffer.text.endswith("\\"):
             buffer.delete_before_cursor()
             buffer.newline(copy_margin=False)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from family_food.terminal.above_line import above_line
-from family_food.terminal.history_file import open_history, state_folder
+from family_food.terminal.history_file import open_history
 from family_food.terminal.keyboard import CONFIRM_GUARD_SECONDS, drop_input, is_yes
 from family_food.terminal.line_keys import line_keys
+from family_food.terminal.state_folder import state_folder
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -55,7 +56,7 @@ class TerminalKeyboard:
         on_interrupt: called at Ctrl-C, told whether something is on the line; True when the line is to be cleared.
         on_leave: called at Ctrl-D on an empty line, and when the terminal is gone.
         completer: what Tab offers.
-        suggestion: shown faintly on the empty line; Enter there takes it.
+        suggestion: what Enter on the empty line means.
     """
 
     def __init__(self, screen: Screen, history: Path | None = None) -> None:
@@ -189,7 +190,6 @@ class TerminalKeyboard:
             message=self._message,
             multiline=False,
             prompt_continuation=" " * len(PROMPT),
-            placeholder=lambda: [("class:placeholder fg:ansibrightblack", "" if self._question else self.suggestion)],
             is_password=Condition(lambda: self._question is not None and self._question.hidden),
             completer=DynamicCompleter(lambda: None if self._question else self.completer),
             complete_while_typing=Condition(self._types_command),
