@@ -14,20 +14,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from family_food.terminal.address import is_loopback
 from family_food.terminal.arguments import Options, read_arguments
-from family_food.terminal.ask_once import ask_once, is_terminal
-from family_food.terminal.chat import chat_here
-from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, chosen_conversation, enter, find_entry
+from family_food.terminal.entrance import enter
 from family_food.terminal.keyboard import Keyboard
 from family_food.terminal.link import Link
+from family_food.terminal.login_prompt import forget_login, log_in_aloud, open_keyboard, store_login
 from family_food.terminal.output import Output
-from family_food.terminal.pipe_keyboard import PipeKeyboard
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen, at_a_terminal
-from family_food.terminal.terminal_keyboard import TerminalKeyboard
-from family_food.terminal.token_store import TokenStore
-from family_food.terminal.web import Grant, log_in
+from family_food.terminal.sitting import chat_over, converse, sit_down
 
 API_URL = os.environ.get("PERMIT_CHAT_URL") or "http://localhost:8000"
 
@@ -41,16 +36,8 @@ async def login(username: str, password: str, url: str = API_URL, screen: Screen
     Raises:
         ChatProblem: there is no chat server at ``url``.
     """
-    screen = screen or Screen(at_a_terminal())
-    try:
-        entry = await enter(url, username, password)
-    except ChatProblem as problem:
-        if problem.exit_code is not Exit.NOT_LOGGED_IN:
-            raise
-        screen.trouble(f"❌ Login failed: {problem.sentence}")
-        return None
-    screen.say("✅ Login successful!")
-    return entry.web.token
+    entry = await log_in_aloud(url, username, password, screen or Screen(at_a_terminal()))
+    return None if entry is None else entry.web.token
 
 
 async def chat(token: str, url: str = API_URL, screen: Screen | None = None, keyboard: Keyboard | None = None) -> Exit:
@@ -64,20 +51,6 @@ async def chat(token: str, url: str = API_URL, screen: Screen | None = None, key
     """
     screen = screen or Screen(at_a_terminal())
     return await chat_over(await Link.open(url, token), screen, keyboard or open_keyboard(screen))
-
-
-async def chat_over(link: Link, screen: Screen, keyboard: Keyboard, username: str = "") -> Exit:
-    """Chat over an open link until the person leaves; closes it.
-
-    Raises:
-        ChatProblem: the server ended it, or was lost for good.
-    """
-    try:
-        screen.say("--- Chat session started ---")
-        screen.say("Type 'exit' to quit.")
-        return await chat_here(link, screen, keyboard)
-    finally:
-        await link.close()
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,96 +71,6 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     if options.task == "logout":
         return await forget_login(options)
     return await converse(options)
-
-
-async def converse(options: Options, entry: Entry | None = None) -> int:
-    """Ask the one question there is, or chat."""
-    if options.asks or (not options.lines and not is_terminal(0)):
-        return await ask_once(options, entry)
-    if options.form != "text":
-        Output("stderr").write("--json and --stream-json need a question.\n")
-        return Exit.USAGE
-    screen = Screen(at_a_terminal() and not options.lines, plain=options.plain)
-    return await log_in_and_chat(options, screen, entry)
-
-
-async def log_in_and_chat(
-    options: Options, screen: Screen, entry: Entry | None = None, *, with_stored: bool = True
-) -> int:
-    """Greet, log in with what is stored or with name and password, chat."""
-    keyboard = open_keyboard(screen)
-    screen.say("👋 Welcome Food Ordering CLI tool!")
-    _warn_of_eavesdroppers(options.url, screen)
-    try:
-        link = None
-        if entry is None and with_stored:
-            entry = await find_entry(options.url, options.user, TokenStore())
-        if entry is not None:
-            link = await _open(options, entry, screen)
-        if link is None:
-            entry = await _ask_in(options, screen, keyboard)
-            if entry is None:
-                return Exit.NOT_LOGGED_IN
-            link = await Link.open(
-                options.url, entry.web.token, await chosen_conversation(options, entry.web), web=entry.web
-            )
-        return await chat_over(link, screen, keyboard, entry.user if entry else "")
-    except ChatProblem as problem:
-        screen.trouble(problem.sentence)
-        return problem.exit_code
-
-
-async def _open(options: Options, entry: Entry, screen: Screen) -> Link | None:
-    """Open the chat; None when a stored log-in is good no longer and a person can be asked."""
-    try:
-        session = await chosen_conversation(options, entry.web)
-        return await Link.open(options.url, entry.web.token, session, web=entry.web)
-    except ChatProblem as problem:
-        if problem.exit_code is not Exit.NOT_LOGGED_IN or not entry.stored or not is_terminal(0):
-            raise
-        screen.aside("The stored log-in is not good any more.")
-        return None
-
-
-async def _ask_in(options: Options, screen: Screen, keyboard: Keyboard) -> Entry | None:
-    """Ask for name and password and log in; None after saying why it did not work."""
-    if not is_terminal(0):
-        screen.trouble(NOT_LOGGED_IN)
-        return None
-    named = await _name_and_password(options, keyboard)
-    if named is None:
-        screen.trouble("A user name and a password are needed.")
-        return None
-    token = await login(*named, options.url, screen)
-    return None if token is None else Entry.of(options.url, token, named[0])
-
-
-async def store_login(options: Options) -> int:
-    """Log in and store the token. Without a terminal, name (unless it is given) and password are lines of the input."""
-    screen = Screen(at_a_terminal(), plain=options.plain)
-    _warn_of_eavesdroppers(options.url, screen)
-    named = await _name_and_password(options, open_keyboard(screen))
-    if named is None:
-        screen.trouble("A user name and a password are needed.")
-        return Exit.NOT_LOGGED_IN
-    try:
-        grant: Grant = await log_in(options.url, *named)
-        place = await TokenStore().keep(options.url, named[0], grant)
-    except ChatProblem as problem:
-        screen.trouble(f"❌ Login failed: {problem.sentence}")
-        return problem.exit_code
-    screen.say(f"✅ Logged in as {named[0]}. The log-in is kept in {place}.")
-    minutes = max(1, round(grant.lifetime / 60))
-    screen.aside(f"It lasts {minutes} minutes from the last use, and a day at most. client.py --logout forgets it.")
-    return Exit.OK
-
-
-async def forget_login(options: Options) -> int:
-    """Remove the stored log-in."""
-    screen = Screen(at_a_terminal(), plain=options.plain)
-    gone = await TokenStore().forget(options.url, options.user)
-    screen.say(f"Forgotten: {', '.join(gone)} at {options.url}." if gone else "There was no stored log-in.")
-    return Exit.OK
 
 
 async def demo(options: Options) -> int:
@@ -221,33 +104,13 @@ async def demo(options: Options) -> int:
             screen.say("Somebody else of the family can join from another terminal:")
             screen.say(f"  uv run client.py --url {backend.url}")
             screen.say("A good first question: Which restaurants are there?")
-            return await log_in_and_chat(options, screen, with_stored=False)
+            return await sit_down(options, screen, with_stored=False)
     except ChatProblem as problem:
         tell(problem.sentence)
         return problem.exit_code
     except PermitError as error:
         screen.trouble(str(error))
         return Exit.ERROR
-
-
-def open_keyboard(screen: Screen) -> Keyboard:
-    """The terminal's keyboard, or standard input when nobody sits at it."""
-    return TerminalKeyboard(screen) if screen.interactive else PipeKeyboard(screen)
-
-
-async def _name_and_password(options: Options, keyboard: Keyboard) -> tuple[str, str] | None:
-    name = options.user or await _ask(keyboard, "Username: ")
-    password = await keyboard.secret("Password: ") if name else None
-    return (name.strip(), password) if name and password is not None else None
-
-
-async def _ask(keyboard: Keyboard, prompt: str) -> str | None:
-    return await (keyboard.ask(prompt) if isinstance(keyboard, TerminalKeyboard) else keyboard.line(prompt))
-
-
-def _warn_of_eavesdroppers(url: str, screen: Screen) -> None:
-    if not (url.startswith("https:") or is_loopback(url)):
-        screen.trouble(f"The connection to {url} is not encrypted; others on the way can read your password.")
 
 
 def _end_when_told() -> None:

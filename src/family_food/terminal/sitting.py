@@ -1,0 +1,103 @@
+"""From the greeting to the goodbye: who somebody is, which conversation goes on, and the chat itself."""
+
+from __future__ import annotations
+
+from family_food.terminal.arguments import Options
+from family_food.terminal.ask_once import ask_once, is_terminal
+from family_food.terminal.chat import chat_here
+from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, chosen_conversation, find_entry
+from family_food.terminal.keyboard import Keyboard
+from family_food.terminal.link import Link
+from family_food.terminal.login_prompt import log_in_aloud, name_and_password, open_keyboard, warn_of_eavesdroppers
+from family_food.terminal.output import Output
+from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.screen import Screen, at_a_terminal
+from family_food.terminal.token_store import TokenStore
+
+
+async def converse(options: Options, entry: Entry | None = None) -> int:
+    """Ask the one question there is, or chat.
+
+    Args:
+        options: what the person wants.
+        entry: a way in, when there is one already.
+
+    Returns:
+        Exit code.
+    """
+    if options.asks or (not options.lines and not is_terminal(0)):
+        return await ask_once(options, entry)
+    if options.form != "text":
+        Output("stderr").write("--json and --stream-json need a question.\n")
+        return Exit.USAGE
+    screen = Screen(at_a_terminal() and not options.lines, plain=options.plain)
+    return await sit_down(options, screen, entry)
+
+
+async def sit_down(options: Options, screen: Screen, entry: Entry | None = None, *, with_stored: bool = True) -> int:
+    """Greet, log in, chat.
+
+    Args:
+        options: what the person wants.
+        screen: shows.
+        entry: a way in, when there is one already.
+        with_stored: a log-in of the environment or a stored one is used; else the person is asked.
+
+    Returns:
+        Exit code.
+    """
+    keyboard = open_keyboard(screen)
+    screen.say("👋 Welcome Food Ordering CLI tool!")
+    warn_of_eavesdroppers(options.url, screen)
+    try:
+        if entry is None and with_stored:
+            entry = await find_entry(options.url, options.user, TokenStore())
+        link = await _open(options, entry, screen) if entry is not None else None
+        if link is None:
+            entry = await _ask_in(options, screen, keyboard)
+            if entry is None:
+                return Exit.NOT_LOGGED_IN
+            link = await _linked(options, entry)
+        return await chat_over(link, screen, keyboard, entry.user if entry is not None else "")
+    except ChatProblem as problem:
+        screen.trouble(problem.sentence)
+        return problem.exit_code
+
+
+async def chat_over(link: Link, screen: Screen, keyboard: Keyboard, username: str = "") -> Exit:
+    """Chat over an open link until the person leaves; closes it.
+
+    Raises:
+        ChatProblem: the server ended it, or was lost for good.
+    """
+    try:
+        screen.say("--- Chat session started ---")
+        screen.say("Type 'exit' to quit.")
+        return await chat_here(link, screen, keyboard, username)
+    finally:
+        await link.close()
+
+
+async def _linked(options: Options, entry: Entry) -> Link:
+    session = await chosen_conversation(options, entry.web)
+    return await Link.open(options.url, entry.web.token, session, web=entry.web)
+
+
+async def _open(options: Options, entry: Entry, screen: Screen) -> Link | None:
+    """Open the chat; None when a stored log-in is good no longer and a person can be asked."""
+    try:
+        return await _linked(options, entry)
+    except ChatProblem as problem:
+        if problem.exit_code is not Exit.NOT_LOGGED_IN or not entry.stored or not is_terminal(0):
+            raise
+        screen.aside("The stored log-in is not good any more.")
+        return None
+
+
+async def _ask_in(options: Options, screen: Screen, keyboard: Keyboard) -> Entry | None:
+    """Ask for name and password and log in; None after saying why it did not work. Nobody is asked through a pipe."""
+    if not is_terminal(0):
+        screen.trouble(NOT_LOGGED_IN)
+        return None
+    named = await name_and_password(options.user, screen, keyboard)
+    return await log_in_aloud(options.url, *named, screen) if named is not None else None
