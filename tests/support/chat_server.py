@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -28,6 +29,7 @@ WAIT_SECONDS = 60.0
 """How long anything may take on a machine that does much else."""
 
 Frame = dict[str, Any]
+_COUNT = itertools.count(1)
 _SCHEMA = json.loads((PROJECT / "docs/chat-protocol.schema.json").read_text(encoding="utf-8"))
 SERVER_FRAMES = Draft202012Validator({"$ref": "#/$defs/ServerFrame", "$defs": _SCHEMA["$defs"]})
 CLIENT_FRAMES = Draft202012Validator({"$ref": "#/$defs/ClientFrame", "$defs": _SCHEMA["$defs"]})
@@ -182,8 +184,8 @@ class ChatClient:
 
     async def asked(self, what: str, **more: Any) -> Frame:
         """The answer to a ``list`` or ``decide`` frame: a listing, the decided request, or an error."""
-        await self.send(type=what, id=f"ask-{len(self.seen)}", **more)
-        reply_to = f"ask-{len(self.seen)}"
+        reply_to = f"ask-{next(_COUNT)}"
+        await self.send(type=what, id=reply_to, **more)
         while (answer := await self.next("listing", "decided", "error"))["reply_to"] != reply_to:
             pass
         return answer
@@ -197,7 +199,7 @@ class ChatClient:
 
     async def ask(self, message: str) -> Turn:
         """Say something; the turn that answers it, even when news has a turn of its own before."""
-        message_id = f"{len(self.seen)}: {message}"[:100]
+        message_id = f"ask-{next(_COUNT)}"
         await self.say(message, id=message_id)
         while (turn := await self.turn()).of("turn_start")[0]["message_id"] != message_id:
             pass
