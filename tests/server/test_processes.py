@@ -25,29 +25,11 @@ from permit_core.ports.request import RequestFilter, RequestKind
 from permit_core.settings import PROJECT, Settings
 from tests.server.conftest import StartServer
 from tests.support.chat_server import WAIT_SECONDS, ChatClient, ChatServer, until
+from tests.support.process_tree import alive, started_by, tool_servers_of
 from tests.support.scripted_model import ScriptedModel, calls, says
 
 JOE = Principal("1", "default", "Joe")
 OPERATION = RequestKind.OPERATION_APPROVAL
-
-
-def children_of(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(words[1]) == pid and words[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @asynccontextmanager
@@ -140,10 +122,10 @@ async def test_a_server_killed_between_approval_and_order_orders_once_after_its_
         if not asked.called("create_operation_approval"):
             asked = await henry.ask("yes, because it is my birthday")
         assert asked.called("create_operation_approval"), asked.text
-        left = children_of(process.pid)
+        left = started_by(process.pid)
         process.kill()
         await process.wait()
-        await until(lambda: not any(alive(pid) for pid in left), "the end of the orphaned child")
+        await until(lambda: not any(alive(pid) for pid in left), "the end of the orphans")
     await approve_what_waits(settings)
     assert await placed(settings) == []
     async with started(settings, *command) as (_, port), chatting(port, "henry", session) as henry:
@@ -170,8 +152,8 @@ async def test_a_terminated_server_says_goodbye_and_leaves_nothing(
     settings: Settings, command: tuple[str, ...]
 ) -> None:
     async with started(settings, *command) as (process, port), chatting(port, "henry") as henry:
-        await until(lambda: bool(children_of(process.pid)), "the child's start")
-        left = children_of(process.pid)
+        await until(lambda: bool(tool_servers_of(process.pid)), "the child's start")
+        left = started_by(process.pid)
         process.send_signal(signal.SIGTERM)
         goodbye = await henry.next("goodbye")
         assert goodbye["code"] == 1001

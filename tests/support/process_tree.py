@@ -21,6 +21,12 @@ def children_of(pid: int) -> list[int]:
     return [child for child in _all() if _parent_and_state(child)[0] == pid and alive(child)]
 
 
+def started_by(pid: int) -> list[int]:
+    """The running children of a process, theirs, and so on."""
+    children = children_of(pid)
+    return children + [below for child in children for below in started_by(child)]
+
+
 def descriptors_of(pid: int) -> dict[str, str]:
     """The open descriptors of a process: number and what it is."""
     found = {}

@@ -46,6 +46,8 @@ async def socket_streams(connected: socket.socket, line_bytes: int = LINE_BYTES)
         for stream in (in_send, in_receive, out_send, out_receive):
             stream.close()
         writer.transport.abort()  # what was not sent by now is for nobody any more
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _pump_in(reader: asyncio.StreamReader, received: MemoryObjectSendStream[SessionMessage | Exception]) -> None:

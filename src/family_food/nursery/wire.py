@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -68,7 +69,10 @@ def receive(control: socket.socket) -> tuple[Message, list[int]] | None:
         OSError: nothing is there (BlockingIOError), or the connection broke.
         ValueError: not a message of ours.
     """
-    data, descriptors, flags, _ = socket.recv_fds(control, MOST_BYTES, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    # Not socket.recv_fds: it does not hand on the flag without which a program started meanwhile inherits them.
+    room = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array("i").itemsize)
+    data, ancillary, flags, _ = control.recvmsg(MOST_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = [number for _, _, packed in ancillary for number in array("i", packed)]
     if not data:
         return None
     try:
