@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from family_food.terminal.moments import moment
 from family_food.terminal.visible import one_line, quoted
 
 View = Mapping[str, Any]
@@ -94,12 +94,8 @@ def seconds_left(expires_at: object, now: float | None = None) -> float | None:
         expires_at: ISO 8601.
         now: seconds since 1970; None asks the clock.
     """
+    read = moment(expires_at)
     try:
-        moment = datetime.fromisoformat(expires_at) if isinstance(expires_at, str) else None
-        if moment is None:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - (
-            time.time() if now is None else now
-        )
-    except (ValueError, OverflowError):
+        return None if read is None else read.timestamp() - (time.time() if now is None else now)
+    except (OverflowError, ValueError, OSError):  # before the beginning of time, as computers count
         return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from family_food.terminal.approval_facts import in_words, pinned, seconds_left, wish
+from family_food.terminal.moments import shown_time
 from family_food.terminal.visible import one_line, quoted
 
 Item = Mapping[str, Any]
@@ -41,8 +42,10 @@ def _request(item: Item) -> list[str]:
 
 
 def _order(item: Item) -> list[str]:
-    placed = one_line(item.get("placed_at"))[:16].replace("T", " ")
-    return [placed, *(one_line(item.get(name)) for name in ("user_name", "dish_name", "restaurant_name", "price"))]
+    return [
+        shown_time(item.get("placed_at")),
+        *(one_line(item.get(name)) for name in ("user_name", "dish_name", "restaurant_name", "price")),
+    ]
 
 
 def _tool(item: Item) -> list[str]:

@@ -21,7 +21,10 @@ def shown_time(text: object) -> str:
     read = moment(text)
     if read is None:
         return ""
-    here = read.astimezone()
+    try:
+        here = read.astimezone()
+    except (OverflowError, ValueError, OSError):  # the first or the last day there is, in another zone
+        return ""
     today = datetime.now().astimezone().date()
     return here.strftime("%H:%M") if here.date() == today else here.strftime("%Y-%m-%d %H:%M")
 
