@@ -56,7 +56,9 @@ def show(figures: Sequence[Figure], console: Console) -> None:
     table.add_column("target", justify="right")
     table.add_column("")
     before = ""
-    for part, what in dict.fromkeys((figure.of, figure.what) for figure in figures):
+    parts = list(dict.fromkeys(figure.of for figure in figures))
+    rows = dict.fromkeys((figure.of, figure.what) for figure in sorted(figures, key=lambda f: parts.index(f.of)))
+    for part, what in rows:
         found = {f.spawning: f for f in figures if (f.of, f.what) == (part, what)}
         if before and part != before:
             table.add_section()

@@ -13,7 +13,7 @@ import httpx
 from benchmarks.figures import Figure, Spawning, percentile
 from benchmarks.household import PASSWORD, name_of
 from benchmarks.processes import KIB, descriptors_of, memory_of, tree_under
-from benchmarks.running_server import RunningServer, stranger
+from benchmarks.running_server import SETTLE_SECONDS, RunningServer, stranger
 from benchmarks.told_model import WAIT_SECONDS
 from benchmarks.window import Heard, Window, window, windows
 
@@ -27,7 +27,7 @@ class Extent:
 
     at_once: Sequence[int] = (1, 8, 24, 100)
     waiting: Sequence[int] = (1, 16, 64)
-    alone: int = 20
+    alone: int = 10
     rounds: int = 4
     turns: int = 50
     logins: int = 24
@@ -48,16 +48,15 @@ async def opening(server: RunningServer, extent: Extent) -> AsyncIterator[Figure
     for count in extent.at_once:
         if not extent.allows(count, server.spawning):
             continue
-        alone = extent.alone if server.spawning is Spawning.FORKED else min(extent.alone, 5)
         for words, what in (("say", "first answer"), ("call", "first tool result")):
             seconds: list[float] = []
-            for _ in range(alone if count == 1 else 1):
+            for _ in range(extent.alone if count == 1 else 1):
                 seconds += await asyncio.gather(*(_opened(server, n, words) for n in range(count)))
                 await server.without_sessions()
             target = targets.get(count) if words == "say" else None
             named = f"connect to {what}, {count} at once"
             if count == 1:
-                yield _ms(part, f"{named}, p50 of {alone}", server, percentile(seconds, 0.5), target)
+                yield _ms(part, f"{named}, p50 of {extent.alone}", server, percentile(seconds, 0.5), target)
             else:
                 yield _ms(part, f"{named}, p50", server, percentile(seconds, 0.5))
                 yield _ms(part, f"{named}, slowest", server, max(seconds), target)
@@ -157,8 +156,8 @@ async def idle(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]:
     before = descriptors_of(server.process.pid)
     began = time.perf_counter()
     async with windows(server, count):
-        yield _ms(part, f"{count} opened, 16 at a time", server, time.perf_counter() - began)
-        await asyncio.sleep(1)
+        await _all_started(server, count)
+        yield _ms(part, f"{count} opened, 16 at a time, processes and all", server, time.perf_counter() - began)
         async with stranger(server) as other:
             await asyncio.sleep(1)
         held = tree_under(server.process.pid)[1]
@@ -174,6 +173,13 @@ async def idle(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]:
     yield Figure(part, "left: processes", server.spawning, len(tree_under(server.process.pid)[1]), "", 0.0)
     yield Figure(part, "left: sockets", server.spawning, left["socket"], "", 0.0)
     yield Figure(part, "left: other descriptors", server.spawning, left["pipe"] + left["file"] + left["other"], "", 0.0)
+
+
+async def _all_started(server: RunningServer, count: int) -> None:
+    """A session says hello before its process is up."""
+    async with asyncio.timeout(SETTLE_SECONDS):
+        while len(tree_under(server.process.pid)[1]) < count:  # noqa: ASYNC110 - a start tells nobody here
+            await asyncio.sleep(0.05)
 
 
 def _ms(part: str, what: str, server: RunningServer, seconds: float, at_most: float | None = None) -> Figure:

@@ -35,6 +35,11 @@ def tree_under(pid: int) -> tuple[list[int], list[int]]:
     return nurseries, [child for child in under if child not in nurseries]
 
 
+def is_forked(pid: int) -> bool:
+    """Whether the process of a session comes from a nursery, and not from the server itself."""
+    return _is_nursery(dict(_living()).get(pid, 0))
+
+
 def descriptors_of(pid: int) -> Counter[str]:
     """How many descriptors of which kind a process has open: ``socket``, ``pipe``, ``file``, ``other``."""
     kinds: Counter[str] = Counter()

@@ -23,9 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a script, thi
 from benchmarks.figures import Figure, Spawning, show
 from benchmarks.household import make_household
 from benchmarks.parts import PARTS, QUICK, Extent
-from benchmarks.running_server import running_server
+from benchmarks.processes import is_forked, tree_under
+from benchmarks.running_server import RunningServer, running_server
+from benchmarks.window import window
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+WARM_SECONDS = 60.0
+WIDE = 110
+"""Columns of a table that goes to a file."""
 
 NO_DIFFERENCE = {"logins"}
 """Parts in which no session is opened: measured once."""
@@ -38,6 +44,7 @@ async def measure(names: list[str], extent: Extent, console: Console) -> list[Fi
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             household = await make_household(Path(folder))
             async with running_server(household, spawning) as server:
+                await warm_up(server)
                 for name in names:
                     if spawning is Spawning.PLAIN and name in NO_DIFFERENCE:
                         continue
@@ -45,6 +52,23 @@ async def measure(names: list[str], extent: Extent, console: Console) -> list[Fi
                     figures += [figure async for figure in PARTS[name](server, extent)]
                     console.print(f"{spawning.name.lower()} {name}: {time.perf_counter() - began:.1f} s", style="dim")
     return figures
+
+
+async def warm_up(server: RunningServer) -> None:
+    """Have everything used once that a server does once, and wait until sessions are started as they are to be.
+
+    Raises:
+        TimeoutError: they are not: until its nursery is warm, a server starts them plainly.
+    """
+    wanted = server.spawning is Spawning.FORKED
+    async with asyncio.timeout(WARM_SECONDS):
+        while True:
+            async with window(server, 0) as opened:
+                await opened.ask("call")
+                as_wanted = all(is_forked(pid) == wanted for pid in tree_under(server.process.pid)[1])
+            await server.without_sessions()
+            if as_wanted:
+                return
 
 
 @app.command()
@@ -61,6 +85,7 @@ def main(
     extent = QUICK if quick else Extent()
     extent = dataclasses.replace(extent, turns=turns) if turns else extent
     console, progress = Console(), Console(stderr=True)
+    console = console if console.is_terminal else Console(width=WIDE)
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     console.print(f"{os.cpu_count()} cores; load before: {load}")
     figures = asyncio.run(measure(names, extent, progress))
