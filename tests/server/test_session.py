@@ -243,9 +243,9 @@ async def test_tools_that_fail_tell_the_model_and_never_their_secrets(start: Sta
     assert (refused["tool"], refused["actor"]) == ("approve_everything", "3")
 
 
-def see_everything(server: ChatServer) -> None:
+def see_everything(server: ChatServer, *more: str) -> None:
     """Let the policy show the tiny server's tools as well."""
-    names = frozenset({"process_id", "die_reading", "die_writing", "sleep", "say", "fail"})
+    names = frozenset({"process_id", "die_reading", "die_writing", "sleep", "say", "fail", *more})
     object.__setattr__(server.backend.core.model, "tools_for", lambda roles: names)
 
 

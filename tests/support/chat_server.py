@@ -21,8 +21,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from family_food.chat.backend import ChatBackend
+from family_food.chat.connections import ConnectionManager
 from permit_core.settings import PROJECT
-from server import MAX_FRAME_BYTES, ConnectionManager
+from server import MAX_FRAME_BYTES
 from tests.support.process_tree import tool_servers_of
 
 WAIT_SECONDS = 60.0
@@ -91,9 +92,9 @@ class ChatServer:
         self, username: str, token: str = "", session: str = "", after: int | None = None, **headers: str
     ) -> AsyncIterator[ChatClient]:
         """An open session, past its hello."""
-        token = token or self.token(username)
-        async with self.socket(token, session, after, **headers) as socket:
-            client = ChatClient(socket, lambda session, after: self.socket(token, session, after, **headers))
+        token, more = token or self.token(username), dict[str, Any](headers)
+        async with self.socket(token, session, after, **more) as socket:
+            client = ChatClient(socket, lambda session, after: self.socket(token, session, after, **more))
             await client.greeted()
             yield client
             await client.closing.aclose()
@@ -182,7 +183,7 @@ class ChatClient:
     async def say(self, message: str, **more: Any) -> None:
         await self.send(type="message", message=message, **more)
 
-    async def asked(self, what: str, **more: Any) -> Frame:
+    async def asked(self, what: str, /, **more: Any) -> Frame:
         """The answer to a ``list`` or ``decide`` frame: a listing, the decided request, or an error."""
         reply_to = f"ask-{next(_COUNT)}"
         await self.send(type=what, id=reply_to, **more)

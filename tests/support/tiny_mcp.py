@@ -58,6 +58,12 @@ def build() -> MCPServer:
                 Path(woken).touch()
         return "awake"
 
+    @mcp.tool(annotations=READ_ONLY)
+    async def look_slowly(seconds: float) -> str:
+        """Be slow, and change nothing."""
+        await asyncio.sleep(seconds)
+        return "seen"
+
     @mcp.tool()
     def say(text: str) -> str:
         """Say something on stderr."""
