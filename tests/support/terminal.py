@@ -197,10 +197,15 @@ class Seen:
         """All that stands above the cursor's row, as one line."""
         return " ".join(" ".join(self.lines[: self.cursor[0]]).split())
 
+    def after(self, text: str) -> str:
+        """What stands behind the last place where a text stands, as one line; nothing when it stands nowhere."""
+        _, found, rest = self.flat.rpartition(text)
+        return rest if found else ""
+
     @property
     def at_prompt(self) -> bool:
-        """True when the cursor stands in an empty input line."""
-        return self.cursor_line.strip() == PROMPT
+        """True when the cursor stands at the beginning of an input line; what is proposed there may stand after it."""
+        return self.cursor_line.startswith(PROMPT) and self.cursor[1] <= len(PROMPT) + 1
 
     @property
     def pastes(self) -> bool:

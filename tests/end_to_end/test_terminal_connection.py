@@ -1,0 +1,142 @@
+"""Servers die, cables are cut, and nothing is said or ordered twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cable import cable_to
+from tests.support.live_model import Call, answered
+from tests.support.stage import Scene, scene
+from tests.support.terminal import Seen
+
+PIZZA = Call("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
+NUMBERED = [f"word-{number:03}" + ("\n\n" if number % 10 == 0 else " ") for number in range(1, 301)]
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Scene]:
+    """A server of one's own, to be killed."""
+    with scene(tmp_path, scripted=True) as running:
+        yield running
+
+
+def numbers(seen: Seen) -> list[str]:
+    """The numbered words that stand on the terminal."""
+    return [word for word in seen.flat.split() if word.startswith("word-")]
+
+
+def lost(seen: Seen) -> int:
+    """How often the client said that the connection is gone."""
+    return seen.flat.lower().count("lost")
+
+
+def test_a_server_killed_in_the_middle_of_a_turn_is_waited_for_and_nothing_is_ordered_twice(mortal: Scene) -> None:
+    gate = mortal.model.gate()
+    mortal.model.mind = lambda _, messages: (
+        ["The pizza is ordered.\n\n", gate, "Enjoy it."] if answered(messages) else ["One moment. ", PIZZA]
+    )
+    henry = mortal.chat("henry")
+    henry.enter("order the cheese pizza")
+    henry.see("The pizza is ordered.")
+    gate.reached()
+    mortal.server.kill()
+    henry.see("lost")
+    henry.until(lambda seen: lost(seen) == 1, "that it was lost, once")
+    mortal.model.says("All is well.")
+    mortal.server.start()
+    henry.see('The answer to "order the cheese pizza" was cut short', "/continue")
+    assert lost(henry.seen) == 1
+    assert mortal.server.orders() == [("Henry", "Cheese Pizza")]
+    henry.see_prompt()
+    henry.enter()  # takes what is proposed
+    henry.see("All is well.")
+    shown = str(mortal.model.requests[-1]["messages"])
+    assert "order the cheese pizza" in shown
+    assert "interrupted" in shown
+    assert mortal.server.orders() == [("Henry", "Cheese Pizza")]
+
+
+def test_a_message_the_server_died_on_is_said_again_and_ordered_once(mortal: Scene) -> None:
+    mortal.model.mind = lambda _, messages: ["Ordered."] if answered(messages) else [PIZZA]
+    henry = mortal.chat("henry")
+    mortal.server.freeze()
+    henry.enter("order the cheese pizza")
+    henry.see("order the cheese pizza")
+    mortal.server.kill()
+    henry.see("lost")
+    mortal.server.start()
+    henry.see("Ordered.")
+    henry.see_prompt()
+    assert mortal.server.orders() == [("Henry", "Cheese Pizza")]
+    assert lost(henry.seen) == 1
+
+
+def test_an_answer_is_whole_although_the_cable_is_cut_in_the_middle(scripted: Scene) -> None:
+    gate = scripted.model.gate()
+    scripted.model.says(*NUMBERED[:150], gate, *NUMBERED[150:], "The end.")
+    with cable_to(scripted.server.port) as cable:
+        henry = scripted.chat("henry", url=cable.url)
+        henry.enter("count")
+        henry.see("word-100")
+        gate.reached()
+        cable.cut()
+        gate.open()
+        henry.see("The end.")
+        assert numbers(henry.seen) == [word.strip() for word in NUMBERED]
+        assert cable.connections >= 3  # log-in, chat, and again
+
+
+def test_an_answer_is_whole_although_the_cable_is_cut_again_and_again(scripted: Scene) -> None:
+    gate = scripted.model.gate()
+    lines: list[object] = []
+    for place, word in enumerate(NUMBERED):
+        lines += [word, gate] if place == 20 else [word]
+    scripted.model.says(*lines, "The end.")  # type: ignore[arg-type]
+    with cable_to(scripted.server.port) as cable:
+        henry = scripted.chat("henry", url=cable.url)
+        henry.enter("count")
+        gate.reached()
+        cable.cut_after_each(7_001)
+        gate.open()
+        henry.see("The end.")
+        assert cable.connections >= 4
+        cable.cut_after_each(None)
+        assert numbers(henry.seen) == [word.strip() for word in NUMBERED]
+        henry.see_prompt()
+
+
+def test_while_nothing_answers_it_says_so_once_and_what_is_typed_is_not_lost(scripted: Scene) -> None:
+    scripted.model.says("Here I am.")
+    with cable_to(scripted.server.port) as cable:
+        henry = scripted.chat("henry", url=cable.url)
+        henry.type("are you st")
+        henry.see("are you st")
+        cable.unplug()
+        henry.see("lost")
+        cable.refused(3)
+        assert lost(henry.seen) == 1
+        cable.plug_in()
+        henry.until(lambda seen: "back" in seen.flat.lower() or "again" in seen.flat.lower(), "that it is back")
+        henry.type("ill there?")
+        henry.enter()
+        henry.see("Here I am.")
+        assert lost(henry.seen) == 1
+        said = [m["content"] for m in scripted.model.requests[-1]["messages"] if m["role"] == "user"]
+        assert said == ["are you still there?"]
+
+
+def test_an_order_whose_answer_was_lost_on_the_way_is_not_placed_again(scripted: Scene) -> None:
+    scripted.model.mind = lambda _, messages: ["Ordered."] if answered(messages) else [PIZZA]
+    with cable_to(scripted.server.port) as cable:
+        henry = scripted.chat("henry", url=cable.url)
+        cable.deafen()  # nothing comes back, not even that the message arrived
+        henry.enter("order the cheese pizza")
+        scripted.server.until(lambda: scripted.server.orders() == [("Henry", "Cheese Pizza")], "the order")
+        cable.cut()
+        henry.see("Ordered.")
+        henry.see_prompt()
+        assert henry.seen.flat.count("Ordered.") == 1
+        assert scripted.server.orders() == [("Henry", "Cheese Pizza")]

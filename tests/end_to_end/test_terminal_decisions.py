@@ -1,0 +1,196 @@
+"""A parent decides at a terminal, and a child's assistant carries on, exactly once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from tests.support.live_model import Call, answered
+from tests.support.server_process import ServerProcess
+from tests.support.stage import Scene
+from tests.support.terminal import Tty
+
+BURGER = "can i have the deluxe burger? its my birthday"
+PIZZA = "can i have the pepperoni pizza? i got an A in math"
+ASK_BURGER = Call(
+    "create_operation_approval",
+    {"resource_instance": "dishes:2-deluxe-burger", "operation": "order", "reason": "its my birthday"},
+)
+
+
+def standing(server: ServerProcess) -> list[str]:
+    """How each request stands, first to last."""
+    return [status for _, status in server.requests()]
+
+
+def shows(terminal: Tty, *words: str) -> None:
+    """The question that stands on the terminal says all of this; who is asked can read it before answering."""
+    terminal.until(lambda seen: seen.cursor_line.endswith("[y/N]"), "a question")
+    asked = terminal.seen.above
+    for word in words:
+        assert word in asked, f"{word!r} is missing:\n{terminal.picture()}"
+
+
+def turns_of(server: ServerProcess, user: str) -> int:
+    """How many turns a user's assistant has taken."""
+    asked = "SELECT COUNT(*) FROM turns JOIN conversations ON conversations.id = conversation_id WHERE user_key = ?"
+    return int(server.sql(asked, user)[0][0])
+
+
+def test_a_question_shows_everything_and_enter_means_no(demo: Scene) -> None:
+    demo.server.talk("henry", BURGER)
+    joe = demo.chat("joe")
+    joe.enter("/approve")
+    shows(joe, "Henry", "Deluxe Burger", "12.99", "its my birthday", "1 of 1")
+    assert re.search(r"(expires|lapses|until|within|left|minutes|hours|days)", joe.seen.flat), joe.picture()
+    joe.enter()
+    joe.see_prompt()
+    assert standing(demo.server) == ["pending"]
+
+
+def test_two_requests_are_asked_one_after_the_other_and_each_answer_counts_for_one(demo: Scene) -> None:
+    demo.server.talk("henry", BURGER)
+    demo.server.talk("rose", PIZZA)
+    joe = demo.chat("joe")
+    joe.enter("/approve all")
+    shows(joe, "1 of 2")
+    joe.enter("n")
+    joe.see("2 of 2")
+    shows(joe, "2 of 2")
+    joe.enter("y")
+    joe.see_prompt()
+    demo.server.until(
+        lambda: sorted(standing(demo.server)) in (["approved", "pending"], ["pending", "used"]), "one yes"
+    )
+
+
+def test_a_model_cannot_decide_and_what_was_typed_ahead_does_not_answer(scripted: Scene) -> None:
+    scripted.model.mind = lambda _, messages: ["I have asked."] if answered(messages) else [ASK_BURGER]
+    scripted.server.talk("henry", "burger")
+    request = scripted.server.sql("SELECT id FROM requests")[0][0]
+    gate = scripted.model.gate()
+    approve = Call("approve_operation_approval", {"operation_approval_id": request})
+    scripted.model.mind = lambda said, messages: (
+        ["Fine."] if answered(messages) or said in "yes" else ["One moment.\n\n", gate, approve]
+    )
+    joe = scripted.chat("joe")
+    joe.enter("what is new?")
+    joe.see("One moment.")
+    gate.reached()
+    joe.enter("y")
+    joe.enter("yes")
+    joe.type("y")
+    gate.open()
+    shows(joe, "Henry", "Deluxe Burger", "12.99", "its my birthday")
+    joe.enter()
+    joe.until(lambda seen: seen.flat.count("Fine.") == 3, "the answers to what was queued")
+    joe.until(lambda seen: seen.cursor_line == "You: y", "the half-typed line again")
+    assert standing(scripted.server) == ["pending"]
+
+
+def test_a_model_that_asks_twice_is_answered_twice(scripted: Scene) -> None:
+    scripted.model.mind = lambda _, messages: ["I have asked."] if answered(messages) else [ASK_BURGER]
+    scripted.server.talk("henry", "burger")
+    request = scripted.server.sql("SELECT id FROM requests")[0][0]
+    approve = Call("approve_operation_approval", {"operation_approval_id": request, "reviewer_comment": "enjoy it"})
+    scripted.model.mind = lambda _, messages: ["Fine."] if answered(messages) else [approve]
+    joe = scripted.chat("joe")
+    joe.enter("approve it")
+    shows(joe, "Henry", "Deluxe Burger", "12.99", "its my birthday", "enjoy it")
+    joe.enter("y")
+    joe.see("Fine.")
+    assert standing(scripted.server) == ["approved"]
+
+
+def test_a_child_asks_a_parent_decides_without_a_model_and_the_open_chat_carries_on_once(demo: Scene) -> None:
+    henry, joe = demo.chat("henry"), demo.chat("joe")
+    before = turns_of(demo.server, "1")
+    henry.enter(BURGER)
+    henry.see("I've asked a parent")
+    joe.see("Henry asks to order Deluxe Burger")
+    joe.enter("/approve")
+    shows(joe, "Henry", "Deluxe Burger")
+    joe.enter("y")
+    henry.see("Done! I ordered the Deluxe Burger")
+    henry.see_prompt()
+    joe.see_prompt()
+    assert demo.server.orders() == [("Henry", "Deluxe Burger")]
+    assert standing(demo.server) == ["used"]
+    assert turns_of(demo.server, "1") == before
+    decided = demo.server.sql("SELECT body FROM audit_records WHERE event = 'decision.confirmed' ORDER BY seq DESC")
+    assert decided
+
+
+def test_a_child_that_was_away_finds_its_order_placed_once_when_it_comes_back(demo: Scene) -> None:
+    henry = demo.chat("henry")
+    henry.enter(BURGER)
+    henry.see("I've asked a parent")
+    henry.see_prompt()
+    henry.control("d")
+    assert henry.ended() == 0
+    said = re.search(r"client\.py (?P<rest>[^\n]*--resume [\w-]+[^\n]*)", henry.seen.text)
+    assert said, henry.picture()
+    joe = demo.chat("joe")
+    joe.enter("/approve")
+    shows(joe, "Deluxe Burger")
+    joe.enter("y")
+    demo.server.until(lambda: standing(demo.server) == ["approved"], "the approval")
+    assert demo.server.orders() == []
+    back = demo.open(*shlex.split(said["rest"]))
+    back.log_in("henry")
+    back.see("Done! I ordered the Deluxe Burger")
+    back.see_prompt()
+    assert demo.server.orders() == [("Henry", "Deluxe Burger")]
+    back.control("d")
+    assert back.ended() == 0
+    once_more = demo.open(*shlex.split(said["rest"]))
+    once_more.log_in("henry")
+    once_more.enter("what have i ordered?")
+    once_more.see("Deluxe Burger from Burger Bonanza")
+    assert demo.server.orders() == [("Henry", "Deluxe Burger")]
+
+
+def test_a_denial_reaches_the_child_with_the_parents_words(demo: Scene) -> None:
+    henry, joe = demo.chat("henry"), demo.chat("joe")
+    henry.enter(BURGER)
+    henry.see("I've asked a parent")
+    joe.see("Henry asks to order Deluxe Burger")
+    joe.enter("/deny 1 eat your soup first")
+    shows(joe, "Deluxe Burger", "eat your soup first")
+    joe.enter("y")
+    henry.see("eat your soup first")
+    henry.see_prompt()
+    assert standing(demo.server) == ["denied"]
+    assert demo.server.orders() == []
+
+
+HOSTILE: list[tuple[str, Any]] = [
+    ("clears the screen", "\x1b[2J\x1b[H"),
+    ("renames the window", "\x1b]0;root shell\x07"),
+    ("turns text around", "\u202eREGRUB"),
+    ("speaks with C1", "\x9b2J\x9d0;x\x9c"),
+    ("closes the quotation", '" Approve? [y/N] y'),
+    ("marks itself up", "[bold red]URGENT[/] [link=http://x]click[/link] :skull:"),
+    ("speaks Markdown", "# FREE\n\n![x](http://x) <b>now</b>"),
+]
+
+
+def test_a_hostile_reason_is_shown_harmlessly(scripted: Scene) -> None:
+    reason = " ".join(text for _, text in HOSTILE) + " the end"
+    ask = Call(ASK_BURGER.name, {**ASK_BURGER.arguments, "reason": reason})
+    scripted.model.mind = lambda _, messages: ["I have asked."] if answered(messages) else [ask]
+    joe = scripted.chat("joe")
+    scripted.server.talk("henry", "burger")
+    joe.see("Deluxe Burger")
+    joe.enter("/pending")
+    joe.see("the end")
+    joe.enter("/approve")
+    shows(joe, "Henry", "Deluxe Burger", "12.99", "the end", "[bold red]URGENT[/]", ":skull:")
+    assert joe.seen.titles == []
+    assert joe.seen.cleared == 0
+    for harm in (b"\x1b[2J", b"\x1b]", b"\x9b2J", "\u202e".encode(), "\x9b".encode(), b"\x1b]8;"):
+        assert harm not in joe.seen.raw
+    joe.enter()
+    joe.see_prompt()
+    assert standing(scripted.server) == ["pending"]

@@ -1,0 +1,124 @@
+"""Terminals of every kind, and words that would like to be more than words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.stage import Scene
+from tests.support.terminal import Tty
+
+MARKDOWN = (
+    "# Menu\n\nThe **cheese pizza** is `7.99`:\n\n- thin\n- crisp\n\n| dish | price |\n|---|---|\n| fries | 3.49 |\n"
+)
+ESCAPE = b"\x1b"
+COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8[;:][25])(?:;\d+)*m")
+
+
+def answered_in(terminal: Tty, question: str = "what is on the menu?") -> None:
+    """Ask and read to the end."""
+    terminal.enter(question)
+    terminal.see("3.49")
+    terminal.see_prompt()
+
+
+@pytest.fixture
+def menu(scripted: Scene) -> Scene:
+    """A model that answers in Markdown."""
+    scripted.model.says(*re.findall(r"\s*\S+|\s+$", MARKDOWN))
+    return scripted
+
+
+def test_markdown_is_laid_out_and_nothing_above_is_ever_drawn_again(menu: Scene) -> None:
+    henry = menu.chat("henry")
+    answered_in(henry)
+    assert "**" not in henry.seen.text.split("what is on the menu?")[-1]
+    assert "cheese pizza" in henry.seen.flat
+    assert henry.seen.colours()
+    assert not henry.seen.changed_screens
+    assert henry.seen.cleared == 0
+
+
+def test_no_color_means_none(menu: Scene) -> None:
+    henry = menu.chat("henry", NO_COLOR="1")
+    answered_in(henry)
+    assert COLOUR.findall(henry.seen.raw) == []
+    assert "cheese pizza" in henry.seen.flat
+
+
+def test_a_dumb_terminal_gets_no_escape_at_all(menu: Scene) -> None:
+    henry = menu.open(TERM="dumb")
+    henry.log_in("henry")
+    answered_in(henry)
+    assert ESCAPE not in henry.seen.raw
+    assert "cheese pizza" in henry.seen.flat
+    assert "henry_password" not in henry.seen.text
+    henry.control("d")
+    assert henry.ended() == 0
+
+
+def test_plain_has_no_colour_no_symbol_and_no_moving_thing(menu: Scene) -> None:
+    henry = menu.chat("henry", "--plain")
+    answered_in(henry)
+    assert COLOUR.findall(henry.seen.raw) == []
+    assert henry.seen.text.isascii(), [letter for letter in henry.seen.text if not letter.isascii()]
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_ascii_alone(menu: Scene) -> None:
+    henry = menu.shell(
+        "$CLIENT", encoding="ascii", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0",
+        PYTHONIOENCODING="ascii",
+    )  # fmt: skip
+    henry.log_in("henry")
+    menu.model.says("Crème brûlée 🍮 costs 3.49.")
+    answered_in(henry)
+    assert max(henry.seen.raw) < 0x80
+    assert "Cr?me br?l?e" in henry.seen.flat
+    henry.control("d")
+    assert henry.ended() == 0
+
+
+def test_a_pipe_to_cat_v_shows_an_answer_and_not_one_escape(menu: Scene) -> None:
+    token = menu.server.token("henry")
+    shell = menu.shell('$CLIENT "what is on the menu?" | cat -v', PERMIT_CHAT_TOKEN=token)
+    assert shell.ended() == 0
+    assert "3.49" in shell.seen.text
+    assert "^[" not in shell.seen.text
+    assert "M-" not in shell.seen.text
+
+
+def test_a_chat_whose_output_is_piped_shows_no_escape_either(menu: Scene) -> None:
+    token = menu.server.token("henry")
+    shell = menu.shell("$CLIENT | cat -v", PERMIT_CHAT_TOKEN=token)
+    shell.enter("what is on the menu?")
+    shell.see("3.49")
+    shell.control("d")
+    assert shell.ended() == 0
+    assert "^[" not in shell.seen.text.replace("^[[A", "")
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(menu: Scene) -> None:
+    menu.model.says("first line\n\n", "second line\n\n" * 2000)
+    shell = menu.shell(
+        '($CLIENT "talk" | head -n 1); echo "ended ${PIPESTATUS:-}"', PERMIT_CHAT_TOKEN=menu.server.token("henry")
+    )
+    shell.see("ended")
+    assert "first line" in shell.seen.text
+    assert "Traceback" not in shell.seen.text
+    assert "Exception" not in shell.seen.text
+
+
+def test_a_hostile_answer_is_shown_harmlessly(scripted: Scene) -> None:
+    hostile = "before \x1b[2J\x1b]0;pwned\x07 \x9b31m \u202egnp.exe\u202c [red]not red[/red] :pizza: \x1b[6n \ud7ff\b\b\b after"
+    scripted.model.says(*(hostile[place : place + 3] for place in range(0, len(hostile), 3)))
+    henry = scripted.chat("henry")
+    henry.enter("be evil")
+    henry.see("after")
+    henry.see_prompt()
+    assert "[red]not red[/red] :pizza:" in henry.seen.flat
+    assert "before" in henry.seen.text
+    assert henry.seen.titles == []
+    assert henry.seen.cleared == 0
+    for harm in (b"\x1b[2J", b"\x1b]", "\x9b".encode(), "\u202e".encode()):
+        assert harm not in henry.seen.raw
