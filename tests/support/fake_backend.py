@@ -224,7 +224,7 @@ class FakeBackend:
             self.sessions[session.id] = session
         hello = None
         if self.hello is not None:
-            facts = {"session_id": session.id, "title": session.title, "turn": session.running}
+            facts = {"session_id": session.id, "title": session.title, "turn": session.running, "newest": session.seq}
             came = {"resumed": live or stored is not None, "interrupted": None if live else _interrupted(stored)}
             hello = {**self.hello, **facts, **(came if came["resumed"] else {})}
         await session.attach(opened, hello, session.had(after) if live else 0)

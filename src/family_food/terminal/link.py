@@ -51,7 +51,6 @@ class Link:
         self._greeted = False
         self._newest = 0  # number of the last frame that was passed on
         self._any_number = False  # the next frame may have any
-        self._may_begin_anew = False  # the next frame may be the first of another count
         self._turn: object = None
         self._end_is_due = False  # the turn that ran here runs no more, says the server
         self._had_turns = False
@@ -198,23 +197,14 @@ class Link:
         kind, number = frame.get("type"), frame.get("seq")
         if kind == "hello":
             return await self._greet(frame)
-        extra: list[dict[str, Any]] = []
-        if isinstance(number, int):
-            if self._may_begin_anew and number == 1:
-                extra = self._begin_anew()
-            if not self._is_news(number):
-                return extra
+        if isinstance(number, int) and not self._is_news(number):
+            return []
         self._note(frame)
         shown = self._outbox.heard(frame)
         if kind == "turn_end":
             for held in self._outbox.released():
                 await self._put(held)
-        return [*extra, frame] if shown else extra
-
-    def _begin_anew(self) -> list[dict[str, Any]]:
-        """The session counts its frames from one again. A turn that ran before has no end of its own any more."""
-        self._newest = 0
-        return self._end_turn()
+        return [frame] if shown else []
 
     def _end_turn(self) -> list[dict[str, Any]]:
         turn, self._turn, self._end_is_due = self._turn, None, False
@@ -223,7 +213,7 @@ class Link:
     def _is_news(self, number: int) -> bool:
         if self._any_number:
             self._newest = number - 1
-        self._any_number = self._may_begin_anew = False
+        self._any_number = False
         if number <= self._newest:
             return False
         self._newest = number
@@ -260,10 +250,10 @@ class Link:
         moved = self.session_id != before
         begun_anew = moved or self._is_begun_anew(hello)
         frames = [self._news(hello, moved=moved, begun_anew=begun_anew)]
-        if begun_anew:
-            frames += self._begin_anew()
+        if begun_anew:  # its frames are counted from one again, and the turn that ran has no end of its own any more
+            self._newest = 0
+            frames += self._end_turn()
         self._any_number = bool(hello.get("missed"))
-        self._may_begin_anew = not begun_anew and self._newest > 0  # servers that do not tell their newest number
         self._end_is_due = self._turn is not None and hello.get("turn") != self._turn
         if moved:
             frames += self._forget_what_was_said()
@@ -272,15 +262,17 @@ class Link:
         return [*frames, hello]
 
     def _is_begun_anew(self, hello: dict[str, Any]) -> bool:
-        """Whether the session is another one than before the loss: the count of its frames begins again."""
+        """Whether another process has the session now, which read it from the database."""
         newest = hello.get("newest")
-        return bool(hello.get("interrupted")) or (isinstance(newest, int) and newest < self._newest)
+        return newest < self._newest if isinstance(newest, int) else bool(hello.get("interrupted"))
 
     def _news(self, hello: dict[str, Any], *, moved: bool, begun_anew: bool) -> dict[str, Any]:
         if moved:
             return {"type": "link", "state": "new_session", "content": _NEW_SESSION}
-        content = _MISSED if hello.get("missed") else _ANEW if begun_anew else _BACK
-        return {"type": "link", "state": "back", "content": _CUT_SHORT if hello.get("interrupted") else content}
+        content = _MISSED if hello.get("missed") else _BACK
+        if begun_anew:
+            content = _CUT_SHORT if hello.get("interrupted") else _ANEW
+        return {"type": "link", "state": "back", "content": content}
 
     def _forget_what_was_said(self) -> list[dict[str, Any]]:
         """In another conversation a message would be taken a second time, if it was taken in the one before.
