@@ -13,6 +13,7 @@ from family_food.terminal.completion import Names
 from family_food.terminal.keyboard import Keyboard
 from family_food.terminal.leaving import resume_command, told_to_end
 from family_food.terminal.link import Link
+from family_food.terminal.output import Output
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.questions import Questions
 from family_food.terminal.replies import Replies
@@ -254,7 +255,9 @@ class Chat:
         elif not isinstance(self._failure, ChatProblem):
             return
         if self.screen.interactive and self.has_content and self.session_id:
-            self.screen.say(f"To go on with it: {resume_command(self.link.url, self.session_id)}")
+            self.screen.say("To go on with it:")
+            # As one line however narrow the terminal is: it is there to be copied.
+            Output("stdout").write(f"{resume_command(self.link.url, self.session_id)}\n")
 
     async def _greeted(self) -> bool:
         """Wait for the greeting; False when the chat is over before."""
@@ -324,6 +327,7 @@ class Chat:
     async def _look_around(self) -> None:
         with contextlib.suppress(ChatProblem):
             await self.refresh_requests()
+        with contextlib.suppress(ChatProblem):
             menu = await self.ask(type="list", what="menu")
             self.names.learn(menu.get("items") or ())
 

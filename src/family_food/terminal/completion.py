@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,9 +29,14 @@ class Offer:
 
 
 class Names:
-    """Restaurants and dishes by name."""
+    """Restaurants and dishes by name.
+
+    Attributes:
+        known: set when the server has told them.
+    """
 
     def __init__(self) -> None:
+        self.known = asyncio.Event()
         self._meanings: dict[str, str] = {}
 
     def learn(self, items: Iterable[object]) -> None:
@@ -48,6 +54,7 @@ class Names:
                 if name:
                     found.setdefault(name, restaurant)
         self._meanings = found
+        self.known.set()
 
     def offers(self, text: str) -> list[Offer]:
         """Names that go on where the text before the cursor ends; the longest beginning of a name counts."""
@@ -66,7 +73,11 @@ class Names:
 def command_offers(commands: Commands, text: str) -> list[Offer]:
     """Commands whose name begins with the text."""
     typed = text.lower()
-    return [Offer(command.name, len(text), command.help) for command in commands.all if command.name.startswith(typed)]
+    return [
+        Offer(command.name + (" " if command.takes else ""), len(text), command.help)
+        for command in commands.all
+        if command.name.startswith(typed)
+    ]
 
 
 def argument(commands: Commands, text: str) -> tuple[Command, str] | None:

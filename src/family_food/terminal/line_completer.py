@@ -28,7 +28,7 @@ def line_completer(chat: Chat) -> Completer:
     class LineCompleter(Completer):
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
             for offer in _offers(chat, document.text_before_cursor, asked=complete_event.completion_requested):
-                yield Completion(offer.text, -offer.replaces, display_meta=offer.meaning)
+                yield Completion(offer.text, -offer.replaces, display=offer.text.rstrip(), display_meta=offer.meaning)
 
         async def get_completions_async(
             self, document: Document, complete_event: CompleteEvent
@@ -41,12 +41,14 @@ def line_completer(chat: Chat) -> Completer:
 
 
 async def _prepare(chat: Chat, text: str) -> None:
-    """Fetch the conversations when they are first needed."""
+    """Fetch the conversations when they are first needed; wait for the menu, which is on its way."""
     found = argument(chat.commands, text)
-    if found is not None and found[0].completes == "sessions" and not chat.sessions.fetched:
-        with suppress(ChatProblem, TimeoutError):
-            async with asyncio.timeout(_FETCH_SECONDS):
+    with suppress(ChatProblem, TimeoutError):
+        async with asyncio.timeout(_FETCH_SECONDS):
+            if found is not None and found[0].completes == "sessions" and not chat.sessions.fetched:
                 await chat.sessions.fetch()
+            elif not text.startswith("/"):
+                await chat.names.known.wait()
 
 
 def _offers(chat: Chat, text: str, *, asked: bool) -> list[Offer]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.filters import Filter
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -75,6 +76,10 @@ def _bind_line(keys: KeyBindings, line: Line, typing: Filter) -> None:
         else:
             line.entered()
 
+    @keys.add("tab", filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        _complete(event.current_buffer)
+
     @keys.add("enter", filter=is_searching)
     def _(_: KeyPressEvent) -> None:
         accept_search()
@@ -94,6 +99,24 @@ def _bind_line(keys: KeyBindings, line: Line, typing: Filter) -> None:
     @keys.add("c-d", filter=typing & empty)
     def _(_: KeyPressEvent) -> None:
         line.leave()
+
+
+def _complete(buffer: Buffer) -> None:
+    """Take the only completion there is at once, or offer several."""
+    from prompt_toolkit.completion import CompleteEvent
+
+    menu = buffer.complete_state
+    found = (
+        menu.completions
+        if menu
+        else list(buffer.completer.get_completions(buffer.document, CompleteEvent(False, True)))
+    )
+    if len(found) == 1:
+        buffer.apply_completion(found[0])
+    elif menu:
+        buffer.complete_next()
+    else:
+        buffer.start_completion(insert_common_part=True)
 
 
 def _bind_question(keys: KeyBindings, line: Line, asking: Filter, guarded: Filter) -> None:
