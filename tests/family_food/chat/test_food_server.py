@@ -24,19 +24,24 @@ from permit_core.policy.facts_file import load_facts
 from permit_core.settings import PROJECT, Settings
 from tests.support.chat_server import WAIT_SECONDS
 from tests.support.core import family_settings
+from tests.support.databases import PostgresServer
 from tests.support.process_tree import nurseries_of
 from tests.support.tiny_start import tiny_program
 
 ME = os.getpid()
 
 
+async def give_facts(settings: Settings) -> None:
+    food = await open_food(settings)
+    await food.core.directory.load(load_facts(settings.facts_file, food.core.model))
+    await food.close()
+
+
 @pytest.fixture(scope="module")
 async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Of a family that can order."""
     chosen = family_settings(tmp_path_factory.mktemp("food"), secret_key="s" * 40, gemini_api_key="g" * 40)
-    food = await open_food(chosen)
-    await food.core.directory.load(load_facts(chosen.facts_file, food.core.model))
-    await food.close()
+    await give_facts(chosen)
     return chosen
 
 
@@ -87,6 +92,19 @@ async def test_forked_servers_work_for_their_own_user_on_one_database(
         order = {"restaurant_id": "1", "dish_name": "Cheese Pizza"}
         await asyncio.gather(*(henry.call("order_dish", order, read_only=False) for _ in range(3)))
         listed = (await joe.call("list_orders", {}, read_only=True)).structured_content
+    assert listed is not None
+    assert [found["user_name"] for found in listed["orders"]] == ["Henry"] * 3
+
+
+async def test_forked_servers_work_on_postgresql(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    settings = family_settings(tmp_path, postgres_server.new_database(), mcp_spawn="fork")
+    await give_facts(settings)
+    async with food_tools(settings) as start:
+        async with ToolSession(start("3"), 30) as henry, ToolSession(start("1"), 30) as joe:
+            order = {"restaurant_id": "1", "dish_name": "Cheese Pizza"}
+            await asyncio.gather(*(henry.call("order_dish", order, read_only=False) for _ in range(3)))
+            listed = (await joe.call("list_orders", {}, read_only=True)).structured_content
+        assert nurseries_of(ME)
     assert listed is not None
     assert [found["user_name"] for found in listed["orders"]] == ["Henry"] * 3
 
