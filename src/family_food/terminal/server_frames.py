@@ -29,6 +29,7 @@ class ServerFrames:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self.goodbye = ""
+        self._told_how = False
 
     def take(self, frame: Frame) -> None:
         """Take a frame of the server or of the link."""
@@ -68,7 +69,11 @@ class ServerFrames:
                 chat.waiting.news(frame.get("request"), chat.own_name)
                 if frame.get("event") == "request_decided":
                     chat.look_around()
+                elif chat.typed is not None and not self._told_how:
+                    self._told_how = True
+                    chat.screen.aside("/approve or /deny decides it, after a look at it.")
             case "link":
+                self.goodbye = ""  # it was about a connection that is no more
                 chat.replies.give_up("The connection to the server was lost. Try again when it is back.")
                 if frame.get("state") == "new_session":
                     chat.questions.withdraw()
