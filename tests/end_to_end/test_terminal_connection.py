@@ -10,7 +10,7 @@ import pytest
 from tests.support.cable import cable_to
 from tests.support.live_model import Call, answered
 from tests.support.stage import Scene, scene
-from tests.support.terminal import Seen
+from tests.support.terminal import Seen, way_back
 
 PIZZA = Call("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
 NUMBERED = [f"word-{number:03}" + ("\n\n" if number % 10 == 0 else " ") for number in range(1, 301)]
@@ -140,3 +140,52 @@ def test_an_order_whose_answer_was_lost_on_the_way_is_not_placed_again(scripted:
         henry.see_prompt()
         assert henry.seen.flat.count("Ordered.") == 1
         assert scripted.server.orders() == [("Henry", "Cheese Pizza")]
+
+
+def test_a_server_that_is_restarted_in_order_is_found_again_by_itself(mortal: Scene) -> None:
+    mortal.model.says("Here I am.")
+    henry = mortal.chat("henry")
+    mortal.server.stop()
+    henry.see("lost")
+    henry.enter("are you there?")  # while nobody is
+    henry.see("queued: are you there?")
+    mortal.server.start()
+    henry.see("Here I am.")
+    assert lost(henry.seen) == 1
+    assert len(mortal.model.requests) == 1
+
+
+def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in_again(mortal: Scene) -> None:
+    mortal.model.says("Here I am.")
+    henry = mortal.chat("henry")
+    henry.enter("are you there?")
+    henry.see("Here I am.")
+    mortal.server.stop()
+    mortal.server.environment["SECRET_KEY"] = "another secret, which is long enough as well"
+    mortal.server.start()
+    assert henry.ended() == 3
+    assert "Log in with: client.py" in henry.seen.flat
+    assert "shutting down" not in henry.seen.flat
+    back = mortal.open(*way_back(henry.seen))
+    back.log_in("henry")
+    back.see("Here I am.")
+
+
+def test_a_conversation_that_goes_on_in_another_window_is_given_up_in_this_one(scripted: Scene) -> None:
+    scripted.model.says("Here I am.")
+    first = scripted.chat("henry")
+    first.enter("are you there?")
+    first.see("Here I am.")
+    conversation = scripted.server.sql("SELECT id FROM conversations ORDER BY updated_at DESC LIMIT 1")[0][0]
+    gate = scripted.model.gate()
+    scripted.model.says("One.\n\n", gate, "Two.")
+    first.enter("count")
+    first.see("One.")
+    gate.reached()
+    second = scripted.open("--resume", conversation)
+    second.log_in("henry")
+    first.see("goes on in another window")
+    assert first.ended() == 1
+    gate.open()
+    second.see("One.", "Two.")
+    assert second.seen.flat.count("One.") == 1

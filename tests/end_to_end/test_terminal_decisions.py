@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
 
 from tests.support.live_model import Call, answered
 from tests.support.server_process import ServerProcess
 from tests.support.stage import Scene
-from tests.support.terminal import Tty
+from tests.support.terminal import Tty, way_back
 
 BURGER = "can i have the deluxe burger? its my birthday"
 PIZZA = "can i have the pepperoni pizza? i got an A in math"
@@ -129,22 +128,21 @@ def test_a_child_that_was_away_finds_its_order_placed_once_when_it_comes_back(de
     henry.see_prompt()
     henry.control("d")
     assert henry.ended() == 0
-    said = re.search(r"client\.py (?P<rest>[^\n]*--resume [\w-]+[^\n]*)", henry.seen.text)
-    assert said, henry.picture()
+    command = way_back(henry.seen)
     joe = demo.chat("joe")
     joe.enter("/approve")
     shows(joe, "Deluxe Burger")
     joe.enter("y")
     demo.server.until(lambda: standing(demo.server) == ["approved"], "the approval")
     assert demo.server.orders() == []
-    back = demo.open(*shlex.split(said["rest"]))
+    back = demo.open(*command)
     back.log_in("henry")
     back.see("Done! I ordered the Deluxe Burger")
     back.see_prompt()
     assert demo.server.orders() == [("Henry", "Deluxe Burger")]
     back.control("d")
     assert back.ended() == 0
-    once_more = demo.open(*shlex.split(said["rest"]))
+    once_more = demo.open(*command)
     once_more.log_in("henry")
     once_more.enter("what have i ordered?")
     once_more.see("Deluxe Burger from Burger Bonanza")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 import signal
 
 import pytest
 
 from tests.support.live_model import Call, answered
 from tests.support.stage import Scene
+from tests.support.terminal import way_back
 
 
 def test_ctrl_c_in_the_middle_of_a_turn_gives_the_prompt_back_before_the_model_has_ended(scripted: Scene) -> None:
@@ -82,9 +82,8 @@ def test_ctrl_d_leaves_and_says_how_to_come_back_and_that_command_works(scripted
     henry.see_prompt()
     henry.control("d")
     assert henry.ended() == 0
-    said = re.search(r"client\.py (?P<rest>[^\n]*--resume [\w-]+[^\n]*)", henry.seen.text)
-    assert said, henry.picture()
-    back = scripted.open(*shlex.split(said["rest"]))
+    command = way_back(henry.seen)
+    back = scripted.open(*command)
     back.log_in("henry")
     scripted.model.says("As I said: marzipan.")
     back.enter("which one was it?")

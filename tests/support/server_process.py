@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.support.environment import PROJECT, bare_environment
 
@@ -37,6 +37,7 @@ class ServerProcess:
     Attributes:
         url: its base address.
         database: its SQLite file.
+        environment: what it finds around it at its next start.
     """
 
     def __init__(self, folder: Path, **environment: str) -> None:
@@ -45,7 +46,7 @@ class ServerProcess:
         self.database = folder / "family.db"
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = bare_environment(
+        self.environment = bare_environment(
             **{
                 "DB_NAME": str(self.database),
                 "SECRET_KEY": "a secret of this one test alone, long enough",
@@ -61,7 +62,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "server.py", "--port", str(self.port)],
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -117,14 +118,27 @@ class ServerProcess:
 
     def talk(self, username: str, *messages: str) -> str:
         """Say something in a window that nobody looks at; returns the assistant's words."""
-        url, answers = f"ws://127.0.0.1:{self.port}/ws/chat", []
-        header = {"Authorization": f"Bearer {self.token(username)}"}
-        with connect(url, additional_headers=header, proxy=None, open_timeout=WAIT_SECONDS) as socket:
+        answers: list[str] = []
+        with self._window(username) as socket:
             for message in messages:
                 socket.send(json.dumps({"message": message}))
                 while (frame := json.loads(socket.recv(WAIT_SECONDS)))["type"] != "turn_end":
                     answers += [frame["content"]] if frame["type"] == "text" else []
         return "\n".join(answers)
+
+    def decide(self, username: str, verb: str, comment: str = "") -> None:
+        """Decide the newest request, in a window that nobody looks at and without a model."""
+        kind, request = self.sql("SELECT kind, id FROM requests ORDER BY created_at DESC, id LIMIT 1")[0]
+        decision = {"type": "decide", "kind": kind, "request_id": request, "verb": verb, "comment": comment}
+        with self._window(username) as socket:
+            socket.send(json.dumps({**decision, "id": "d-1"}))
+            while (frame := json.loads(socket.recv(WAIT_SECONDS)))["type"] != "decided":
+                assert frame["type"] != "error", frame
+
+    def _window(self, username: str) -> ClientConnection:
+        header = {"Authorization": f"Bearer {self.token(username)}"}
+        url = f"ws://127.0.0.1:{self.port}/ws/chat"
+        return connect(url, additional_headers=header, proxy=None, open_timeout=WAIT_SECONDS)
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """What another program sees, or does, in the database file."""

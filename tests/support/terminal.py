@@ -11,6 +11,7 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -96,7 +97,10 @@ class Terminal:
 
     def close(self) -> None:
         """End the program if it still runs."""
-        self.child.close(force=True)
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.close()
 
 
 class _Emulator(pyte.Screen):
@@ -176,6 +180,12 @@ class Seen:
     def text(self) -> str:
         """:attr:`lines` as one text."""
         return "\n".join(self.lines)
+
+    @property
+    def copied(self) -> str:
+        """:attr:`text` as it comes out when it is copied: rows that are filled to the edge go on in the next."""
+        width = self._emulator.columns
+        return "".join(line if len(line) == width else f"{line}\n" for line in self.lines)
 
     @property
     def flat(self) -> str:
@@ -397,3 +407,10 @@ class Tty:
                 self._moved.notify_all()
             if not data:
                 return
+
+
+def way_back(seen: Seen) -> list[str]:
+    """The arguments of the command that the client printed last, to be copied into a shell."""
+    found = re.findall(r"client\.py (.*--resume .*)", seen.copied)
+    assert found, seen.text
+    return shlex.split(found[-1])
