@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import random
@@ -36,7 +37,8 @@ def live(user: str, session: int, errors: int, serve: Serve) -> NoReturn:
     except BaseException:  # noqa: BLE001 - nothing may get back to the parent's frames
         traceback.print_exc()
     finally:
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
         os._exit(code)  # without the parent's exit handlers
 
 
@@ -49,7 +51,8 @@ def _cut_loose(session: int, errors: int) -> socket.socket:
     os.dup2(nothing, 0)
     os.dup2(errors, 1)
     os.dup2(errors, 2)
-    os.dup2(session, _SOCKET, inheritable=False) if session != _SOCKET else None
+    if session != _SOCKET:
+        os.dup2(session, _SOCKET, inheritable=False)
     os.closerange(_SOCKET + 1, os.sysconf("SC_OPEN_MAX"))
     sys.stdin = os.fdopen(0, "r", encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)

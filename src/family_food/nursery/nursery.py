@@ -84,6 +84,13 @@ class Nursery:
         Raises:
             NurseryUnavailable: there is no parent, or it cannot fork.
         """
+        life = await self.living()
+        try:
+            return await life.fork(user, errors)
+        except NurseryUnavailable:
+            if not life.is_over:
+                raise
+        # It ended with our request; another is on its way.
         return await (await self.living()).fork(user, errors)
 
     async def living(self) -> ParentLife:
@@ -134,19 +141,23 @@ class Nursery:
         while True:
             began = loop.time()
             try:
-                async with ParentLife(self._parent) as life:
+                async with ParentLife(self._parent, self._forget) as life:
                     await life.warm()
-                    self._next.set_result(life)
+                    if not life.is_over:
+                        self._next.set_result(life)
                     await life.over()
-                    self._next = loop.create_future()
                     logger.warning("the nursery's parent ended; another is started")
             except (NurseryUnavailable, OSError) as error:
                 logger.error("the nursery's parent did not start: %s", error)  # noqa: TRY400 - it has said why itself
                 self._fail(str(error))
             pause = _FIRST_PAUSE if loop.time() - began > _LONGEST_PAUSE else min(pause * 4, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
-            if self._next.done():
-                self._next = loop.create_future()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Have everybody wait for the next parent."""
+        if self._next.done():
+            self._next = asyncio.get_running_loop().create_future()
 
     def _fail(self, why: str) -> None:
         if not self._next.done():

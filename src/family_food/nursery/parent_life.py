@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 WARM_SECONDS = 60.0
 """A parent imports and warms up for two seconds or three; on a machine that is busy, longer."""
 _FORK_SECONDS = 10.0
+_MOST_AT_ONCE = 32  # requests that were not answered: so many fit into the control socket for sure
 _END_SECONDS = 7.0
 """The parent itself gives its children three times two seconds."""
 
@@ -50,18 +52,21 @@ class ParentLife:
 
     Args:
         parameters: how the parent is started. Its standard input will be the control socket.
+        on_over: called at the moment from which it can fork no more.
 
     Raises:
         OSError: on entering: it cannot be started.
     """
 
-    def __init__(self, parameters: StdioServerParameters) -> None:
+    def __init__(self, parameters: StdioServerParameters, on_over: Callable[[], None] = lambda: None) -> None:
         self._parameters = parameters
+        self._on_over = on_over
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[ForkedProcess]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._over = asyncio.Event()
+        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
         self._stack = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -127,6 +132,11 @@ class ParentLife:
         except TimeoutError:
             raise NurseryUnavailable("the nursery's parent did not get ready") from None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the parent can fork no more."""
+        return self._over.is_set()
+
     async def over(self) -> None:
         """Wait until the parent can fork no more."""
         await self._over.wait()
@@ -141,21 +151,27 @@ class ParentLife:
         Raises:
             NurseryUnavailable: the parent ended, does not answer, or cannot fork.
         """
-        ours, theirs = socket.socketpair()
+        async with self._turns:
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    return Spawned(await self._forked(user, theirs, errors), ours)
+            except BaseException:
+                ours.close()  # a child that may yet come finds that nobody is there
+                raise
+
+    async def _forked(self, user: str, theirs: socket.socket, errors: int) -> ForkedProcess:
         number = next(self._numbers)
         answer: asyncio.Future[ForkedProcess] = self._loop.create_future()
         self._waiting[number] = answer
         try:
-            with theirs:
-                self._send(wire.Fork(number, user), [theirs.fileno(), errors])
+            self._send(wire.Fork(number, user), [theirs.fileno(), errors])
+            theirs.close()  # or its other end would not see the child's end
             async with asyncio.timeout(_FORK_SECONDS):
-                return Spawned(await answer, ours)
+                return await answer
         except TimeoutError:
             self._end("the nursery's parent does not answer")
             raise NurseryUnavailable("the nursery's parent does not answer") from None
-        except BaseException:
-            ours.close()  # a child that may yet come finds that nobody is there
-            raise
         finally:
             del self._waiting[number]
 
@@ -203,6 +219,7 @@ class ParentLife:
         if self._over.is_set():
             return
         self._over.set()
+        self._on_over()
         self._loop.remove_reader(self._control)
         self._control.close()
         waiting: list[asyncio.Future[Any]] = [self._ready, *self._waiting.values()]

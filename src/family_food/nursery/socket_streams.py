@@ -31,7 +31,11 @@ async def socket_streams(connected: socket.socket, line_bytes: int = LINE_BYTES)
         line_bytes: the longest message that is read.
     """
     connected.setblocking(False)
-    reader, writer = await asyncio.open_unix_connection(sock=connected, limit=line_bytes)
+    try:
+        reader, writer = await asyncio.open_unix_connection(sock=connected, limit=line_bytes)
+    except BaseException:
+        connected.close()
+        raise
     in_send, in_receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     out_send, out_receive = anyio.create_memory_object_stream[SessionMessage](0)
     try:

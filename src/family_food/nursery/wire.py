@@ -52,10 +52,11 @@ def send(control: socket.socket, message: Message, descriptors: Sequence[int] = 
 
     Raises:
         OSError: the other side is gone, or (BlockingIOError) does not keep up.
+        ValueError: the message is too long.
     """
     data = json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
     if len(data) > MOST_BYTES:
-        raise OSError(f"a message of {len(data)} bytes is too long for the nursery")
+        raise ValueError(f"a message of {len(data)} bytes is too long for the nursery")
     # A peer that is gone is an error to handle, not a signal to die of.
     socket.send_fds(control, [data], list(descriptors), socket.MSG_NOSIGNAL)
 
