@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _BUNDLE_SECONDS = 0.01
 """Pieces that come this close together are written at once: the input line is drawn anew only once for all of them."""
+_EDITOR_SECONDS = 0.2
 
 
 class AboveLine:
@@ -51,7 +52,7 @@ class AboveLine:
 
     def drain(self) -> None:
         """Write everything now, the unfinished line too."""
-        self._draw(len(self._held))
+        self._draw(len(self._held), last=True)
 
     def isatty(self) -> bool:
         """True: it ends on a terminal."""
@@ -81,11 +82,15 @@ class AboveLine:
         self._scheduled = False
         self._draw(self._held.rfind("\n") + 1)
 
-    def _draw(self, length: int) -> None:
+    def _draw(self, length: int, *, last: bool = False) -> None:
         if not length:
             return
-        text, self._held = self._held[:length], self._held[length:]
         application = self._application
+        if application._running_in_terminal and not last:  # noqa: SLF001 - an editor has the terminal; nothing tells otherwise
+            self._scheduled = True
+            self._loop.call_later(_EDITOR_SECONDS, self._draw_lines)
+            return
+        text, self._held = self._held[:length], self._held[length:]
         drawn = application.is_running and not application.is_done
         if drawn:
             application.renderer.erase(leave_alternate_screen=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,6 +96,8 @@ class Commands:
 
     def near(self, word: str) -> list[str]:
         """Names that a misspelled one may mean, best first, at most three."""
+        import difflib  # only for who mistypes
+
         typed = "/" + word.strip().lower().lstrip("/")
         names = [*self._by_name, *self._aliases]
         begun = [name for name in names if len(typed) > 2 and name.startswith(typed)]

@@ -64,8 +64,9 @@ class Names:
             begun = lower[start:]
             if len(begun.strip()) < _LEAST_LETTERS or begun[0].isspace():
                 continue
-            found = [name for name in self._meanings if name.lower().startswith(begun) and name != text[start:]]
-            if found:
+            fitting = [name for name in self._meanings if name.lower().startswith(begun)]
+            found = [name for name in fitting if name != text[start:]]
+            if fitting:
                 return [Offer(name, len(begun), self._meanings[name]) for name in sorted(found)[:MOST_OFFERED]]
         return []
 

@@ -127,6 +127,7 @@ def _bind_question(keys: KeyBindings, line: Line, asking: Filter, guarded: Filte
     # A question takes one short answer: no history, no completion, no search, no second line, and nothing pasted.
     for name in ("up", "down", "c-p", "c-n", "c-r", "c-s", "tab", "c-q", Keys.BracketedPaste, "c-z"):
         keys.add(name, filter=asking)(nothing)
+    keys.add("c-x", "c-e", filter=asking)(nothing)
 
     @keys.add("enter", filter=asking)
     @keys.add("c-j", filter=asking)

@@ -208,7 +208,7 @@ class TerminalKeyboard:
         return session
 
     def _accept(self, buffer: Buffer) -> bool:
-        return not self.on_line(buffer.text)
+        return self._question is not None or not self.on_line(buffer.text)
 
     def _types_command(self) -> bool:
         if self._lines is None or self._question is not None:
