@@ -22,6 +22,7 @@ from family_food.terminal.login_prompt import forget_login, log_in_aloud, open_k
 from family_food.terminal.output import Output
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen, at_a_terminal
+from family_food.terminal.session_list import list_sessions
 from family_food.terminal.sitting import chat_over, converse, sit_down
 
 API_URL = os.environ.get("PERMIT_CHAT_URL") or "http://localhost:8000"
@@ -70,6 +71,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         return await store_login(options)
     if options.task == "logout":
         return await forget_login(options)
+    if options.task == "sessions":
+        return await list_sessions(options)
     return await converse(options)
 
 

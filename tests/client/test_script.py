@@ -445,3 +445,19 @@ def test_the_token_is_in_no_argument_and_no_output(backend: FakeBackend, pipe: P
     assert "first-token" not in done.stdout + done.stderr
     assert "first-token" not in " ".join(done.args)
     assert os.environ.get("PERMIT_CHAT_TOKEN") is None
+
+
+def test_the_stored_conversations_are_listed_newest_first(backend: FakeBackend, pipe: Pipe) -> None:
+    backend.conversations = {
+        "s-4": {"title": "Older \x1b[2J", "updated_at": "2026-01-01T00:00:00Z", "turns": 3},
+        "s-5": {"title": "Newer", "updated_at": "2026-02-01T00:00:00Z", "turns": 1},
+    }
+    done = pipe("--url", backend.url, "--sessions", **TOKEN)
+    assert done.returncode == 0
+    cells = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [(cell[0], cell[1], cell[3]) for cell in cells] == [("s-5", "1", "Newer"), ("s-4", "3", "Older [2J")]
+    as_json = pipe("--url", backend.url, "--sessions", "--json", **TOKEN)
+    assert [one["id"] for one in json.loads(as_json.stdout)] == ["s-5", "s-4"]
+    lines = pipe("--url", backend.url, "--sessions", "--stream-json", **TOKEN)
+    assert [json.loads(line)["id"] for line in lines.stdout.splitlines()] == ["s-5", "s-4"]
+    assert pipe("--url", backend.url, "--sessions").returncode == 3

@@ -18,6 +18,8 @@ exit codes: 0 answered, 1 error or empty answer, 2 usage, 3 not logged in, 4 ser
 """
 
 Format = Literal["text", "json", "stream-json"]
+Task = Literal["login", "logout", "sessions"]
+TASKS: tuple[Task, ...] = ("login", "logout", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Options:
         url: the server's base address.
         user: log-in name, or None.
         demo: bring a server along: to chat with it, or to play the family story.
-        task: to log in or out, and nothing else.
+        task: to log in or out, or to list the stored conversations, and nothing else.
         resume: the id of a conversation that is to go on; None for a new one.
         newest: go on with the newest conversation.
         form: of what is written to standard output.
@@ -44,7 +46,7 @@ class Options:
     url: str = ""
     user: str | None = None
     demo: Literal["chat", "story"] | None = None
-    task: Literal["login", "logout"] | None = None
+    task: Task | None = None
     resume: str | None = None
     newest: bool = False
     form: Format = "text"
@@ -83,7 +85,7 @@ def read_arguments(arguments: Sequence[str] | None, default_url: str) -> Options
         url=url,
         user=read.user,
         demo=demo,
-        task="login" if read.login else "logout" if read.logout else None,
+        task=next((task for task in TASKS if getattr(read, task)), None),
         resume=read.resume,
         newest=read.newest,
         form="json" if read.json else "stream-json" if read.stream_json else "text",
@@ -97,17 +99,18 @@ def read_arguments(arguments: Sequence[str] | None, default_url: str) -> Options
 
 def _contradiction(options: Options) -> str:
     """What does not go together; empty when everything does."""
-    if options.task and (options.asks or options.lines or options.demo or options.resume or options.newest):
-        return f"--{options.task} goes with --url and --user alone."
-    if options.demo and (options.resume or options.newest):
-        return "A demo begins with an empty database: there is nothing to go on with."
-    if options.demo == "story" and (options.asks or options.lines or options.form != "text"):
-        return "The story takes no questions."
-    if options.lines and options.asks:
-        return "With --lines the questions are lines of standard input."
-    if options.lines and options.form != "text":
-        return "--json and --stream-json are for one question."
-    return ""
+    goes_on = options.resume is not None or options.newest
+    log = options.task in ("login", "logout")
+    wrong = {
+        f"--{options.task} takes no question and begins no chat.": bool(options.task)
+        and (options.asks or options.lines or bool(options.demo) or goes_on),
+        "A demo begins with an empty database: there is nothing to go on with.": bool(options.demo) and goes_on,
+        "The story takes no questions.": options.demo == "story"
+        and (options.asks or options.lines or options.form != "text"),
+        "With --lines the questions are lines of standard input.": options.lines and options.asks,
+        "--json and --stream-json are for an answer.": options.form != "text" and (log or options.lines),
+    }
+    return next((trouble for trouble, is_so in wrong.items() if is_so), "")
 
 
 def _parser(default_url: str) -> argparse.ArgumentParser:
@@ -135,9 +138,12 @@ def _parser(default_url: str) -> argparse.ArgumentParser:
     log = parser.add_mutually_exclusive_group()
     log.add_argument("--login", action="store_true", help="log in, and stay logged in for later runs")
     log.add_argument("--logout", action="store_true", help="forget the stored log-in")
+    log.add_argument("--sessions", action="store_true", help="list the conversations that can go on")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--resume", metavar="ID", help="go on with this conversation")
-    which.add_argument("--continue", dest="newest", action="store_true", help="go on with the newest conversation")
+    which.add_argument("-r", "--resume", metavar="ID", help="go on with this conversation")
+    which.add_argument(
+        "-c", "--continue", dest="newest", action="store_true", help="go on with the newest conversation"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object: answer, tools, usage, requests, error")
     form.add_argument("--stream-json", action="store_true", help="every frame of the server as a line of JSON")

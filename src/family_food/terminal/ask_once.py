@@ -32,7 +32,7 @@ async def ask_once(options: Options, entry: Entry | None = None) -> int:
     """
     output: ScriptOutput = _OUTPUTS[options.form]()
     try:
-        entry = entry or await _entry(options)
+        entry = entry or await way_in(options)
         question = await _question(options)
         session = await chosen_conversation(options, entry.web)
         link = await Link.open(options.url, entry.web.token, session, web=entry.web)
@@ -45,7 +45,12 @@ async def ask_once(options: Options, entry: Entry | None = None) -> int:
         return problem.exit_code
 
 
-async def _entry(options: Options) -> Entry:
+async def way_in(options: Options) -> Entry:
+    """A log-in of the environment, a stored one, or that of a person at a terminal, who is asked on standard error.
+
+    Raises:
+        ChatProblem: there is none (``NOT_LOGGED_IN``), or the server cannot be reached.
+    """
     entry = await find_entry(options.url, options.user, TokenStore()) or await _ask_in(options)
     if entry is None:
         raise ChatProblem(NOT_LOGGED_IN, Exit.NOT_LOGGED_IN)
