@@ -52,8 +52,9 @@ def settings_page() -> str:
         "read, so that a file written for it does no harm, and have no effect: decisions are made by the policy engine of",
         "this program, which warns at start when a key is set.",
         "",
-        "Two variables are read from the environment alone: `PERMIT_CHAT_URL`, the server that `client.py` talks to, and",
-        "`FORWARDED_ALLOW_IPS`, the proxies from which `server.py` believes `X-Forwarded-For`; log-in limits go by address.",
+        "Read from the environment alone are `PERMIT_CHAT_URL` and `PERMIT_CHAT_TOKEN`, the server that `client.py` talks",
+        "to and a token for it ([the terminal client](terminal-client.md)), and `FORWARDED_ALLOW_IPS`, the proxies from",
+        "which `server.py` believes `X-Forwarded-For`; log-in limits go by address.",
     ]
     for name, field in Settings.model_fields.items():
         if name in GROUPS:
