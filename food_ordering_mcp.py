@@ -38,7 +38,7 @@ from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
 from permit_mcp.server import run, running, say
-from permit_mcp.stderr_log import log_to_stderr
+from permit_mcp.stderr_log import log_to_own_stderr, log_to_stderr
 
 NAME = "family_food_ordering_system"
 INSTRUCTIONS = """\
@@ -108,7 +108,7 @@ def prepare(settings: Settings) -> Serve:
     mcp, permit = _built(food, LATER)
 
     async def serve_child(user: str, connected: socket.socket) -> int:
-        log_to_stderr(settings.log_level)
+        log_to_own_stderr()
         try:
             permit.bind(user)
             # That the user exists is not asked here: whoever sent for the child knows, and every call asks anew.

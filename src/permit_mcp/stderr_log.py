@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 def log_to_stderr(level: str) -> None:
     """Send everything that is logged from now on to standard error.
@@ -14,9 +16,15 @@ def log_to_stderr(level: str) -> None:
     Args:
         level: ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     """
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=level, stream=sys.stderr, format=_FORMAT, force=True)
     # Chatter, and at DEBUG every statement with its parameters.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+
+
+def log_to_own_stderr() -> None:
+    """The same in a forked process, whose standard error is another one; the levels are its parent's.
+
+    To set a level is to write into every logger there is, and what is written to is not shared any more.
+    """
+    logging.basicConfig(stream=sys.stderr, format=_FORMAT, force=True)
