@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.support.live_model import Call, answered
 from tests.support.server_process import ServerProcess
 from tests.support.stage import Scene
@@ -147,6 +149,51 @@ def test_a_child_that_was_away_finds_its_order_placed_once_when_it_comes_back(de
     once_more.enter("what have i ordered?")
     once_more.see("Deluxe Burger from Burger Bonanza")
     assert demo.server.orders() == [("Henry", "Deluxe Burger")]
+
+
+def test_a_request_that_is_decided_while_the_question_stands_is_not_decided_again(demo: Scene) -> None:
+    demo.server.talk("henry", BURGER)
+    joe = demo.chat("joe", "--plain")
+    joe.enter("/approve")
+    shows(joe, "Henry", "Deluxe Burger", "12.99", "its my birthday", "1 of 1")
+    demo.server.decide("jane", "deny", "not today")
+    joe.enter("y")
+    joe.see("denied by Jane already")
+    joe.see_prompt()
+    assert standing(demo.server) == ["denied"]
+
+
+@pytest.mark.parametrize("key", ["c", "d"])
+def test_ctrl_c_and_ctrl_d_at_a_question_mean_no_and_the_chat_goes_on(demo: Scene, key: str) -> None:
+    demo.server.talk("henry", BURGER)
+    joe = demo.chat("joe")
+    joe.enter("approve henrys burger")
+    shows(joe, "Deluxe Burger")
+    joe.control(key)
+    joe.see("The request stays open.")
+    joe.see_prompt()
+    assert standing(demo.server) == ["pending"]
+
+
+def test_a_half_typed_line_is_no_answer_to_a_question_and_comes_back(scripted: Scene) -> None:
+    scripted.model.mind = lambda _, messages: ["I have asked."] if answered(messages) else [ASK_BURGER]
+    scripted.server.talk("henry", "burger")
+    request = scripted.server.sql("SELECT id FROM requests")[0][0]
+    gate = scripted.model.gate()
+    approve = Call("approve_operation_approval", {"operation_approval_id": request})
+    scripted.model.mind = lambda _, messages: ["Fine."] if answered(messages) else [gate, approve]
+    joe = scripted.chat("joe")
+    joe.enter("what is new?")
+    gate.reached()
+    joe.type("yes I thi")
+    joe.see("yes I thi")
+    gate.open()
+    shows(joe, "Deluxe Burger")
+    assert joe.seen.cursor_line == "Approve? [y/N]"
+    joe.enter()
+    joe.see("Fine.")
+    joe.until(lambda seen: seen.cursor_line == "You: yes I thi", "the half-typed line")
+    assert standing(scripted.server) == ["pending"]
 
 
 def test_a_denial_reaches_the_child_with_the_parents_words(demo: Scene) -> None:

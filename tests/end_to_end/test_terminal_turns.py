@@ -127,3 +127,20 @@ def test_a_second_ctrl_c_leaves_with_130_whatever_the_server_does(scripted: Scen
         assert henry.ended() == 130
     finally:
         scripted.server.thaw()
+
+
+def test_ctrl_z_gives_the_shell_back_and_fg_the_half_typed_line(scripted: Scene) -> None:
+    shell = scripted.shell('set -m; $CLIENT --user henry; echo "the shell again"; stty -a; fg; echo "left with $?"')
+    shell.see("Password:")
+    shell.enter("henry_password")
+    shell.see_prompt()
+    shell.type("half")
+    shell.see("half")
+    shell.control("z")
+    shell.see("the shell again")
+    shell.until(lambda seen: " echo " in seen.flat and " icanon " in seen.flat, "a terminal that a shell can use")
+    shell.until(lambda seen: seen.cursor_line == "You: half", "the half-typed line")
+    shell.type("way\x15")
+    shell.see_prompt()
+    shell.control("d")
+    shell.see("left with 0")
