@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError
 from permit_mcp import PermitServer
+from permit_mcp.acting_user import LATER
 from tests.support.core import family_settings
 from tests.support.tool_servers import answer, call, make_mcp, refusal, serving, tools_of
 
@@ -61,6 +62,32 @@ async def test_something_that_is_no_server_is_refused(core: Core) -> None:
 async def test_an_acting_user_that_cannot_be_a_key_is_refused(core: Core) -> None:
     with pytest.raises(ConfigurationError):
         PermitServer(make_mcp("mcp"), acting_user="../../x", core=core)
+
+
+async def test_a_server_made_for_somebody_to_be_named_later_serves_nobody_until_then(core: Core, kind: str) -> None:
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, acting_user=LATER, core=core)
+    assert await tools_of(mcp) == {}
+    permit.bind("3")
+    assert (await tools_of(mcp)).keys() == (await tools_of(serving(core, "3", kind))).keys()
+    schemas = [tool.input_schema["properties"] for tool in (await tools_of(mcp)).values()]
+    assert not any("user_id" in properties for properties in schemas)
+    with pytest.raises(ConfigurationError):
+        permit.bind("1")
+
+
+@pytest.mark.parametrize("acting_user", [None, "3"])
+async def test_for_whom_any_other_server_acts_cannot_be_changed(core: Core, acting_user: str | None) -> None:
+    permit = PermitServer(make_mcp("mcp"), acting_user=acting_user, core=core)
+    with pytest.raises(ConfigurationError):
+        permit.bind("1")
+
+
+@pytest.mark.parametrize("key", ["", "../../x"])
+async def test_what_cannot_be_a_key_is_not_bound(core: Core, key: str) -> None:
+    permit = PermitServer(make_mcp("mcp"), acting_user=LATER, core=core)
+    with pytest.raises(ConfigurationError):
+        permit.bind(key)
 
 
 def test_both_ways_to_import_it_give_the_same_class() -> None:
