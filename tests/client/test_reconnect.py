@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from family_food.terminal import chat_socket
 from family_food.terminal.link import Link
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.redial import Patience
@@ -75,7 +77,7 @@ async def chatting(backend: FakeBackend, session: str | None = None, **patience:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-def do(work: Callable[..., Any], *arguments: Any, **named: Any) -> Awaitable[Any]:
+def do(work: Callable[..., Any], *arguments: Any, **named: Any) -> Coroutine[Any, Any, Any]:
     """Do something on the server's side while the client goes on."""
     return asyncio.to_thread(work, *arguments, **named)
 
@@ -391,3 +393,24 @@ async def test_closing_while_the_connection_is_lost_ends_at_once(backend: FakeBa
         await link.close()
         await listening
     assert ear.problem is None
+
+
+async def test_a_server_that_falls_silent_is_noticed_and_found_again(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_socket, "_PING_SECONDS", 0.1)
+    monkeypatch.setattr(chat_socket, "_OPEN_SECONDS", 0.2)
+    thaw = threading.Event()
+
+    async def freeze() -> None:
+        thaw.wait(WAIT_SECONDS)  # nothing of the server moves, but its sockets stay open
+
+    async with chatting(backend) as ear:
+        frozen = asyncio.create_task(do(backend._run, freeze()))
+        await ear.hears("link")
+        assert ear.states() == ["lost"]
+        thaw.set()
+        await frozen
+        await ear.hears("hello", 2)
+        await do(backend.answer, "awake again")
+        assert (await ear.hears("text"))["content"] == "awake again"

@@ -7,8 +7,7 @@ import stat
 import sys
 
 from family_food.terminal.arguments import Options
-from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, chosen_conversation, enter, find_entry
-from family_food.terminal.link import Link
+from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, enter, find_entry, open_link
 from family_food.terminal.pipe_keyboard import PipeKeyboard
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.screen import Screen
@@ -34,8 +33,7 @@ async def ask_once(options: Options, entry: Entry | None = None) -> int:
     try:
         entry = entry or await way_in(options)
         question = await _question(options)
-        session = await chosen_conversation(options, entry.web)
-        link = await Link.open(options.url, entry.web.token, session, web=entry.web)
+        link = await open_link(options, entry)
         try:
             return await Script(link, output, with_requests=options.form == "json").ask(question)
         finally:

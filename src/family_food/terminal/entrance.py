@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from family_food.terminal.arguments import Options
+from family_food.terminal.link import Link
 from family_food.terminal.problem import LOG_IN_AGAIN, ChatProblem, Exit
 from family_food.terminal.token_store import StoredLogin, TokenStore
 from family_food.terminal.web import Grant, Web, log_in
@@ -24,16 +25,18 @@ class Entry:
         web: has the token.
         user: log-in name; empty when it is not known.
         stored: it was stored, and may turn out to be good no longer.
+        from_environment: it is the token of ``PERMIT_CHAT_TOKEN``.
     """
 
     web: Web
     user: str
-    stored: bool
+    stored: bool = False
+    from_environment: bool = False
 
     @classmethod
     def of(cls, url: str, token: str, user: str) -> Self:
         """A way in with a token that is stored nowhere."""
-        return cls(Web(url, token), user, stored=False)
+        return cls(Web(url, token), user)
 
 
 async def find_entry(url: str, user: str | None, store: TokenStore) -> Entry | None:
@@ -46,7 +49,7 @@ async def find_entry(url: str, user: str | None, store: TokenStore) -> Entry | N
     """
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token:
-        return Entry.of(url, token, user or "")
+        return Entry(Web(url, token), user or "", from_environment=True)
     login = await store.find(url, user)
     if login is None or login.grant.left <= 0:
         return None
@@ -81,6 +84,22 @@ async def enter(url: str, user: str, password: str) -> Entry:
     """
     grant = await log_in(url, user, password)
     return Entry.of(url, grant.token, user)
+
+
+async def open_link(options: Options, entry: Entry) -> Link:
+    """Open the chat, with the conversation that is to go on.
+
+    Raises:
+        ChatProblem: the token is not good (any more), there is no such conversation, or as :meth:`Link.open`.
+    """
+    try:
+        session = await chosen_conversation(options, entry.web)
+        return await Link.open(entry.web.url, entry.web.token, session, web=entry.web)
+    except ChatProblem as problem:
+        if problem.exit_code is Exit.NOT_LOGGED_IN and entry.from_environment:
+            sentence = f"The token in {TOKEN_VARIABLE} is not good any more. Set another one, or unset it."
+            raise ChatProblem(sentence, Exit.NOT_LOGGED_IN) from problem
+        raise
 
 
 async def chosen_conversation(options: Options, web: Web) -> str | None:

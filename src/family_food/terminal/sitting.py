@@ -5,7 +5,7 @@ from __future__ import annotations
 from family_food.terminal.arguments import Options
 from family_food.terminal.ask_once import ask_once, is_terminal
 from family_food.terminal.chat import chat_here
-from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, chosen_conversation, find_entry
+from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, find_entry, open_link
 from family_food.terminal.keyboard import Keyboard
 from family_food.terminal.link import Link
 from family_food.terminal.login_prompt import log_in_aloud, name_and_password, open_keyboard, warn_of_eavesdroppers
@@ -57,7 +57,7 @@ async def sit_down(options: Options, screen: Screen, entry: Entry | None = None,
             entry = await _ask_in(options, screen, keyboard)
             if entry is None:
                 return Exit.NOT_LOGGED_IN
-            link = await _linked(options, entry)
+            link = await open_link(options, entry)
         return await chat_over(link, screen, keyboard, entry.user if entry is not None else "")
     except ChatProblem as problem:
         screen.trouble(problem.sentence)
@@ -78,15 +78,10 @@ async def chat_over(link: Link, screen: Screen, keyboard: Keyboard, username: st
         await link.close()
 
 
-async def _linked(options: Options, entry: Entry) -> Link:
-    session = await chosen_conversation(options, entry.web)
-    return await Link.open(options.url, entry.web.token, session, web=entry.web)
-
-
 async def _open(options: Options, entry: Entry, screen: Screen) -> Link | None:
     """Open the chat; None when a stored log-in is good no longer and a person can be asked."""
     try:
-        return await _linked(options, entry)
+        return await open_link(options, entry)
     except ChatProblem as problem:
         if problem.exit_code is not Exit.NOT_LOGGED_IN or not entry.stored or not is_terminal(0):
             raise
