@@ -489,6 +489,68 @@ def test_conversations_are_listed_resumed_and_exported(
     assert chatting.ended() == 0
 
 
+def test_conversations_are_renamed_and_deleted(chatting: Terminal, backend: FakeBackend) -> None:
+    backend.conversations |= {"s-1": {"title": "This"}, "s-8": {"title": "Other"}}
+    chatting.enter("/rename Pizza day")
+    chatting.see("This conversation is called Pizza day now.")
+    assert backend.conversations["s-1"]["title"] == "Pizza day"
+    chatting.enter("/delete s-1")
+    chatting.see("This conversation is open.")
+    for answer, seen in (("", "It stays."), ("y", "Deleted:")):
+        chatting.enter("/delete s-8")
+        chatting.see('Delete the conversation "Other" for good?')
+        chatting.see("[y/N]")
+        chatting.enter(answer)
+        chatting.see(seen)
+    assert list(backend.conversations) == ["s-1"]
+
+
+def test_logging_in_again_lets_the_chat_go_on(chatting: Terminal, backend: FakeBackend, state: Path) -> None:
+    chatting.enter("/login")
+    chatting.see("Password of henry:")
+    chatting.enter("wrong")
+    chatting.see("Incorrect username or password")
+    chatting.enter("/login")
+    chatting.see("Password of henry:")
+    chatting.enter("right")
+    assert backend.received() == {"type": "authenticate", "token": "first-token"}
+    chatting.see("Logged in again.")
+    assert "right" not in chatting.shown
+    chatting.control("d")
+    assert chatting.ended() == 0
+    history = state / "permit-chat" / "history"
+    assert not history.exists() or "right" not in history.read_text()
+
+
+def test_usage_counts_tokens_and_model_names_the_model(chatting: Terminal, backend: FakeBackend) -> None:
+    for turn in (1, 2):
+        chatting.enter("hello")
+        backend.received()
+        backend.begin(turn)
+        backend.end(turn, input_tokens=1000 + turn, output_tokens=20)
+    chatting.enter("/usage")
+    chatting.see("1002")
+    chatting.see("all 2 turns here")
+    chatting.see("2003")
+    chatting.enter("/model")
+    chatting.see("The assistant is: offline demo model (no language model).")
+
+
+@pytest.mark.parametrize("key", ["c", "d"])
+def test_ctrl_c_and_ctrl_d_at_a_question_mean_no(chatting: Terminal, backend: FakeBackend, key: str) -> None:
+    chatting.enter("approve it")
+    backend.received()
+    backend.begin()
+    backend.send(CONFIRM)
+    chatting.see("[y/N]")
+    chatting.control(key)
+    assert backend.received() == {"type": "confirm", "confirm_id": "c-1", "answer": False}
+    backend.end()
+    chatting.see("You:")
+    chatting.enter("hello")
+    assert backend.received()["message"] == "hello"
+
+
 def test_an_interrupted_turn_is_continued_with_enter(chatting: Terminal, backend: FakeBackend) -> None:
     backend.conversations["s-77"] = {"title": "Sweets", "interrupted": {"turn": 3, "said": "order it"}}
     chatting.enter("/resume s-77")
