@@ -246,6 +246,8 @@ class Turn:
 async def serving(app: FastAPI) -> AsyncIterator[ChatServer]:
     """Run the application in this loop, over a real socket, until the context ends."""
     listening = socket.create_server(("127.0.0.1", 0))
+    # The event loop does this only for sockets that it has made itself.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(app, log_level="warning", lifespan="on", ws_max_size=MAX_FRAME_BYTES)
     running = _Server(config)
     task = asyncio.create_task(running.serve(sockets=[listening]))

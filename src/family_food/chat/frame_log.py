@@ -11,6 +11,9 @@ from family_food.chat.protocol import Confirm, HistoryUpdate, ServerFrameModel
 MAX_FRAMES = 4096
 MAX_BYTES = 4 * 1024 * 1024
 
+_UNNUMBERED = '{"seq":null,'
+"""How every frame begins that has no number yet. It is put in here: a frame is turned into text once."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedFrame:
@@ -72,9 +75,15 @@ class FrameLog:
             frame: has no number yet.
             now: seconds of any one clock.
             unsent: what comes after this number is still to be sent, and is not forgotten; None: nobody waits.
+
+        Raises:
+            ValueError: the frame has a number.
         """
         self.last += 1
-        text = frame.model_copy(update={"seq": self.last}).model_dump_json()
+        text = frame.model_dump_json()
+        if not text.startswith(_UNNUMBERED):
+            raise ValueError("a frame is numbered once")
+        text = f'{{"seq":{self.last},{text[len(_UNNUMBERED) :]}'
         self.total += len(text)
         self._size += len(text)
         lapses = now + frame.expires_in if isinstance(frame, Confirm) else None
