@@ -189,3 +189,20 @@ def test_a_conversation_that_goes_on_in_another_window_is_given_up_in_this_one(s
     gate.open()
     second.see("One.", "Two.")
     assert second.seen.flat.count("One.") == 1
+
+
+def test_what_is_decided_while_the_cable_is_cut_is_told_when_it_is_back_and_acted_on_once(demo: Scene) -> None:
+    with cable_to(demo.server.port) as cable:
+        henry = demo.chat("henry", url=cable.url)
+        henry.enter("can i have the deluxe burger? its my birthday")
+        henry.see("I've asked a parent")
+        henry.see_prompt()
+        cable.unplug()
+        henry.see("lost")
+        demo.server.decide("joe", "approve", "enjoy it")
+        assert demo.server.orders() == []
+        cable.plug_in()
+        henry.see("approved by Joe", "enjoy it", "Done! I ordered the Deluxe Burger")
+        henry.see_prompt()
+    assert henry.seen.flat.count("Done! I ordered") == 1
+    assert demo.server.orders() == [("Henry", "Deluxe Burger")]
