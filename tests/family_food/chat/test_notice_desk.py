@@ -1,0 +1,153 @@
+"""A session tells a notice once, while somebody is there; what nobody has read is nobody's loss."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+import pytest
+
+from family_food.chat.assistant import Assistant, Work
+from family_food.chat.notice_desk import NoticeDesk
+from family_food.chat.outgoing import Bookmark, Outgoing
+from family_food.messages import Entry
+from permit_core.access import ResourceRef
+from permit_core.identity import Principal
+from permit_core.ports.request import Request, RequestKind, RequestStatus
+from permit_core.stores.notices import Notice
+from tests.support.chat_server import until
+
+NOON = datetime(2026, 11, 22, tzinfo=UTC)
+REQUEST = Request(
+    id="req_1", kind=RequestKind.OPERATION_APPROVAL, tenant="default", user="3", user_name="Henry", reason="hungry",
+    resource=ResourceRef("dishes", "1"), resource_name="Pizza", status=RequestStatus.PENDING, created_at=NOON,
+    operation="order",
+)  # fmt: skip
+
+
+def notice(number: int, event: Literal["request_created", "request_decided"] = "request_created") -> Notice:
+    return Notice(number, "1", "default", event, REQUEST, NOON)
+
+
+class Board:
+    def __init__(self, *waiting: Notice) -> None:
+        self.waiting = list(waiting)
+        self.delivered: list[int] = []
+
+    async def undelivered(self, user: str, tenant: str) -> list[Notice]:
+        return [each for each in self.waiting if each.id not in self.delivered]
+
+    async def mark_delivered(self, ids: Collection[int]) -> None:
+        self.delivered += ids
+
+
+class Model:
+    """In place of the assistant."""
+
+    def __init__(self) -> None:
+        self.work: list[Work] = []
+        self.heard: list[Entry] = []
+
+    def put(self, work: Work) -> None:
+        self.work.append(work)
+
+    def hear(self, entry: Entry) -> None:
+        self.heard.append(entry)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.board, self.model, self.outgoing = Board(), Model(), Outgoing()
+        principal = Principal("1", "default", "Joe")
+        self.desk = NoticeDesk(self.board, principal, self.outgoing, cast("Assistant", self.model))
+
+    def come(self) -> Bookmark:
+        """A window comes, with no past."""
+        mark = self.outgoing.attach(None, lambda: None)
+        self.desk.look()
+        return mark
+
+    async def read(self, mark: Bookmark) -> None:
+        async with asyncio.timeout(10):
+            self.outgoing.wrote(mark, await self.outgoing.next(mark))
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage()
+    running = asyncio.create_task(stage.desk.run())
+    yield stage
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_nothing_is_told_while_nobody_is_there(stage: Stage) -> None:
+    stage.board.waiting = [notice(1)]
+    stage.desk.notify(notice(1))
+    stage.desk.look()
+    await settled()
+    assert (stage.outgoing.last, stage.board.delivered) == (0, [])
+    mark = stage.come()
+    await stage.read(mark)
+    await until(lambda: stage.board.delivered == [1], "the delivery")
+
+
+async def test_a_notice_that_comes_on_two_ways_is_told_once(stage: Stage) -> None:
+    stage.board.waiting = [notice(1)]
+    mark = stage.come()
+    stage.desk.notify(notice(1))
+    stage.desk.notify(notice(2))
+    await stage.read(mark)
+    await stage.read(mark)
+    await until(lambda: stage.board.delivered == [1, 2], "the delivery")
+    stage.desk.notify(notice(2))
+    stage.desk.look()
+    await settled()
+    assert stage.outgoing.last == 2
+    assert len(stage.model.heard) == 2
+
+
+async def test_it_is_delivered_when_it_is_written_and_not_before(stage: Stage) -> None:
+    mark = stage.come()
+    stage.desk.notify(notice(1))
+    await until(lambda: stage.outgoing.last == 1, "the frame")
+    await settled()
+    assert stage.board.delivered == []
+    stage.outgoing.detach(mark)  # the connection is lost before
+    again = stage.outgoing.attach(0, lambda: None)
+    stage.desk.look()
+    await stage.read(again)
+    await until(lambda: stage.board.delivered == [1], "the delivery")
+    await settled()
+    assert stage.outgoing.last == 1, "it went out once"
+
+
+async def test_what_a_window_had_no_use_for_is_told_again(stage: Stage) -> None:
+    stage.board.waiting = [notice(1)]
+    lost = stage.come()
+    await until(lambda: stage.outgoing.last == 1, "the frame")
+    stage.outgoing.detach(lost)
+    mark = stage.come()
+    await stage.read(mark)
+    await until(lambda: stage.board.delivered == [1], "the delivery")
+    assert stage.outgoing.last == 2
+
+
+async def test_a_decision_counts_as_delivered_when_its_turn_is_in_the_database(stage: Stage) -> None:
+    mark = stage.come()
+    stage.desk.notify(notice(1, "request_decided"))
+    await stage.read(mark)
+    await until(lambda: len(stage.model.work) == 1, "the work")
+    assert stage.board.delivered == []
+    work = stage.model.work[0]
+    assert (work.cause, cast("Any", work.entry).event) == ("event", "request_decided")
+    assert work.begun is not None
+    await work.begun()
+    assert stage.board.delivered == [1]
