@@ -657,3 +657,28 @@ def test_a_terminal_without_utf_8_shows_question_marks(backend: FakeBackend, spa
     terminal.see("You:")
     terminal.control("d")
     assert terminal.ended() == 0
+
+
+def test_a_terminal_that_can_do_no_more_than_lines_has_commands_and_ctrl_c_too(
+    backend: FakeBackend, spawn: Spawn
+) -> None:
+    terminal = spawn("--url", backend.url, TERM="dumb")
+    terminal.log_in("henry", "right")
+    terminal.see("You:")
+    terminal.control("c")
+    terminal.see("To leave, press Ctrl-D or type /exit.")
+    terminal.enter("/pending")
+    terminal.see("Nothing waits for a decision.")
+    terminal.see("You:")
+    terminal.enter("hang")
+    backend.received()
+    backend.begin()
+    backend.stream("Well,\n\n")
+    terminal.see("Well,")
+    terminal.control("c")
+    assert backend.received() == {"type": "cancel"}
+    backend.end(outcome="cancelled")
+    terminal.see("You:")
+    terminal.enter("/exit")
+    assert terminal.ended() == 0
+    assert "\x1b" not in terminal.raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -254,7 +255,7 @@ class Chat:
             self.screen.say("👋 Ending chat session.")
         elif not isinstance(self._failure, ChatProblem):
             return
-        if self.screen.interactive and self.has_content and self.session_id:
+        if os.isatty(0) and self.has_content and self.session_id:
             self.screen.say("To go on with it:")
             # As one line however narrow the terminal is: it is there to be copied.
             Output("stdout").write(f"{resume_command(self.link.url, self.session_id)}\n")
@@ -303,6 +304,7 @@ class Chat:
             if not command.anytime:
                 self.turns.held = False
                 self.lines.send_waiting()
+            self._to_do.task_done()
             self.wake()
 
     async def _read_lines(self) -> None:
@@ -311,13 +313,13 @@ class Chat:
             await self._until(lambda: self.questions.open is not None or self.lines.free)
             if self.questions.open is not None:
                 await self._answer()
-            elif self._to_do.empty():
+            elif not self._over.is_set():
                 line = await self.keyboard.line("You: ")
                 if line is None:
                     self.leave()
                 elif line.strip():
                     self.lines.heard(line)
-            await asyncio.sleep(0)
+            await self._to_do.join()  # a command may have something to ask
 
     async def _answer(self) -> None:
         answered = await self.questions.answer()
