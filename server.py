@@ -70,6 +70,8 @@ async def login_for_access_token(
     seen = {"username": plain(form_data.username)[:100], "address": address}
     try:
         await backend.login_limit.attempt(form_data.username, address)
+        account = await get_user(backend.accounts, form_data.username)
+        matches = await verify_password(form_data.password, account.hashed_password if account else None)
     except TooMany as error:
         if await backend.login_limit.worth_noting(form_data.username, address):
             await audit.record(AuditEvent("login.limited", "unknown", backend.settings.tenant, seen))
@@ -77,8 +79,7 @@ async def login_for_access_token(
         raise HTTPException(
             status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
         ) from None
-    account = await get_user(backend.accounts, form_data.username)
-    if not await verify_password(form_data.password, account.hashed_password if account else None) or account is None:
+    if not matches or account is None:
         await audit.record(AuditEvent("login.failed", "unknown", backend.settings.tenant, seen))
         raise _unauthorized("Incorrect username or password")
     issued = backend.tokens.issue(account.username)

@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from websockets.exceptions import InvalidStatus
 
 from family_food.chat.body_limit import MAX_BODY_BYTES
+from family_food.login import passwords
 from family_food.login.signing_key import signing_key
 from family_food.login.tokens import AUDIENCE, ISSUER
 from family_food.tables import accounts
@@ -95,6 +96,17 @@ async def test_every_wrong_log_in_gets_the_same_answer(server: ChatServer, usern
     (event,) = await server.events("login.failed")
     assert event["actor"] == "unknown"
     assert "password" not in str(event)
+
+
+async def test_while_too_many_wait_for_a_check_the_next_is_told_when_to_come_back(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as crowd:
+        crowd.setattr(passwords, "MAX_WAITING", 0)
+        response = await server.log_in("henry")
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert (await server.log_in("henry")).status_code == 200
 
 
 async def test_too_many_attempts_are_told_when_to_come_back(start: StartServer) -> None:
