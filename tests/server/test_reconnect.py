@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 from websockets.exceptions import ConnectionClosed
@@ -495,3 +496,18 @@ async def test_news_that_was_told_but_not_acted_on_is_told_to_the_next_session(s
         await henry.come_back()
         assert (await henry.next("notice"))["request"]["id"] == request.id
         assert (await henry.turn()).frames[0]["cause"] == "event"
+
+
+# Beside the socket
+
+
+async def test_a_new_title_is_told_to_whoever_comes_back(start: StartServer) -> None:
+    server = await start(ScriptedModel(says("Hello.")), tiny)
+    bearer = {"Authorization": f"Bearer {server.token('henry')}"}
+    async with server.chat("henry") as henry:
+        await henry.ask("hi")
+        async with httpx.AsyncClient(base_url=server.url, headers=bearer, trust_env=False, timeout=60) as web:
+            changed = await web.patch(f"/conversations/{henry.hello['session_id']}", json={"title": "Supper"})
+            assert changed.status_code == 200
+        await lost(server, henry)
+        assert (await henry.come_back())["title"] == "Supper"

@@ -154,6 +154,12 @@ class ConnectionManager:
             session.stop(ending)
             await self._gone_for_good(session)
 
+    def renamed(self, conversation_id: str, title: str) -> None:
+        """A conversation has another title now; its session, if it has one, is to know."""
+        session = self.active_connections.get(conversation_id)
+        if session is not None:
+            session.renamed(title)
+
     async def shut(self, ending: Ending) -> None:
         """End every session, and let nobody begin another one."""
         self.closing = True

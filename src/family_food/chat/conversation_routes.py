@@ -31,6 +31,10 @@ class _Sessions(Protocol):
         """By the id of their conversation."""
         ...
 
+    def renamed(self, conversation_id: str, title: str) -> None:
+        """The conversation has another title now."""
+        ...
+
 
 class _PlainErrors(APIRoute):
     """A route whose refusals are ``{"detail": sentence, "code": code}``."""
@@ -123,10 +127,12 @@ async def export_conversation(
 
 @router.patch("/{conversation_id}")
 async def rename_conversation(
-    backend: Backend, who: Who, conversation_id: ConversationId, change: NewTitle
+    request: Request, backend: Backend, who: Who, conversation_id: ConversationId, change: NewTitle
 ) -> dict[str, Any]:
     """Give one of them a title that stays."""
     title = await backend.conversations.rename(conversation_id, who, change.title)
+    sessions: _Sessions = request.app.state.manager
+    sessions.renamed(conversation_id, title)
     return {"id": conversation_id, "title": title}
 
 

@@ -122,6 +122,10 @@ class ChatSession:
         """Whether this is the person whose session it is."""
         return self.who == (user.principal.user, user.principal.tenant)
 
+    def renamed(self, title: str) -> None:
+        """The conversation is called something else now."""
+        self._conversation.title = title
+
     def notify(self, notice: Notice) -> None:
         """Take a notice to tell; each id once."""
         self._notices.notify(notice)
