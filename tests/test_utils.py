@@ -17,8 +17,8 @@ from family_food.login.tokens import Tokens
 from family_food.ordering.food import open_food
 from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
-from tests.support.tiny_start import tiny
 from tests.support.core import family_settings
+from tests.support.tiny_start import tiny
 
 TOOLS = [
     Tool(

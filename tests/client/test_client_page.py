@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from family_food.terminal.arguments import _parser
-from family_food.terminal.command_table import COMMANDS
+from family_food.terminal.commands.command_table import COMMANDS
+from family_food.terminal.commands.session_commands import _KEYS
 from family_food.terminal.problem import Exit
-from family_food.terminal.session_commands import _KEYS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "terminal-client.md").read_text(encoding="utf-8")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from family_food.terminal import chat_socket
-from family_food.terminal.link import Link
+from family_food.terminal.connection import chat_socket
+from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.redial import Patience
 from family_food.terminal.problem import ChatProblem, Exit
-from family_food.terminal.redial import Patience
 from tests.support.fake_backend import WAIT_SECONDS, FakeBackend
 
 QUICK = Patience(first=0.005, most=0.02, give_up=10.0)

@@ -15,16 +15,16 @@ import pytest
 
 from family_food.demo.backend import DemoBackend, DemoBackendError, demo_accounts
 from family_food.demo.processes import ProcessTree
-from family_food.terminal.link import Link
-from family_food.terminal.web import log_in
+from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.web import log_in
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.terminal import WAIT_SECONDS, Terminal
 
 STARTER = """
 import asyncio
 from family_food.demo.backend import DemoBackend
-from family_food.terminal.link import Link
-from family_food.terminal.web import log_in
+from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.web import log_in
 
 async def main():
     async with DemoBackend() as backend:

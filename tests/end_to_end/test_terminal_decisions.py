@@ -137,15 +137,13 @@ def test_a_child_that_was_away_finds_its_order_placed_once_when_it_comes_back(de
     joe.enter("y")
     demo.server.until(lambda: standing(demo.server) == ["approved"], "the approval")
     assert demo.server.orders() == []
-    back = demo.open(*command)
-    back.log_in("henry")
+    back = demo.chat("henry", *command)
     back.see("Done! I ordered the Deluxe Burger")
     back.see_prompt()
     assert demo.server.orders() == [("Henry", "Deluxe Burger")]
     back.control("d")
     assert back.ended() == 0
-    once_more = demo.open(*command)
-    once_more.log_in("henry")
+    once_more = demo.chat("henry", *command)
     once_more.enter("what have i ordered?")
     once_more.see("Deluxe Burger from Burger Bonanza")
     assert demo.server.orders() == [("Henry", "Deluxe Burger")]

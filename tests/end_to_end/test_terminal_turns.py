@@ -83,8 +83,7 @@ def test_ctrl_d_leaves_and_says_how_to_come_back_and_that_command_works(scripted
     henry.control("d")
     assert henry.ended() == 0
     command = way_back(henry.seen)
-    back = scripted.open(*command)
-    back.log_in("henry")
+    back = scripted.chat("henry", *command)
     scripted.model.says("As I said: marzipan.")
     back.enter("which one was it?")
     back.see("As I said: marzipan.")

@@ -98,7 +98,7 @@ def test_a_line_that_is_longer_than_the_terminal_survives_a_notice(demo: Scene) 
 
 def test_what_was_said_is_remembered_in_a_private_file_and_secrets_are_not(scripted: Scene, tmp_path: Path) -> None:
     scripted.model.says("Understood.")
-    henry = scripted.chat("henry")
+    henry = scripted.log_in("henry")
     henry.enter("remember the fries")
     henry.see("Understood.")
     henry.see_prompt()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from family_food.chat.conversation_store import ConversationStore
+from family_food.conversations.conversation_store import ConversationStore
 from family_food.ordering.food import MIGRATIONS, VERSION_TABLE
 from permit_core.database import Database
 from permit_core.identity import Principal
@@ -91,8 +91,7 @@ async def test_conversations_from_before_turns_were_kept_have_them_afterwards(
     assert (len(stored.entries), stored.next_turn, stored.interrupted) == (len(ONE), 3, None)
     await store.begin_turn("one", 3, "message", message_id="m", first_seq=len(ONE), entries=[])
     async with database.reading() as reading:
-        (started, ended) = (await reading.execute(text(
-            "SELECT started_at, ended_at FROM turns WHERE conversation_id = 'one' AND number = 2"
-        ))).one()  # fmt: skip
-    moments = [datetime.fromisoformat(str(each)) for each in (started, ended)]
+        times = text("SELECT started_at, ended_at FROM turns WHERE conversation_id = 'one' AND number = 2")
+        row = (await reading.execute(times)).one()
+    moments = [datetime.fromisoformat(str(each)) for each in row]
     assert [each.replace(tzinfo=UTC) for each in moments] == [NOON + timedelta(minutes=4), NOON + timedelta(minutes=7)]

@@ -14,7 +14,7 @@ from mcp import StdioServerParameters
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from family_food.chat.export import export_schema
+from family_food.conversations.export import export_schema
 from tests.server.conftest import StartServer
 from tests.support import tiny_mcp
 from tests.support.chat_server import WAIT_SECONDS, ChatServer, until

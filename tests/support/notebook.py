@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from family_food.chat.stored_conversation import TurnCause
+from family_food.conversations.stored_conversation import TurnCause
 from family_food.messages import Entry
 from permit_core.ports.record import AuditEvent
 

@@ -46,6 +46,7 @@ class ServerProcess:
         self.database = folder / "family.db"
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._tokens: dict[str, str] = {}
         self.environment = bare_environment(
             **{
                 "DB_NAME": str(self.database),
@@ -111,10 +112,12 @@ class ServerProcess:
         return self._log.read_text("utf-8", "replace")
 
     def token(self, username: str) -> str:
-        """Log in."""
-        form = {"username": username, "password": f"{username}_password"}
-        answer = httpx.post(f"{self.url}/token", data=form, timeout=WAIT_SECONDS, trust_env=False)
-        return str(answer.raise_for_status().json()["access_token"])
+        """Log in; once for all tests on this server."""
+        if username not in self._tokens:
+            form = {"username": username, "password": f"{username}_password"}
+            answer = httpx.post(f"{self.url}/token", data=form, timeout=WAIT_SECONDS, trust_env=False)
+            self._tokens[username] = str(answer.raise_for_status().json()["access_token"])
+        return self._tokens[username]
 
     def talk(self, username: str, *messages: str) -> str:
         """Say something in a window that nobody looks at; returns the assistant's words."""

@@ -51,8 +51,16 @@ class Scene:
         return terminal
 
     def chat(self, username: str, *arguments: str, url: str = "", columns: int = 100, **extra: str) -> Tty:
-        """A terminal in which somebody is logged in and may type."""
-        terminal = self.open(*arguments, url=url, columns=columns, rows=30, **extra)
+        """A terminal in which somebody is logged in, by a token, and may type."""
+        token = self.server.token(username)
+        terminal = self.open(*arguments, url=url, columns=columns, rows=30, PERMIT_CHAT_TOKEN=token, **extra)
+        terminal.see("Logged in as")
+        terminal.see_prompt()
+        return terminal
+
+    def log_in(self, username: str, *arguments: str, url: str = "", **extra: str) -> Tty:
+        """A terminal in which somebody has typed name and password, and may type on."""
+        terminal = self.open(*arguments, url=url, columns=100, rows=30, **extra)
         terminal.log_in(username)
         return terminal
 

@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from family_food.chat.backend import ChatBackend
-from family_food.chat.conversation import Conversation
 from family_food.chat.endings import MOVED, Ending
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.pending import NotWritten, Pending
 from family_food.chat.protocol import Accepted, ErrorFrame, HistoryUpdate, Status, TokenUsage, TurnEnd, TurnStart
-from family_food.chat.stored_conversation import StoredOutcome, TurnCause
 from family_food.chat.toolbox import Desk, Toolbox
 from family_food.chat.turn import Turn, TurnBudget, TurnLimits, TurnOutcome
+from family_food.conversations.conversation import Conversation
+from family_food.conversations.stored_conversation import StoredOutcome, TurnCause
 from family_food.messages import Entry
 from family_food.models.instructions import system_instruction
 from permit_core.errors import Conflict, InvalidInput, UserFacing

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from mcp import StdioServerParameters
 from sqlalchemy import text
 
-from family_food.chat.conversation_store import ConversationStore
 from family_food.chat.food_server import food_tools
 from family_food.chat.notice_dispatch import Listener, NoticeDispatch
 from family_food.chat.tool_listings import ToolListings
+from family_food.conversations.conversation_store import ConversationStore
 from family_food.login.accounts import Accounts
 from family_food.login.login_limit import LoginLimit
 from family_food.login.signing_key import signing_key

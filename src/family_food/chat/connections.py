@@ -9,9 +9,9 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from family_food.chat.backend import ChatBackend
-from family_food.chat.conversation import Conversation
 from family_food.chat.endings import ABANDONED, CLIENT_LEFT, Ending
 from family_food.chat.session import ChatSession
+from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
 from family_food.login.tokens import TokenClaims
 from permit_core.errors import NotFound

@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from family_food.chat.backend import ChatBackend
-from family_food.chat.export import exported
-from family_food.chat.export_markdown import as_markdown
-from family_food.chat.stored_conversation import ConversationRecord, ConversationSummary
+from family_food.conversations.export import exported
+from family_food.conversations.export_markdown import as_markdown
+from family_food.conversations.stored_conversation import ConversationRecord, ConversationSummary
 from permit_core.errors import Conflict, Forbidden, NotFound, UserFacing
 from permit_core.identity import Principal
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from family_food.conversations.stored_conversation import Interrupted
 from permit_core.errors import InvalidInput
 from permit_core.views import RequestView
 
@@ -62,13 +63,6 @@ class TokenUsage(BaseModel):
 
     input_tokens: int = 0
     output_tokens: int = 0
-
-
-class Interrupted(BaseModel):
-    """A turn that the end of a server process cut short. A ``continue`` frame takes it up again."""
-
-    turn: int
-    said: str = Field(description="The person's words that began it; empty when news did.")
 
 
 class Hello(_ServerFrame):

@@ -11,7 +11,6 @@ from mcp.types import Tool
 from family_food.chat.assistant import Assistant, Work
 from family_food.chat.backend import ChatBackend
 from family_food.chat.confirmation import Confirmations, yes_or_no
-from family_food.chat.conversation import Conversation
 from family_food.chat.endings import ABANDONED, CLIENT_LEFT, MOVED, SHUTDOWN, TOKEN_EXPIRED, TOO_SLOW, Ending
 from family_food.chat.gemini_history import HistoryCopy
 from family_food.chat.incidents import apology, log_incident
@@ -40,6 +39,7 @@ from family_food.chat.token_watch import TokenWatch
 from family_food.chat.tool_session import ToolSession
 from family_food.chat.toolbox import Desk
 from family_food.chat.window import FAREWELL_SECONDS, Window
+from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
 from family_food.login.tokens import TokenClaims
 from family_food.messages import EventMessage, UserMessage

@@ -9,10 +9,10 @@ from typing import Any
 from family_food.chat.confirmation import to_decide
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import uninterrupted
-from family_food.chat.outcomes import wish
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import Decide, Decided, ErrorFrame, Listing, ListStored
 from family_food.chat.toolbox import Desk
+from family_food.conversations.outcomes import wish
 from family_food.ordering.menu import Menu
 from family_food.ordering.orders import OrderDesk
 from permit_core.bootstrap import Core

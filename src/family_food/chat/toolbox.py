@@ -14,9 +14,9 @@ from mcp.types import CallToolResult, TextContent, Tool
 from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome, to_decide
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
-from family_food.chat.outcomes import happened, may_have_happened, outcome
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.tool_session import ToolSession
+from family_food.conversations.outcomes import happened, may_have_happened, outcome
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
 from permit_core.decision.journal import journal

@@ -10,10 +10,10 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from family_food.chat.conversation import CONTEXT_CHARS, Conversation
 from family_food.chat.interruption import uninterrupted
 from family_food.chat.pending import Pending
 from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Status, Text, TextDeltaFrame
+from family_food.conversations.conversation import CONTEXT_CHARS, Conversation
 from family_food.messages import Entry, ModelStep, ToolCall, ToolResult, ToolResults
 from family_food.models.port import Finish, Model, ModelError, Prompt, StepEnd, TextDelta, ToolDeclaration, Usage
 from permit_core.errors import UserFacing

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from family_food.demo.backend import DemoAccount
 from family_food.demo.transcript import Transcript
-from family_food.terminal.link import Link
-from family_food.terminal.web import log_in
+from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.web import log_in
 from permit_core.errors import PermitError
 
 Frame = Mapping[str, Any]

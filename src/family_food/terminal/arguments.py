@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from family_food.terminal.address import checked_url
+from family_food.terminal.connection.address import checked_url
 
 _EPILOG = """\
 Without a question: a chat in this terminal. With one, or with a pipe: one answer on standard output.

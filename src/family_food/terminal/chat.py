@@ -8,26 +8,26 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
-from family_food.terminal.command_table import COMMANDS
-from family_food.terminal.commands import Command
-from family_food.terminal.completion import Names
-from family_food.terminal.keyboard import Keyboard
+from family_food.terminal.commands.command_table import COMMANDS
+from family_food.terminal.commands.registry import Command
+from family_food.terminal.commands.stored_sessions import StoredSessions
+from family_food.terminal.commands.tally import Tally
+from family_food.terminal.commands.waiting_requests import WaitingRequests
+from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.web import Web, log_in
+from family_food.terminal.display.output import Output
+from family_food.terminal.display.screen import Screen
 from family_food.terminal.leaving import resume_command, told_to_end
-from family_food.terminal.link import Link
-from family_food.terminal.output import Output
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.questions import Questions
 from family_food.terminal.replies import Replies
-from family_food.terminal.screen import Screen
 from family_food.terminal.server_frames import ServerFrames
-from family_food.terminal.spoken_lines import SpokenLines
-from family_food.terminal.stored_sessions import StoredSessions
-from family_food.terminal.tally import Tally
-from family_food.terminal.terminal_keyboard import TerminalKeyboard, keys_not_shown
 from family_food.terminal.turns import Turns
+from family_food.terminal.typing.completion import Names
+from family_food.terminal.typing.keyboard import Keyboard
+from family_food.terminal.typing.spoken_lines import SpokenLines
+from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard, keys_not_shown
 from family_food.terminal.visible import one_line
-from family_food.terminal.waiting_requests import WaitingRequests
-from family_food.terminal.web import Web, log_in
 
 _HELLO_SECONDS = 30.0
 
@@ -229,7 +229,7 @@ class Chat:
             self.start(self._read_lines())
             yield
             return
-        from family_food.terminal.line_completer import line_completer
+        from family_food.terminal.typing.line_completer import line_completer
 
         typed.on_line, typed.on_interrupt, typed.on_leave = self.lines.heard, self.lines.interrupt, self.leave
         typed.completer = line_completer(self)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from family_food.terminal.terminal_keyboard import TerminalKeyboard
+from family_food.terminal.commands.waiting_requests import WaitingRequests
+from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard
 from family_food.terminal.visible import one_line
-from family_food.terminal.waiting_requests import WaitingRequests
 
 if TYPE_CHECKING:
-    from family_food.terminal.keyboard import Keyboard
-    from family_food.terminal.screen import Screen
+    from family_food.terminal.display.screen import Screen
+    from family_food.terminal.typing.keyboard import Keyboard
 
 Frame = Mapping[str, Any]
 

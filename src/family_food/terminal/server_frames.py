@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from family_food.terminal.conversation_commands import last_exchange
+from family_food.terminal.commands.conversation_commands import last_exchange
 from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
 

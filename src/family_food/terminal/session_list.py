@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from family_food.terminal.arguments import Options
-from family_food.terminal.ask_once import way_in
-from family_food.terminal.moments import shown_time
-from family_food.terminal.output import Output
+from family_food.terminal.display.moments import shown_time
+from family_food.terminal.display.output import Output
 from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.scripting.ask_once import way_in
 from family_food.terminal.visible import one_line
 
 _MOST = 100

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from family_food.terminal.access.entrance import NOT_LOGGED_IN, Entry, find_entry, open_link
+from family_food.terminal.access.login_prompt import (
+    log_in_aloud,
+    name_and_password,
+    open_keyboard,
+    warn_of_eavesdroppers,
+)
+from family_food.terminal.access.token_store import TokenStore
 from family_food.terminal.arguments import Options
-from family_food.terminal.ask_once import ask_once, is_terminal
 from family_food.terminal.chat import chat_here
-from family_food.terminal.entrance import NOT_LOGGED_IN, Entry, find_entry, open_link
-from family_food.terminal.keyboard import Keyboard
-from family_food.terminal.link import Link
-from family_food.terminal.login_prompt import log_in_aloud, name_and_password, open_keyboard, warn_of_eavesdroppers
-from family_food.terminal.output import Output
+from family_food.terminal.connection.link import Link
+from family_food.terminal.display.output import Output
+from family_food.terminal.display.screen import Screen, at_a_terminal
 from family_food.terminal.problem import ChatProblem, Exit
-from family_food.terminal.screen import Screen, at_a_terminal
-from family_food.terminal.token_store import TokenStore
+from family_food.terminal.scripting.ask_once import ask_once, is_terminal
+from family_food.terminal.typing.keyboard import Keyboard
 
 
 async def converse(options: Options, entry: Entry | None = None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from family_food.terminal.line_queue import LineQueue
+from family_food.terminal.typing.line_queue import LineQueue
 
 Frame = Mapping[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from family_food.chat.conversation import Conversation
-from family_food.chat.pending import NotWritten, Pending
+from family_food.chat.pending import Pending
 from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Text, TextDeltaFrame
 from family_food.chat.turn import Turn, TurnBudget, TurnLimits
+from family_food.conversations.conversation import Conversation
 from family_food.messages import ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
 from family_food.models.port import Finish, ModelError, ToolDeclaration
 from permit_core.errors import NotFound

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from family_food.terminal.output import Output
-from family_food.terminal.screen import Screen
+from family_food.terminal.display.output import Output
+from family_food.terminal.display.screen import Screen
 from tests.support.fake_stream import FakeStream, fake_streams
 
 

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from family_food.terminal.keyboard import Keyboard
+from family_food.terminal.commands.waiting_requests import WaitingRequests
+from family_food.terminal.display.screen import Screen
 from family_food.terminal.questions import Questions
-from family_food.terminal.screen import Screen
-from family_food.terminal.waiting_requests import WaitingRequests
+from family_food.terminal.typing.keyboard import Keyboard
 
 
 def confirm(number: int) -> dict[str, Any]:

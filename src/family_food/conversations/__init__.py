@@ -1,0 +1,1 @@
+"""Conversations as they are kept: stored, listed, bounded for a model, exported."""

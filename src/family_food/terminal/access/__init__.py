@@ -1,0 +1,1 @@
+"""Getting in: questions at the start, tokens that are kept."""

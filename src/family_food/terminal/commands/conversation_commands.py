@@ -1,0 +1,183 @@
+"""Commands about stored conversations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from family_food.terminal.commands.registry import Command
+from family_food.terminal.display.moments import shown_time
+from family_food.terminal.problem import ChatProblem
+from family_food.terminal.visible import one_line
+
+if TYPE_CHECKING:
+    from family_food.terminal.chat import Chat
+
+FORMATS = {"md": "markdown", "markdown": "markdown", "json": "json"}
+
+
+async def sessions(chat: Chat, _: str) -> None:
+    """/sessions."""
+    total = await chat.sessions.fetch()
+    listed = chat.sessions.shown()
+    if not listed:
+        chat.screen.aside("No conversations are stored yet.")
+        return
+    rows = [
+        [
+            str(number),
+            one_line(one.get("title")) or "(no name)",
+            str(one.get("turns", "")),
+            shown_time(one.get("updated_at")),
+            one_line(one.get("id")) + (" (this one)" if one.get("id") == chat.session_id else ""),
+        ]
+        for number, one in enumerate(listed, 1)
+    ]
+    chat.screen.table("Conversations", ["#", "name", "turns", "last used", "id"], rows)
+    if total > len(listed):
+        chat.screen.aside(f"There are {total - len(listed)} older ones.")
+    chat.screen.aside("/resume N goes on with one.")
+
+
+async def new(chat: Chat, _: str) -> None:
+    """/new."""
+    await chat.switch(None)
+
+
+async def resume(chat: Chat, arguments: str) -> None:
+    """/resume: go on with another conversation here."""
+    if not arguments:
+        await sessions(chat, "")
+        return
+    wanted = await _named(chat, arguments)
+    if wanted == chat.session_id:
+        chat.screen.aside("You are in it.")
+        return
+    await chat.web.conversation(wanted)  # says when there is none, before this one is left
+    await chat.switch(wanted)
+
+
+def last_exchange(stored: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a stored conversation has from the person's last words on."""
+    entries = stored.get("entries")
+    found = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    last = 0
+    for place, entry in enumerate(found):
+        inner = entry.get("entry")
+        if (inner if isinstance(inner, Mapping) else entry).get("kind") == "user":
+            last = place
+    return found[last:]
+
+
+async def rename(chat: Chat, arguments: str) -> None:
+    """/rename: another name for this conversation."""
+    title = one_line(arguments)
+    if not title:
+        chat.screen.trouble("What shall it be called? /rename NAME")
+        return
+    await chat.web.rename(chat.session_id, title)
+    chat.screen.say(f"This conversation is called {title} now.")
+
+
+async def delete(chat: Chat, arguments: str) -> None:
+    """/delete."""
+    if not arguments:
+        chat.screen.trouble("Which one? /delete N or /delete ID; /sessions lists them.")
+        return
+    wanted = await _named(chat, arguments)
+    if wanted == chat.session_id:
+        chat.screen.trouble("This conversation is open. Begin another with /new, then delete it.")
+        return
+    title = one_line(chat.sessions.title(wanted)) or wanted
+    if not await chat.questions.sure(f'Delete the conversation "{title}" for good?'):
+        chat.screen.aside("It stays.")
+        return
+    await chat.web.delete(wanted)
+    chat.sessions.forget(wanted)
+    chat.screen.say(f'Deleted: "{title}".')
+
+
+async def export(chat: Chat, arguments: str) -> None:
+    """/export: write this conversation to a file of one's own."""
+    form, _, name = arguments.partition(" ")
+    if form and form.lower() not in FORMATS:
+        ending = form.rsplit(".", 1)[-1].lower()
+        form, name = (ending if ending in FORMATS and "." in form else "md"), arguments
+    form = form.lower() or "md"
+    suffix = "json" if form == "json" else "md"
+    path = _target(name.strip() or f"chat-{_file_word(chat.session_id)}.{suffix}")
+    text = await chat.web.export(chat.session_id, FORMATS[form])
+    there = await asyncio.to_thread(_stands_there, path)
+    if there == "folder":
+        raise ChatProblem(f"{one_line(str(path))} is a folder. Name a file: /export {form} FILE")
+    if there and not await chat.questions.sure(f"{one_line(str(path))} exists. Overwrite it?"):
+        chat.screen.aside("Nothing was written.")
+        return
+    try:
+        await asyncio.to_thread(write_privately, path, text)
+    except OSError as error:
+        raise ChatProblem(f"{one_line(str(path))} cannot be written: {error.strerror or error}.") from error
+    chat.screen.say(f"Written: {one_line(str(path))}")
+
+
+def _target(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # somebody who has no home
+        raise ChatProblem(f"{one_line(name)} is no file.") from error
+
+
+def _stands_there(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
+    return "file" if os.path.lexists(path) else ""
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor, written = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        Path(written).replace(path)
+    except BaseException:
+        Path(written).unlink(missing_ok=True)
+        raise
+
+
+def _file_word(text: str) -> str:
+    return re.sub(r"[^\w-]", "", text.removeprefix("chat_"))[:8] or "conversation"
+
+
+async def _named(chat: Chat, word: str) -> str:
+    """The id that a number of the last list, an id, or its beginning means.
+
+    Raises:
+        ChatProblem: none, or more than one.
+    """
+    found = chat.sessions.find(word)
+    if found is None:
+        await chat.sessions.fetch()
+        found = chat.sessions.find(word)
+    if found is None:
+        raise ChatProblem(f"There is no conversation {one_line(word)[:60]}. /sessions lists them.")
+    return found
+
+
+COMMANDS = (
+    Command("/sessions", "", "your stored conversations", sessions),
+    Command("/new", "", "begin a new conversation", new, anytime=False),
+    Command("/resume", "[N|ID]", "go on with a stored conversation", resume, anytime=False, completes="sessions"),
+    Command("/rename", "NAME", "name this conversation", rename),
+    Command("/delete", "N|ID", "delete a stored conversation", delete, completes="sessions"),
+    Command("/export", "[md|json] [FILE]", "write this conversation to a file", export, completes="formats"),
+)

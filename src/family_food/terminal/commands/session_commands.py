@@ -1,0 +1,113 @@
+"""Commands about this session: help, the model, its tools, what it used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from family_food.terminal.commands.registry import Command
+from family_food.terminal.display.moments import lasted
+from family_food.terminal.problem import ChatProblem
+from family_food.terminal.visible import one_line
+
+if TYPE_CHECKING:
+    from family_food.terminal.chat import Chat
+
+_KEYS = (
+    ["Enter", "send"],
+    ["Alt-Enter, Ctrl-J, or \\ Enter", "another line of the same message"],
+    ["Up, Down, Ctrl-R", "what was typed before; search in it"],
+    ["Tab", "complete commands, restaurants and dishes"],
+    ["Ctrl-C", "stop the answer, or clear the line"],
+    ["Ctrl-D", "leave"],
+    ["Ctrl-X Ctrl-E", "write the message in an editor"],
+)
+
+
+async def show_help(chat: Chat, arguments: str) -> None:
+    """/help."""
+    if arguments:
+        word = arguments.split(maxsplit=1)[0]
+        command = chat.commands.named(word)
+        if command is None:
+            called = chat.commands.called("/" + word.lstrip("/"))
+            chat.screen.trouble(called.problem if called else "There is no such command.")
+        else:
+            chat.screen.say(f"{command.name} {command.takes}".strip() + f": {command.help}")
+        return
+    rows = [[f"{command.name} {command.takes}".strip(), command.help] for command in chat.commands.all]
+    chat.screen.table("Commands", ["command", "what it does"], rows)
+    chat.screen.table("Keys", ["key", "what it does"], [list(row) for row in _KEYS])
+
+
+async def tools(chat: Chat, _: str) -> None:
+    """/tools."""
+    chat.screen.show(await chat.ask(type="list", what="tools"))
+
+
+async def model(chat: Chat, _: str) -> None:
+    """/model."""
+    told = chat.hello.get("model")
+    label = one_line(told.get("label")) if isinstance(told, dict) else ""
+    offline = isinstance(told, dict) and told.get("offline")
+    chat.screen.say(
+        f"The assistant is: {label or 'not named by the server'}{' (no language model)' if offline else ''}."
+    )
+
+
+async def usage(chat: Chat, _: str) -> None:
+    """/usage."""
+    tally = chat.tally
+    if not tally.turns:
+        chat.screen.aside("Nothing was used yet.")
+        return
+    rows = [
+        ["last turn", str(tally.last_input), str(tally.last_output), lasted(tally.last_seconds)],
+        [f"all {tally.turns} turns here", str(tally.input), str(tally.output), lasted(tally.seconds)],
+    ]
+    chat.screen.table("Usage", ["", "tokens in", "tokens out", "time"], rows)
+
+
+async def verbose(chat: Chat, arguments: str) -> None:
+    """/verbose."""
+    word = arguments.lower()
+    chat.screen.verbose = not chat.screen.verbose if word not in ("on", "off") else word == "on"
+    told = "on now: all of a tool call and every status is shown" if chat.screen.verbose else "off now"
+    chat.screen.aside(f"Verbose is {told}.")
+
+
+async def go_on(chat: Chat, _: str) -> None:
+    """/continue."""
+    if not chat.interrupted:
+        chat.screen.aside("No turn was interrupted: there is nothing to continue.")
+        return
+    chat.go_on()
+
+
+async def log_in_again(chat: Chat, arguments: str) -> None:
+    """/login: a new log-in for this chat, so that it can go on when the old one lapses."""
+    name = arguments.split(maxsplit=1)[0] if arguments else chat.username
+    if not name:
+        raise ChatProblem("Who? /login NAME")
+    password = await chat.questions.secret(f"Password of {one_line(name)}: ")
+    if not password:
+        chat.screen.aside("Not logged in again.")
+        return
+    await chat.log_in(name, password)
+    chat.screen.say("Logged in again.")
+
+
+async def leave(chat: Chat, _: str) -> None:
+    """/exit."""
+    chat.leave()
+
+
+FIRST = (Command("/help", "[COMMAND]", "this list, or one command", show_help, completes="commands"),)
+LAST = (
+    Command("/continue", "", "take up the turn that was interrupted", go_on, anytime=False),
+    Command("/tools", "", "what the assistant may use for you", tools),
+    Command("/model", "", "which model answers", model),
+    Command("/usage", "", "tokens and time used", usage),
+    Command("/verbose", "[on|off]", "show tool details and status, or not", verbose),
+    Command("/login", "[NAME]", "log in again when the log-in is about to lapse", log_in_again),
+    Command("/exit", "", "leave (also: exit, quit, Ctrl-D)", leave),
+)

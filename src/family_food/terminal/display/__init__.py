@@ -1,0 +1,1 @@
+"""What the person sees: pages for terminals, screen readers and pipes."""

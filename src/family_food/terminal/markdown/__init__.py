@@ -1,0 +1,1 @@
+"""Markdown as it arrives: finished blocks, laid out once."""

@@ -1,0 +1,1 @@
+"""One question from a script, and its answer."""
