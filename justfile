@@ -27,6 +27,14 @@ fix:
 test *ARGS:
     uv run pytest {{ARGS}}
 
+# write docs/recording.svg: the client in two terminals
+recording:
+    uv run python -m scripts.write_recording
+
+# measure chat sessions; see docs/performance.md
+benchmark *ARGS:
+    uv run python -m benchmarks.sessions {{ARGS}}
+
 # write the pinned versions into pyproject.toml from a fresh resolution
 lock:
     python3 scripts/lock.py
