@@ -30,7 +30,7 @@ ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Pepperoni Pizza"})
 
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Puppet]:
-    async with puppet_show(tmp_path_factory.mktemp("harmless")) as puppet:
+    async with puppet_show(tmp_path_factory.mktemp("harmless"), reconnect_seconds=0.2) as puppet:
         yield puppet
 
 
@@ -100,32 +100,45 @@ async def test_seeding_that_is_killed_half_way_leaves_nothing_and_the_next_start
 # Disappearances
 
 
-async def test_a_parent_who_vanishes_with_a_question_open_has_decided_nothing(puppet: Puppet) -> None:
-    request = await puppet.asked()
-    puppet.will_decide(request)
-    declined = len(await puppet.server.events("decision.declined"))
-    async with puppet.server.chat("joe") as joe:
-        await joe.say("approve it")
-        question = await question_to(joe)
-        joe.socket.transport.abort()
-    await until(lambda: not puppet.server.manager.active_connections, "the end of the session")
-    assert await puppet.status(request) is RequestStatus.PENDING
-    assert len(await puppet.server.events("decision.declined")) == declined + 1
-    assert puppet.server.children() == []
-    puppet.will(says("Welcome back."))
-    async with puppet.server.chat("joe") as joe:
-        await answer(joe, question, yes=True)
-        assert (await joe.next("error"))["code"] == "no_such_confirm"
-    assert await puppet.status(request) is RequestStatus.PENDING
+async def test_a_parent_who_vanishes_with_a_question_open_has_decided_nothing(tmp_path: Path) -> None:
+    async with puppet_show(tmp_path, reconnect_seconds=0.2, confirm_timeout_seconds=1) as puppet:
+        request = await puppet.asked()
+        puppet.will_decide(request)
+        async with puppet.server.chat("joe") as joe:
+            await joe.say("approve it")
+            question = await question_to(joe)
+            joe.lose()
+        await until(lambda: not puppet.server.manager.active_connections, "the end of the session")
+        assert await puppet.status(request) is RequestStatus.PENDING
+        (declined,) = await puppet.server.events("decision.declined")
+        assert declined["outcome"] == "expired"
+        assert puppet.server.children() == []
+        puppet.will(says("Welcome back."))
+        async with puppet.server.chat("joe") as joe:
+            await answer(joe, question, yes=True)
+            assert (await joe.next("error"))["code"] == "no_such_confirm"
+        assert await puppet.status(request) is RequestStatus.PENDING
 
 
-async def test_a_child_who_vanishes_while_ordering_has_ordered_once_or_not_at_all(puppet: Puppet) -> None:
+async def test_a_child_who_vanishes_while_ordering_has_ordered_once(puppet: Puppet) -> None:
     request = await puppet.approved()
-    puppet.will(calls(ORDER))
+    puppet.will_call(ORDER)
     async with puppet.server.chat("henry") as henry:
         await henry.say("order it")
         await henry.next("tool")
-        henry.socket.transport.abort()
+        henry.lose()
+    await until(lambda: not puppet.server.manager.active_connections, "the end of the session")
+    assert puppet.server.children() == []
+    assert await puppet.status(request) is RequestStatus.USED, "the turn came to its end without its person"
+    assert len(puppet.placed()) == 1
+
+
+async def test_a_child_who_leaves_while_ordering_has_ordered_once_or_not_at_all(puppet: Puppet) -> None:
+    request = await puppet.approved()
+    puppet.will_call(ORDER)
+    async with puppet.server.chat("henry") as henry:
+        await henry.say("order it")
+        await henry.next("tool")
     await until(lambda: not puppet.server.manager.active_connections, "the end of the session")
     assert puppet.server.children() == []
     used = await puppet.status(request) is RequestStatus.USED

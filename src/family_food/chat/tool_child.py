@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import ClientSession
 
 from family_food.nursery.tool_start import ToolStart
@@ -32,8 +33,19 @@ class ToolChild:
         self._start_seconds = start_seconds
         self._over = asyncio.Event()
         self._ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
-        self.dead = False
+        self._dead = False
+        self._read: object = None
         self._task = asyncio.create_task(self._own(), name="tool child")
+
+    @property
+    def dead(self) -> bool:
+        """It is over, or its process has ended, as far as that has been noticed."""
+        read = self._read
+        return self._dead or (isinstance(read, MemoryObjectReceiveStream) and not read.statistics().open_send_streams)
+
+    def give_up(self) -> None:
+        """Nothing more is expected of it."""
+        self._dead = True
 
     async def session(self) -> ClientSession:
         """The session, once the process has answered.
@@ -45,7 +57,7 @@ class ToolChild:
 
     async def end(self) -> None:
         """Stop the process; returns when it is gone."""
-        self.dead = True
+        self._dead = True
         self._over.set()
         if not self._ready.done():
             self._task.cancel()
@@ -60,7 +72,7 @@ class ToolChild:
         except Exception as error:  # noqa: BLE001 - the SDK lets nearly anything out, wrapped in groups
             self._fail(error)
         finally:
-            self.dead = True
+            self._dead = True
 
     async def _live(self) -> None:
         async with (
@@ -68,6 +80,7 @@ class ToolChild:
             self._start() as (read, write),
             UncheckedSession(read, write) as session,
         ):
+            self._read = read
             await session.initialize()
             limit.reschedule(None)
             if not self._ready.done():

@@ -113,7 +113,7 @@ class ToolSession:
                     "The tool could not be used.", code="tool_failed", hint="Try it another way."
                 ) from error
         logger.warning("the tool server process died in %s; starting another", name)
-        child.dead = True
+        child.give_up()
         await self._living()
         if again:
             return await self._with_session(action, name, again=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -95,6 +96,16 @@ async def test_a_killed_process_is_replaced_at_the_next_call(start: Start) -> No
         assert second != first
         assert restarts == [1]
     assert not alive(second)
+
+
+async def test_a_call_with_effects_is_made_by_the_replacement_of_a_process_that_had_died_before(start: Start) -> None:
+    async with ToolSession(start(), 30) as tools:
+        pid = await pid_of(tools)
+        child = tools._child
+        assert child is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: child.dead, "word of its death")
+        assert value(await tools.call("sleep", {"seconds": 0}, read_only=False)) == "awake"
 
 
 async def test_a_read_only_call_is_repeated_when_the_process_dies_under_it(start: Start, tmp_path: Path) -> None:
