@@ -49,7 +49,7 @@ class Desk:
     Attributes:
         listed: what the tool server offers this person.
         visible: the names of the tools this person may see now, by the policy.
-        poke: told after each call: something may have been asked or decided.
+        poke: told after each call that may have an effect: something may have been asked or decided.
     """
 
     principal: Principal
@@ -187,7 +187,8 @@ class Toolbox:
                 calling = self._desk.tools.call(call.name, call.arguments, read_only=read_only)
                 return result_content(await (calling if read_only else self._to_its_end(calling, progress)))
             finally:
-                self._desk.poke()
+                if not read_only:
+                    self._desk.poke()
         except Exception as error:  # noqa: BLE001 - one failing call never ends the turn
             return self._failed(error, call)
 
