@@ -33,7 +33,7 @@ recording:
 
 # measure chat sessions; see docs/performance.md
 benchmark *ARGS:
-    uv run python -m benchmarks.sessions {{ARGS}}
+    uv run benchmarks/sessions.py {{ARGS}}
 
 # write the pinned versions into pyproject.toml from a fresh resolution
 lock:

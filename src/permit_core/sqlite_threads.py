@@ -1,8 +1,8 @@
 """SQLite for an event loop: each connection lives in a thread of its own, and is used nowhere else.
 
-A statement is one trip to its thread, and so is a whole transaction that is handed over as a function. That matters:
-a trip costs as much as most of what is asked for here, and SQLAlchemy's own asyncio side takes a dozen for each
-transaction.
+The threads are aiosqlite's. A statement is one trip to its thread, and so is a whole transaction that is handed over as a
+function. That matters: a trip costs as much as most of what is asked for here, and SQLAlchemy's own asyncio side takes a
+dozen for each transaction.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import aiosqlite
 from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -71,7 +71,7 @@ class SqliteThread:
     """A thread with a connection, which does one thing after another.
 
     Args:
-        engine: connects; the first time something is to be done.
+        engine: connects.
         writes: whether its transactions may write.
     """
 
@@ -80,10 +80,29 @@ class SqliteThread:
         self._writes = writes
         self._durable: bool | None = None
         self._connection: Connection | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        self._library = aiosqlite.Connection(self._connect, iter_chunk_size=1)
+        # SQLAlchemy's own dialect takes hold of these two as well.
+        self._thread = self._library._thread  # noqa: SLF001
+        self._jobs: Any = self._library._tx  # noqa: SLF001
+        self._thread.daemon = True  # a program that was told to end does not wait for it
+        self._closed = False
+
+    async def open(self) -> None:
+        """Start the thread and connect, before anything else is done with it. When that fails, the thread is gone."""
+        try:
+            await self._library
+        except BaseException:
+            await settled(asyncio.ensure_future(asyncio.to_thread(self._thread.join)))
+            raise
 
     def do(self, job: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Have something done after everything before it."""
+        """Have something done after everything before it.
+
+        Raises:
+            sqlite3.ProgrammingError: the thread was closed.
+        """
+        if self._closed:
+            raise sqlite3.ProgrammingError("the connection is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -91,18 +110,19 @@ class SqliteThread:
             result: Any = None
             error: BaseException | None = None
             try:
-                result = job(self._connected())
+                result = job(self._open_connection())
             except BaseException as raised:  # noqa: BLE001 - whoever waits gets it
                 error = raised
             with suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_settle, future, result, error)
 
-        self._thread.submit(run)  # and not loop.run_in_executor, whose chain of futures costs as much again
+        self._jobs.put_nowait((None, run))
         return future
 
     def do_unheard(self, job: Callable[[Connection], Any]) -> None:
-        """Have something done whose outcome nobody waits for."""
-        self._thread.submit(lambda: job(self._connected()))
+        """Have something done whose outcome nobody waits for; nothing, when the thread was closed."""
+        if not self._closed:
+            self._jobs.put_nowait((None, lambda: job(self._open_connection())))
 
     def begin(self, connection: Connection, *, durable: bool) -> None:
         """Begin a transaction; to be called within the thread."""
@@ -115,21 +135,23 @@ class SqliteThread:
 
     async def close(self) -> None:
         """Close the connection; the thread is gone when this returns."""
-        loop = asyncio.get_running_loop()
-        await settled(loop.run_in_executor(self._thread, self._disconnect))
-        self._thread.shutdown()
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            connection = self._engine.connect()
-            raw: Any = connection.connection.dbapi_connection
-            raw.execute(f"PRAGMA query_only = {'OFF' if self._writes else 'ON'}")
-            self._connection = connection
-        return self._connection
-
-    def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            closed = self.do(lambda connection: connection.close())
+            self._closed = True
+            await settled(closed)
+        await self._library.close()
+        self._thread.join()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._connection = self._engine.connect()
+        raw: Any = self._connection.connection.dbapi_connection
+        raw.execute(f"PRAGMA query_only = {'OFF' if self._writes else 'ON'}")
+        return cast("sqlite3.Connection", raw)
+
+    def _open_connection(self) -> Connection:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the connection is not open")
+        return self._connection
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -246,9 +268,8 @@ class SqliteThreads:
     async def _started(self, *, writes: bool) -> SqliteThread:
         thread = SqliteThread(self._engine, writes=writes)
         try:
-            await thread.do(lambda _: None)
+            await thread.open()
         except BaseException as error:
-            await thread.close()
             if isinstance(error, OSError):
                 raise sqlite3.OperationalError(str(error)) from error
             raise
