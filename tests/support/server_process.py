@@ -25,6 +25,18 @@ WAIT_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 # Below the ports that systems hand out by themselves: while the server is down, nobody else gets its port.
 _PORTS = range(20_000, 32_000)
+# server.py as it is, beside a thread that ends it when whoever started it is gone, however that came about.
+_STARTER = """
+import os, runpy, sys, threading
+
+def end_with_the_tests():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_the_tests, daemon=True).start()
+sys.path.insert(0, "")
+runpy.run_path("server.py", run_name="__main__")
+"""
 
 
 class ServerProcess:
@@ -61,10 +73,10 @@ class ServerProcess:
         """Start it, and wait until it is ready."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "server.py", "--port", str(self.port)],
+                [sys.executable, "-c", _STARTER, "--port", str(self.port)],
                 cwd=PROJECT,
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -83,6 +95,7 @@ class ServerProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait(WAIT_SECONDS)
+        self._let_go()
 
     def freeze(self) -> None:
         """Let it do nothing, as a machine that is out of memory."""
@@ -105,6 +118,13 @@ class ServerProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(WAIT_SECONDS)
             raise AssertionError(f"the server did not end when it was asked to:\n{self.log}") from None
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        assert self._process is not None
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     @property
     def log(self) -> str:
