@@ -13,7 +13,7 @@ _DECIDED = {"approved": "approved", "denied": "denied"}
 
 
 def outcome(content: Mapping[str, Any]) -> str:
-    """The result of a call that worked: ``5 dishes``, ``ordered Cheese Pizza, 8.99``, ``approved: order Burger``.
+    """The result of a call that worked: ``5 dishes``, ``ordered Cheese Pizza, 8.99``, ``asked to order Burger``.
 
     Args:
         content: the structured result: an order, a request, a page of something, or anything else.
@@ -22,7 +22,8 @@ def outcome(content: Mapping[str, Any]) -> str:
         return _short(f"ordered {_order(content)}")
     if _is_request(content):
         decided = _DECIDED.get(str(content["status"]))
-        return _short(f"{decided}: {wish(content)}" if decided else f"asked: {wish(content)}")
+        asked = "asked to" if content.get("operation") else "asked for"
+        return _short(f"{decided}: {wish(content)}" if decided else f"{asked} {wish(content)}")
     return _short(_counted(content) or "done")
 
 
