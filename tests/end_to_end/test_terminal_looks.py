@@ -58,6 +58,19 @@ def test_a_dumb_terminal_gets_no_escape_at_all(menu: Scene) -> None:
     assert henry.ended() == 0
 
 
+def test_on_a_dumb_terminal_news_stands_in_lines_of_its_own_and_the_prompt_below_it(demo: Scene) -> None:
+    joe = demo.chat("joe", TERM="dumb")
+    joe.type("/pend")
+    joe.see("/pend")
+    demo.server.talk("henry", "can i have the deluxe burger? its my birthday")
+    joe.see("Henry asks to order Deluxe Burger")
+    joe.until(lambda seen: seen.at_prompt and "Henry asks" in seen.above, "the prompt again")
+    assert "Notice: Henry asks to order Deluxe Burger." in joe.seen.lines
+    joe.enter("ing")  # what was typed before is not shown any more, and not lost either
+    joe.see("its my birthday")
+    assert ESCAPE not in joe.seen.raw
+
+
 def test_plain_has_no_colour_no_symbol_and_no_moving_thing(menu: Scene) -> None:
     henry = menu.chat("henry", "--plain")
     answered_in(henry)

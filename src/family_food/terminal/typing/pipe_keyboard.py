@@ -8,8 +8,10 @@ import getpass
 import os
 import sys
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from family_food.terminal.display.below_prompt import below_prompt
 from family_food.terminal.typing.keyboard import CONFIRM_GUARD_SECONDS, drop_input, is_yes
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class PipeKeyboard:
         """The next line that is not empty; None at the end."""
         while True:
             self._say(prompt)
-            line = await self._next()
+            with below_prompt(prompt) if os.isatty(self._descriptor) else nullcontext():
+                line = await self._next()
             if line is None or line:
                 return line
 
