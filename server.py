@@ -150,7 +150,7 @@ async def websocket_chat(websocket: WebSocket) -> None:
     try:
         await websocket.accept()
     except BaseException:
-        window.closed_before_it_opened(session)
+        window.closed_before_it_opened(session, hello)
         raise
     await session.show(window, hello, mark)
 

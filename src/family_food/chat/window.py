@@ -89,9 +89,9 @@ class Window:
         finally:
             await self._close(session, mark, reader, writer)
 
-    def closed_before_it_opened(self, session: Shown) -> None:
-        """The handshake came to nothing."""
-        session.left(self, CLIENT_LEFT)
+    def closed_before_it_opened(self, session: Shown, hello: Hello) -> None:
+        """The handshake came to nothing. A session that was there before waits for another window."""
+        session.left(self, None if hello.resumed else CLIENT_LEFT)
         self.gone.set()
 
     async def _close(
@@ -134,20 +134,25 @@ class Window:
                 session.outgoing.wrote(mark, frame)
         except (WebSocketDisconnect, RuntimeError, OSError):
             return  # closed; the reader hears how
+        except Exception as error:  # noqa: BLE001 - this socket cannot be used, the session lives on
+            log_incident(error, "writing to a socket")
 
     async def _read(self, session: Shown) -> None:
-        try:
-            while not self._leaving.done():
+        while not self._leaving.done():
+            try:
                 event = await self._socket.receive()
-                if event["type"] != "websocket.receive":
-                    self._code = int(event.get("code") or LOST)
-                    return
-                data = event.get("text")
+            except (WebSocketDisconnect, RuntimeError):
+                self._code = LOST
+                return
+            if event["type"] != "websocket.receive":
+                self._code = int(event.get("code") or LOST)
+                return
+            data = event.get("text")
+            try:
                 await self._hear(session, event.get("bytes") or b"" if data is None else data)
-        except (WebSocketDisconnect, RuntimeError):
-            self._code = self._code or LOST
-        except Exception as error:  # noqa: BLE001 - the session ends, the server does not
-            session.stop(Ending(1011, apology(log_incident(error, "a frame of a client"))))
+            except Exception as error:  # noqa: BLE001 - the session ends, the server does not
+                session.stop(Ending(1011, apology(log_incident(error, "a frame of a client"))))
+                await asyncio.wait([self._leaving])  # the session says goodbye when it has tidied up
 
     async def _hear(self, session: Shown, data: str | bytes) -> None:
         frame: ClientSays | None = None
