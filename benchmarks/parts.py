@@ -39,7 +39,7 @@ class Extent:
         return spawning is Spawning.FORKED or count <= self.most_spawned
 
 
-QUICK = Extent(at_once=(1, 8, 24), alone=5, rounds=1, idle=50, most_spawned=8)
+QUICK = Extent(at_once=(1, 8, 24), alone=3, rounds=1, idle=50, most_spawned=8)
 
 
 async def opening(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]:

@@ -19,11 +19,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         env=bare_environment(ENV_FILE="", COLUMNS="120"),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
 
+@pytest.mark.timeout(300)
 def test_a_short_run_shows_both_ways_of_spawning_beside_the_targets() -> None:
     ended = run("--only", "turns", "--turns", "3")
     assert ended.returncode == 0, ended.stderr
