@@ -85,8 +85,9 @@ class LiveModel(HttpStandIn):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes a server use this model."""
-        return {"MODEL": "openai", "OPENAI_BASE_URL": f"{self.url}/v1", "OPENAI_MODEL": MODEL}
+        """What makes a server use this model, and wait for it as long as a test takes."""
+        patience = dict.fromkeys(("MODEL_FIRST_EVENT_SECONDS", "MODEL_GAP_SECONDS", "TURN_TIMEOUT_SECONDS"), "600")
+        return {"MODEL": "openai", "OPENAI_BASE_URL": f"{self.url}/v1", "OPENAI_MODEL": MODEL, **patience}
 
     async def handle(self, exchange: Exchange) -> None:
         body = exchange.request.json()

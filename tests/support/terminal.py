@@ -30,6 +30,7 @@ from wcwidth import wcwidth
 
 WAIT_SECONDS = 60.0
 PROMPT = "You:"
+_WHEEL = re.compile(r"[\u2800-\u28ff] |[|/\\-] (thinking|writing|reconnecting)")
 
 # What a terminal obeys instead of showing it.
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>78])|\r")
@@ -218,6 +219,12 @@ class Seen:
         return self.cursor_line.startswith(PROMPT) and self.cursor[1] <= len(PROMPT) + 1
 
     @property
+    def working(self) -> bool:
+        """True when a line above the cursor's row turns its wheel, for something goes on."""
+        row = self.cursor[0]
+        return row > 0 and _WHEEL.match(self.lines[row - 1]) is not None
+
+    @property
     def pastes(self) -> bool:
         """True when the program wants pasted text marked as such."""
         return (2004 << 5) in self._emulator.mode
@@ -316,8 +323,8 @@ class Tty:
             self.until(lambda seen, text=text: text in seen.flat, repr(text))  # type: ignore[misc]
 
     def see_prompt(self) -> None:
-        """Wait until an empty line waits to be typed into."""
-        self.until(lambda seen: seen.at_prompt, "an empty input line")
+        """Wait until an empty line waits to be typed into, and nothing goes on."""
+        self.until(lambda seen: seen.at_prompt and not seen.working, "an empty input line")
 
     def picture(self) -> str:
         """The terminal for people who look into why a test failed."""
