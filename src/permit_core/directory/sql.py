@@ -53,9 +53,8 @@ class SqlDirectory:
     async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         async with self._database.joined(transaction) as reading:
-            user = await self._facts.user(reading, key)
-            known = await self._facts.tenant_name(reading, tenant) is not None
-        return Principal(user.key, tenant, plain(user.name)) if user is not None and known else None
+            user = await self._facts.user_in(reading, key, tenant)
+        return None if user is None else Principal(user.key, tenant, plain(user.name))
 
     async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""

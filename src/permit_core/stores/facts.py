@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, case, collate, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    collate,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
@@ -72,13 +86,7 @@ class FactStore:
 
     async def snapshot(self, transaction: Transaction) -> Facts:
         """All facts, as this transaction sees them."""
-        return Facts.of(
-            users=[_user(row) for row in await transaction.execute(select(users))],
-            tenants=(await transaction.execute(select(tenants.c.key))).scalars(),
-            instances=[_instance(row) for row in await transaction.execute(select(resource_instances))],
-            assignments=[_assignment(row) for row in await transaction.execute(select(role_assignments))],
-            tuples=[_tuple(row) for row in await transaction.execute(select(relationship_tuples))],
-        )
+        return await transaction.run_sync(_snapshot)
 
     # Reading
 
@@ -89,6 +97,16 @@ class FactStore:
     async def user(self, transaction: Transaction, key: str) -> User | None:
         """The user, or None."""
         row = (await transaction.execute(_USER, {"key": key})).one_or_none()
+        return None if row is None else _user(row)
+
+    async def user_in(self, transaction: Transaction, key: str, tenant: str) -> User | None:
+        """The user, or None; None as well when there is no such tenant."""
+
+        def read(connection: Connection) -> Row[Any] | None:
+            known = connection.execute(_TENANT_NAME, {"key": tenant}).one_or_none() is not None
+            return connection.execute(_USER, {"key": key}).one_or_none() if known else None
+
+        row = await transaction.run_sync(read)
         return None if row is None else _user(row)
 
     async def tenant_roles(self, transaction: Transaction, user: str, tenant: str) -> frozenset[str]:
@@ -111,10 +129,14 @@ class FactStore:
         """
         skip = page_offset(page, per_page)
         which = {"type": resource_type, "tenant": tenant}
-        total = (await transaction.execute(_HOW_MANY, which)).scalar()
-        query = _in_order(transaction.dialect.name)
-        rows = await transaction.execute(query, {**which, "skip": skip, "per_page": per_page})
-        return Page([_instance(row) for row in rows], total or 0, page, per_page)
+
+        def read(connection: Connection) -> tuple[int, Sequence[Row[Any]]]:
+            total = connection.execute(_HOW_MANY, which).scalar_one()
+            query = _in_order(connection.dialect.name)
+            return int(total), connection.execute(query, {**which, "skip": skip, "per_page": per_page}).all()
+
+        total, rows = await transaction.run_sync(read)
+        return Page([_instance(row) for row in rows], total, page, per_page)
 
     async def objects(
         self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
@@ -182,6 +204,16 @@ class FactStore:
     async def mark_seeded(self, transaction: Transaction, name: str, digest: str, now: datetime) -> None:
         """Remember that this was loaded; once."""
         await transaction.execute(insert(seeds).values(name=name, digest=digest, loaded_at=now))
+
+
+def _snapshot(connection: Connection) -> Facts:
+    return Facts.of(
+        users=[_user(row) for row in connection.execute(select(users))],
+        tenants=connection.execute(select(tenants.c.key)).scalars(),
+        instances=[_instance(row) for row in connection.execute(select(resource_instances))],
+        assignments=[_assignment(row) for row in connection.execute(select(role_assignments))],
+        tuples=[_tuple(row) for row in connection.execute(select(relationship_tuples))],
+    )
 
 
 def _user(row: Row[Any]) -> User:
