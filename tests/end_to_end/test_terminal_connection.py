@@ -16,11 +16,19 @@ PIZZA = Call("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
 NUMBERED = [f"word-{number:03}" + ("\n\n" if number % 10 == 0 else " ") for number in range(1, 301)]
 
 
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Scene]:
-    """A server of one's own, to be killed."""
-    with scene(tmp_path, scripted=True) as running:
+@pytest.fixture(scope="module")
+def mortal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One server to be killed and restarted by every test that likes."""
+    with scene(tmp_path_factory.mktemp("mortal"), scripted=True) as running:
         yield running
+
+
+@pytest.fixture
+def mortal(mortal_server: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """The same, alive, with no order and no request, and a home of one's own."""
+    mortal_server.server.revive()
+    with mortal_server.at_home(tmp_path) as mine:
+        yield mine
 
 
 def numbers(seen: Seen) -> list[str]:
@@ -145,6 +153,7 @@ def test_an_order_whose_answer_was_lost_on_the_way_is_not_placed_again(scripted:
 def test_a_server_that_is_restarted_in_order_is_found_again_by_itself(mortal: Scene) -> None:
     mortal.model.says("Here I am.")
     henry = mortal.chat("henry")
+    before = len(mortal.model.requests)
     mortal.server.stop()
     henry.see("lost")
     henry.enter("are you there?")  # while nobody is
@@ -152,7 +161,7 @@ def test_a_server_that_is_restarted_in_order_is_found_again_by_itself(mortal: Sc
     mortal.server.start()
     henry.see("Here I am.")
     assert lost(henry.seen) == 1
-    assert len(mortal.model.requests) == 1
+    assert len(mortal.model.requests) == before + 1
 
 
 def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in_again(mortal: Scene) -> None:
@@ -161,7 +170,7 @@ def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in
     henry.enter("are you there?")
     henry.see("Here I am.")
     mortal.server.stop()
-    mortal.server.environment["SECRET_KEY"] = "another secret, which is long enough as well"
+    mortal.server.change_secret()
     mortal.server.start()
     assert henry.ended() == 3
     assert "Log in with: client.py" in henry.seen.flat
@@ -181,7 +190,7 @@ def test_a_conversation_that_goes_on_in_another_window_is_given_up_in_this_one(s
     first.enter("count")
     first.see("One.")
     gate.reached()
-    second = scripted.chat("henry", "--resume", conversation)
+    second = scripted.open("--resume", conversation, PERMIT_CHAT_TOKEN=scripted.server.token("henry"))
     first.see("goes on in another window")
     assert first.ended() == 1
     gate.open()

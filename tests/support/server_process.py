@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import sqlite3
@@ -89,6 +90,16 @@ class ServerProcess:
                 assert time.monotonic() < deadline, f"the server is not ready:\n{self.log}"
             else:
                 raise AssertionError(f"the server ended:\n{self.log}")
+
+    def revive(self) -> None:
+        """Start it, unless it runs."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
+    def change_secret(self) -> None:
+        """From its next start on it knows none of the tokens that there are."""
+        self.environment["SECRET_KEY"] = secrets.token_urlsafe(48)
+        self._tokens.clear()
 
     def kill(self) -> None:
         """Kill it as no program can prevent."""
