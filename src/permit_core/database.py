@@ -205,17 +205,32 @@ class Database:
                 finally:
                     transaction.end()
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[[Connection], T], transaction: Transaction | None = None) -> T:
         """A whole read-only transaction in one trip to the database's thread, where there is one.
 
         Args:
             work: as of :meth:`write`, but it only reads.
+            transaction: an open one to read in, instead of one of its own.
 
         Raises:
             StoreError: the database is unreachable.
         """
-        async with self.reading() as transaction:
+        if transaction is not None:
             return await transaction.run_sync(work)
+        if self._threads is None:
+            async with self.reading() as own:
+                return await own.run_sync(work)
+        with self._as_store_errors():
+            async with self._threads.reader() as thread:
+
+                def whole(connection: Connection) -> T:
+                    thread.begin(connection, durable=True)
+                    try:
+                        return work(connection)
+                    finally:
+                        connection.rollback()
+
+                return await thread.do(whole)
 
     @asynccontextmanager
     async def joined(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:

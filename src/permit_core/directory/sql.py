@@ -19,7 +19,7 @@ from permit_core.policy.facts_file import FactsFile
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
-from permit_core.stores.facts import FactStore
+from permit_core.stores.facts import FactStore, read_instances, read_tenant_roles, read_user_in
 from permit_core.views import plain
 
 SYSTEM = "system"
@@ -52,14 +52,12 @@ class SqlDirectory:
 
     async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
-        async with self._database.joined(transaction) as reading:
-            user = await self._facts.user_in(reading, key, tenant)
+        user = await self._database.read(lambda connection: read_user_in(connection, key, tenant), transaction)
         return None if user is None else Principal(user.key, tenant, plain(user.name))
 
     async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
-        async with self._database.joined(transaction) as reading:
-            return await self._facts.tenant_roles(reading, user, tenant)
+        return await self._database.read(lambda connection: read_tenant_roles(connection, user, tenant), transaction)
 
     async def instance(
         self, ref: ResourceRef, tenant: str, transaction: Transaction | None = None
@@ -77,8 +75,9 @@ class SqlDirectory:
         Raises:
             InvalidInput: ``invalid_page``.
         """
-        async with self._database.reading() as reading:
-            return await self._facts.instances(reading, resource_type, tenant, page, per_page)
+        return await self._database.read(
+            lambda connection: read_instances(connection, resource_type, tenant, page, per_page)
+        )
 
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -30,6 +30,7 @@ from permit_core.database import Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.page import Page, page_offset
 from permit_core.policy.facts import Facts
+from permit_core.prepared import Prepared
 from permit_core.stores.tables import (
     facts_version,
     relationship_tuples,
@@ -41,13 +42,15 @@ from permit_core.stores.tables import (
 )
 
 # Built once: they are asked before nearly every decision, and building one takes as long as running it.
-_VERSION = select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1)
+_VERSION = Prepared(select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1))
 _TENANT_NAME = select(tenants.c.name).where(tenants.c.key == bindparam("key"))
 _USER = select(users).where(users.c.key == bindparam("key"))
-_TENANT_ROLES = select(role_assignments.c.role).where(
-    role_assignments.c.user_key == bindparam("user"),
-    role_assignments.c.tenant == bindparam("tenant"),
-    role_assignments.c.resource_type == "",
+_TENANT_ROLES = Prepared(
+    select(role_assignments.c.role).where(
+        role_assignments.c.user_key == bindparam("user"),
+        role_assignments.c.tenant == bindparam("of_tenant"),
+        role_assignments.c.resource_type == "",
+    )
 )
 _INSTANCE = select(resource_instances).where(
     resource_instances.c.type == bindparam("type"), resource_instances.c.key == bindparam("key")
@@ -73,7 +76,7 @@ class FactStore:
 
     async def version(self, transaction: Transaction) -> FactsVersion:
         """The state that this transaction sees."""
-        row = (await transaction.execute(_VERSION)).one()
+        row = await transaction.run_sync(lambda connection: _VERSION.run(connection, {}).one())
         return FactsVersion(row.version, row.stamp)
 
     async def bump(self, transaction: Transaction) -> None:
@@ -99,44 +102,10 @@ class FactStore:
         row = (await transaction.execute(_USER, {"key": key})).one_or_none()
         return None if row is None else _user(row)
 
-    async def user_in(self, transaction: Transaction, key: str, tenant: str) -> User | None:
-        """The user, or None; None as well when there is no such tenant."""
-
-        def read(connection: Connection) -> Row[Any] | None:
-            known = connection.execute(_TENANT_NAME, {"key": tenant}).one_or_none() is not None
-            return connection.execute(_USER, {"key": key}).one_or_none() if known else None
-
-        row = await transaction.run_sync(read)
-        return None if row is None else _user(row)
-
-    async def tenant_roles(self, transaction: Transaction, user: str, tenant: str) -> frozenset[str]:
-        """The roles the user holds tenant-wide."""
-        found = await transaction.execute(_TENANT_ROLES, {"user": user, "tenant": tenant})
-        return frozenset(found.scalars())
-
     async def instance(self, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
         """The instance, whatever its tenant, or None."""
         row = (await transaction.execute(_INSTANCE, {"type": ref.type, "key": ref.key or ""})).one_or_none()
         return None if row is None else _instance(row)
-
-    async def instances(
-        self, transaction: Transaction, resource_type: str, tenant: str, page: int, per_page: int
-    ) -> Page[ResourceInstance]:
-        """One page of the instances of a type in a tenant, keys that are numbers first and by value.
-
-        Raises:
-            InvalidInput: ``invalid_page``.
-        """
-        skip = page_offset(page, per_page)
-        which = {"type": resource_type, "tenant": tenant}
-
-        def read(connection: Connection) -> tuple[int, Sequence[Row[Any]]]:
-            total = connection.execute(_HOW_MANY, which).scalar_one()
-            query = _in_order(connection.dialect.name)
-            return int(total), connection.execute(query, {**which, "skip": skip, "per_page": per_page}).all()
-
-        total, rows = await transaction.run_sync(read)
-        return Page([_instance(row) for row in rows], total, page, per_page)
 
     async def objects(
         self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
@@ -214,6 +183,37 @@ def _snapshot(connection: Connection) -> Facts:
         assignments=[_assignment(row) for row in connection.execute(select(role_assignments))],
         tuples=[_tuple(row) for row in connection.execute(select(relationship_tuples))],
     )
+
+
+# What is asked in nearly every call, as functions for :meth:`permit_core.database.Database.read`.
+
+
+def read_user_in(connection: Connection, key: str, tenant: str) -> User | None:
+    """The user, or None; None as well when there is no such tenant."""
+    if connection.execute(_TENANT_NAME, {"key": tenant}).one_or_none() is None:
+        return None
+    row = connection.execute(_USER, {"key": key}).one_or_none()
+    return None if row is None else _user(row)
+
+
+def read_tenant_roles(connection: Connection, user: str, tenant: str) -> frozenset[str]:
+    """The roles the user holds tenant-wide."""
+    return frozenset(_TENANT_ROLES.run(connection, {"user": user, "of_tenant": tenant}).scalars())
+
+
+def read_instances(
+    connection: Connection, resource_type: str, tenant: str, page: int, per_page: int
+) -> Page[ResourceInstance]:
+    """One page of the instances of a type in a tenant, keys that are numbers first and by value.
+
+    Raises:
+        InvalidInput: ``invalid_page``.
+    """
+    skip = page_offset(page, per_page)
+    which = {"type": resource_type, "tenant": tenant}
+    total = int(connection.execute(_HOW_MANY, which).scalar_one())
+    rows = connection.execute(_in_order(connection.dialect.name), {**which, "skip": skip, "per_page": per_page})
+    return Page([_instance(row) for row in rows], total, page, per_page)
 
 
 def _user(row: Row[Any]) -> User:

@@ -7,7 +7,7 @@ from permit_core.database import Database
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import InvalidInput
 from permit_core.policy.facts import Facts
-from permit_core.stores.facts import FactStore
+from permit_core.stores.facts import FactStore, read_instances, read_tenant_roles, read_user_in
 
 STORE = FactStore()
 HOUSE = ResourceRef("houses", "1")
@@ -62,16 +62,18 @@ async def test_what_is_not_there_is_none(home: Database) -> None:
     async with home.reading() as reading:
         assert await STORE.tenant_name(reading, "nowhere") is None
         assert await STORE.user(reading, "nobody") is None
+        assert await reading.run_sync(read_user_in, "nobody", "home") is None
+        assert await reading.run_sync(read_user_in, "rose", "nowhere") is None
         assert await STORE.instance(reading, ResourceRef("houses", "2")) is None
         assert await STORE.instance(reading, ResourceRef("houses")) is None
-        assert await STORE.tenant_roles(reading, "nobody", "home") == frozenset()
+        assert await reading.run_sync(read_tenant_roles, "nobody", "home") == frozenset()
         assert await STORE.seed_digest(reading, "facts") is None
 
 
 async def test_tenant_roles_are_those_of_the_tenant_and_not_of_instances(home: Database) -> None:
     async with home.reading() as reading:
-        assert await STORE.tenant_roles(reading, "rose", "home") == {"child"}
-        assert await STORE.tenant_roles(reading, "rose", "work") == {"guest"}
+        assert await reading.run_sync(read_tenant_roles, "rose", "home") == {"child"}
+        assert await reading.run_sync(read_tenant_roles, "rose", "work") == {"guest"}
 
 
 async def test_what_is_removed_is_gone_and_nothing_else(home: Database) -> None:
@@ -99,14 +101,14 @@ async def test_pages_are_ordered_by_key_and_numbers_by_value(database: Database)
         for key in sorted(ordered, reverse=True):
             await STORE.put_instance(writing, ResourceInstance(ResourceRef("houses", key), "home"))
     async with database.reading() as reading:
-        whole = await STORE.instances(reading, "houses", "home", 1, 100)
+        whole = await reading.run_sync(read_instances, "houses", "home", 1, 100)
         assert [found.ref.key for found in whole.items] == ordered
-        pages = [await STORE.instances(reading, "houses", "home", page, 4) for page in (1, 2, 3, 4)]
+        pages = [await reading.run_sync(read_instances, "houses", "home", page, 4) for page in (1, 2, 3, 4)]
         assert [found.ref.key for page in pages for found in page.items] == ordered
         assert {page.total for page in pages} == {len(ordered)}
-        assert (await STORE.instances(reading, "houses", "work", 1, 4)).total == 0
+        assert (await reading.run_sync(read_instances, "houses", "work", 1, 4)).total == 0
         with pytest.raises(InvalidInput):
-            await STORE.instances(reading, "houses", "home", 0, 4)
+            await reading.run_sync(read_instances, "houses", "home", 0, 4)
 
 
 async def test_every_bump_is_a_version_of_its_own_even_after_a_rollback(database: Database) -> None:
