@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
@@ -93,6 +94,7 @@ async def test_killed_between_turns_and_with_messages_that_wait(settings: Settin
     assert rows(settings, "SELECT message_id FROM turns ORDER BY number") == [("m-1",), ("m-2",), ("m-3",)]
 
 
+@pytest.mark.timeout(300)  # it starts many servers
 async def test_killed_again_and_again_each_message_has_one_turn(settings: Settings) -> None:
     chance = random.Random(3)
     wanted = [f"m-{number}" for number in range(9)]

@@ -384,6 +384,8 @@ async def test_however_often_the_connection_breaks_each_message_has_one_turn_in_
                     frame = await henry.frame()
                     if frame["type"] == "turn_end":
                         ended.append(wanted[len(ended)])
+                    if len(ended) == len(wanted):
+                        break  # nothing more comes
             except ConnectionClosed:
                 pass
             if chance.random() < 0.5:
