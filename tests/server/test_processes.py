@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,9 @@ async def started(settings: Settings, *command: str) -> AsyncIterator[tuple[asyn
             await until(ready, "the server's start")
         yield process, port
     finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # dead, and nobody has been told yet
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
