@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -79,6 +80,7 @@ def main(
     strict: Annotated[bool, typer.Option("--strict", help="Fail when a target is missed.")] = False,
 ) -> None:
     """Measure, and print every figure beside its target."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it still clears away what it started
     names = only or list(PARTS)
     if unknown := [name for name in names if name not in PARTS]:
         raise typer.BadParameter(f"{', '.join(unknown)}: there is no such part; there are {', '.join(PARTS)}")
