@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from permit_core.database import Database
 from permit_core.prepared import Prepared
@@ -40,13 +43,28 @@ async def test_values_reach_the_database_as_its_columns_want_them(made: Database
 async def test_several_sets_of_values_are_written_at_once_and_rows_are_counted(made: Database) -> None:
     rows = [{"id": number, "body": "old", "at": NOON} for number in range(1, 4)]
     await made.write(lambda connection: ADD.run(connection, rows))
-    assert (
-        await made.write(lambda connection: CHANGE.run(connection, {"first": 1, "words": "' OR 1=1 --"}).rowcount) == 2
-    )
-    found = await made.read(lambda connection: COUNT.run(connection, {"words": "' OR 1=1 --"}).all())
+    assert await made.write(lambda connection: CHANGE.run(connection, {"first": 1, "words": "' OR 1=1 --"})) == 2
+    found = await made.read(lambda connection: COUNT.all(connection, {"words": "' OR 1=1 --"}))
     assert [(row.id, row.body) for row in found] == [(2, "' OR 1=1 --"), (3, "' OR 1=1 --")]
 
 
 async def test_a_value_that_is_missing_is_an_error(made: Database) -> None:
     with pytest.raises(KeyError):
         await made.write(lambda connection: CHANGE.run(connection, {"first": 1}))
+
+
+async def test_what_is_found_is_what_its_columns_say(made: Database) -> None:
+    await made.write(lambda connection: ADD.run(connection, {"id": 1, "body": "x", "at": NOON}))
+    whole = Prepared(select(notes).where(notes.c.id == bindparam("which")))
+    (row,) = await made.read(lambda connection: whole.all(connection, {"which": 1}))
+    assert (row.id, row.body, row.at) == (1, "x", NOON)
+    assert await made.read(lambda connection: whole.all(connection, {"which": 2})) == []
+
+
+async def test_a_violated_constraint_says_so_as_everywhere(made: Database) -> None:
+    await made.write(lambda connection: ADD.run(connection, {"id": 1, "body": "x", "at": NOON}))
+    once = {"id": 1, "body": "y", "at": NOON}
+    both: list[Mapping[str, object] | Sequence[Mapping[str, object]]] = [once, [once]]
+    for again in both:
+        with pytest.raises(IntegrityError):
+            await made.write(partial(ADD.run, values=again))

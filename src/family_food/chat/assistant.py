@@ -250,6 +250,7 @@ class Assistant:
 
     async def _answer(self, attempt: _Attempt, opening: Pending) -> TurnOutcome:
         backend, principal = self._backend, self._principal
+        await opening.written()  # a moment; at the same time as what follows, both would take longer
         roles = await backend.core.directory.tenant_roles(principal.user, principal.tenant)
         budget = TurnBudget(backend.settings.turn_timeout_seconds)
         attempt.toolbox = Toolbox(self._desk(roles), attempt.number, self._outgoing.send, budget.unhurried)

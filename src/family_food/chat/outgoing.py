@@ -47,7 +47,7 @@ class Outgoing:
         self._log = FrameLog()
         self._reader: Bookmark | None = None
         self._give_up: Callable[[], None] | None = None
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None  # there only while somebody waits for it
         self._sent = 0
         self._before_turn = 0
         self._awaited: dict[int, asyncio.Future[bool]] = {}
@@ -93,7 +93,7 @@ class Outgoing:
         try:
             async with asyncio.timeout(self._slow_seconds):
                 while self._reader is reader and self._behind(reader) and not self._hurried:
-                    await self._changed.wait()
+                    await self._change()
         except TimeoutError:
             if self._reader is reader and self._give_up is not None:
                 self._give_up()
@@ -148,7 +148,7 @@ class Outgoing:
         while True:
             if self._reader is reader and (logged := self._log.after(reader.seq)) is not None:
                 return logged
-            await self._changed.wait()
+            await self._change()
 
     def wrote(self, reader: Bookmark, logged: LoggedFrame) -> None:
         """The window has written a frame to its socket."""
@@ -163,7 +163,7 @@ class Outgoing:
         try:
             async with asyncio.timeout(seconds):
                 while self._reader is reader and reader.seq < self._log.last:
-                    await self._changed.wait()
+                    await self._change()
         except TimeoutError:
             return False
         return reader.seq >= self._log.last
@@ -174,5 +174,11 @@ class Outgoing:
 
     def _tell(self) -> None:
         """Wake everybody who waits for a change; who waits from now on waits for the next one."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        await self._changed.wait()

@@ -176,7 +176,7 @@ def add_turn(connection: Connection, turn: dict[str, Any]) -> None:
 def close_turn(connection: Connection, conversation_id: str, number: int, outcome: str, now: datetime) -> bool:
     """Write how a turn ended; False when it was not running."""
     values = {"chat": conversation_id, "turn": number, "ending": outcome, "now": now}
-    return _END_TURN.run(connection, values).rowcount == 1
+    return _END_TURN.run(connection, values) == 1
 
 
 def touch(connection: Connection, conversation_id: str, said: str, now: datetime) -> None:

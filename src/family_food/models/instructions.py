@@ -8,6 +8,7 @@ against it, the tools decide.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from permit_core.views import plain
 
@@ -58,6 +59,7 @@ Manners
 - If a tool fails for a technical reason, say so in a sentence; do not repeat the same call more than once."""
 
 
+@lru_cache(maxsize=1024)
 def system_instruction(name: str, role: str) -> str:
     """The instruction for one person.
 

@@ -61,10 +61,10 @@ class AuditLog:
         """The same for a function that :meth:`permit_core.database.Database.write` runs."""
         if not events:
             return
-        row = _HEAD.run(connection, {}).one_or_none()
-        if row is None:
+        heads = _HEAD.all(connection, {})
+        if not heads:
             raise StoreError("the audit log has lost its end: run permit-mcp audit verify")
-        seq, previous = row.seq, row.hash
+        seq, previous = heads[0].seq, heads[0].hash
         at = self._clock().astimezone(UTC)
         rows = []
         for event in events:

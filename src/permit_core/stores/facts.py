@@ -43,8 +43,8 @@ from permit_core.stores.tables import (
 
 # Built once: they are asked before nearly every decision, and building one takes as long as running it.
 _VERSION = Prepared(select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1))
-_TENANT_NAME = select(tenants.c.name).where(tenants.c.key == bindparam("key"))
-_USER = select(users).where(users.c.key == bindparam("key"))
+_TENANT_NAME = Prepared(select(tenants.c.name).where(tenants.c.key == bindparam("key")))
+_USER = Prepared(select(users).where(users.c.key == bindparam("key")))
 _TENANT_ROLES = Prepared(
     select(role_assignments.c.role).where(
         role_assignments.c.user_key == bindparam("user"),
@@ -56,7 +56,7 @@ _INSTANCE = select(resource_instances).where(
     resource_instances.c.type == bindparam("type"), resource_instances.c.key == bindparam("key")
 )
 _OF_TYPE = and_(resource_instances.c.type == bindparam("type"), resource_instances.c.tenant == bindparam("tenant"))
-_HOW_MANY = select(func.count()).select_from(resource_instances).where(_OF_TYPE)
+_HOW_MANY = Prepared(select(func.count().label("total")).select_from(resource_instances).where(_OF_TYPE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class FactStore:
 
     async def version(self, transaction: Transaction) -> FactsVersion:
         """The state that this transaction sees."""
-        row = await transaction.run_sync(lambda connection: _VERSION.run(connection, {}).one())
+        row = await transaction.run_sync(lambda connection: _VERSION.all(connection, {})[0])
         return FactsVersion(row.version, row.stamp)
 
     async def bump(self, transaction: Transaction) -> None:
@@ -95,12 +95,12 @@ class FactStore:
 
     async def tenant_name(self, transaction: Transaction, key: str) -> str | None:
         """The tenant's name, or None when there is no such tenant."""
-        return (await transaction.execute(_TENANT_NAME, {"key": key})).scalar_one_or_none()
+        found = await transaction.run_sync(lambda connection: _TENANT_NAME.all(connection, {"key": key}))
+        return str(found[0].name) if found else None
 
     async def user(self, transaction: Transaction, key: str) -> User | None:
         """The user, or None."""
-        row = (await transaction.execute(_USER, {"key": key})).one_or_none()
-        return None if row is None else _user(row)
+        return await transaction.run_sync(_read_user, key)
 
     async def instance(self, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
         """The instance, whatever its tenant, or None."""
@@ -190,15 +190,17 @@ def _snapshot(connection: Connection) -> Facts:
 
 def read_user_in(connection: Connection, key: str, tenant: str) -> User | None:
     """The user, or None; None as well when there is no such tenant."""
-    if connection.execute(_TENANT_NAME, {"key": tenant}).one_or_none() is None:
-        return None
-    row = connection.execute(_USER, {"key": key}).one_or_none()
-    return None if row is None else _user(row)
+    return _read_user(connection, key) if _TENANT_NAME.all(connection, {"key": tenant}) else None
+
+
+def _read_user(connection: Connection, key: str) -> User | None:
+    found = _USER.all(connection, {"key": key})
+    return _user(found[0]) if found else None
 
 
 def read_tenant_roles(connection: Connection, user: str, tenant: str) -> frozenset[str]:
     """The roles the user holds tenant-wide."""
-    return frozenset(_TENANT_ROLES.run(connection, {"user": user, "of_tenant": tenant}).scalars())
+    return frozenset(row.role for row in _TENANT_ROLES.all(connection, {"user": user, "of_tenant": tenant}))
 
 
 def read_instances(
@@ -211,8 +213,8 @@ def read_instances(
     """
     skip = page_offset(page, per_page)
     which = {"type": resource_type, "tenant": tenant}
-    total = int(connection.execute(_HOW_MANY, which).scalar_one())
-    rows = connection.execute(_in_order(connection.dialect.name), {**which, "skip": skip, "per_page": per_page})
+    total = int(_HOW_MANY.all(connection, which)[0].total)
+    rows = _in_order(connection.dialect.name).all(connection, {**which, "skip": skip, "per_page": per_page})
     return Page([_instance(row) for row in rows], total, page, per_page)
 
 
@@ -261,10 +263,10 @@ def _tuple_columns(link: RelationshipTuple) -> dict[str, str]:
 
 
 @cache
-def _in_order(dialect: str) -> Select[Any]:
+def _in_order(dialect: str) -> Prepared:
     """One page of the instances of a type in a tenant."""
     page = select(resource_instances).where(_OF_TYPE).order_by(*_by_key(dialect))
-    return page.offset(bindparam("skip")).limit(bindparam("per_page"))
+    return Prepared(page.offset(bindparam("skip")).limit(bindparam("per_page")))
 
 
 @cache
