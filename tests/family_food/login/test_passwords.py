@@ -51,15 +51,22 @@ async def test_without_an_account_the_same_work_is_done(password: str, monkeypat
 
 
 async def test_when_too_many_wait_the_next_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def check(password: bytes, _: bytes) -> bool:
+        if password == b"0":
+            begun.set()
+        return go_on.wait(10)
+
     monkeypatch.setattr(passwords, "MAX_WAITING", 6)
-    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: go_on.wait(10))
+    monkeypatch.setattr(bcrypt, "checkpw", check)
     try:
-        waiting = [asyncio.create_task(verify_password("x", None)) for _ in range(6)]
+        waiting = [asyncio.create_task(verify_password(str(number), None)) for number in range(6)]
         await asyncio.sleep(0)
         with pytest.raises(TooMany) as refused:
             await verify_password("x", None)
         assert refused.value.retry_after > 0
+        assert await asyncio.to_thread(begun.wait, 10)
         waiting[0].cancel()  # its check goes on all the same, and keeps its place
         await asyncio.wait([waiting[0]])
         with pytest.raises(TooMany):
