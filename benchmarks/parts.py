@@ -16,6 +16,7 @@ from benchmarks.processes import KIB, descriptors_of, memory_of, tree_under
 from benchmarks.running_server import SETTLE_SECONDS, RunningServer, stranger
 from benchmarks.told_model import WAIT_SECONDS
 from benchmarks.window import Heard, Window, window, windows
+from benchmarks.yardstick import bare_calls, bare_turns
 
 MOST_SPAWNED = 24
 """Beyond, plain spawning is left out: each interpreter takes 80 MiB and most of a second of a core."""
@@ -108,6 +109,11 @@ async def waiting(server: RunningServer, extent: Extent) -> AsyncIterator[Figure
 async def turns(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]:
     """What a turn takes beside its model, at the beginning of a conversation and later on."""
     part = "turns"
+    for named, seconds in (
+        ("a bare WebSocket with as many frames", await bare_turns(extent.turns)),
+        ("a bare MCP call", await bare_calls(extent.turns)),
+    ):
+        yield _ms(part, f"{named}, p50", server, percentile(seconds, 0.5))
     for words, named, target in (("say", "no tool", 2.0), ("call", "one tool", 6.0)):
         async with window(server, 0) as opened:
             await opened.ask("call")  # the session's process is up

@@ -10,10 +10,11 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -61,28 +62,41 @@ async def running_server(household: Household, spawning: Spawning) -> AsyncItera
     Raises:
         RuntimeError: it does not start; with what it wrote.
     """
+    environment = {**household.environment, "MCP_SPAWN": spawning.value}
+    async with serving("benchmarks.chat_server", environment=environment) as (port, process):
+        yield RunningServer(household, spawning, port, process)
+
+
+@asynccontextmanager
+async def serving(
+    module: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[tuple[int, Process]]:
+    """Run ``python -m module [arguments] PORT`` until the context is left; answers the port and the process.
+
+    Raises:
+        RuntimeError: ``GET /readyz`` is not answered there; with what it wrote.
+    """
     settings = {name.upper() for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
     port = _free_port()
     with tempfile.TemporaryFile() as words:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "benchmarks.chat_server", str(port),
-            cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL, stdout=words, stderr=words,
-            env={**kept, **household.environment, "MCP_SPAWN": spawning.value},
+            sys.executable, "-m", module, *arguments, str(port),
+            cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL, stdout=words, stderr=words, env={**kept, **environment},
         )  # fmt: skip
         try:
-            server = RunningServer(household, spawning, port, process)
-            if not await _answers(server):
+            if not await _answers(port, process):
                 words.seek(0)
                 raise RuntimeError(f"the server did not start:\n{words.read().decode()}")
-            yield server
+            yield port, process
         finally:
             await _end(process)
 
 
-async def _answers(server: RunningServer) -> bool:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client, asyncio.timeout(START_SECONDS):
-        while server.process.returncode is None:
+async def _answers(port: int, process: Process) -> bool:
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(START_SECONDS):
+        while process.returncode is None:
             try:
                 return (await client.get("/readyz")).status_code == 200
             except httpx.TransportError:

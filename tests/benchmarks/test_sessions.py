@@ -28,7 +28,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_short_run_shows_both_ways_of_spawning_beside_the_targets() -> None:
     ended = run("--only", "turns", "--turns", "3")
     assert ended.returncode == 0, ended.stderr
-    for words in ("plain", "forked", "target", "no tool: all 3 turns, p50", "one tool: all 3 turns, p50"):
+    for words in (
+        "a bare MCP call, p50",
+        "plain",
+        "forked",
+        "target",
+        "no tool: all 3 turns, p50",
+        "one tool: all 3 turns, p50",
+    ):
         assert words in ended.stdout
     assert "opening" not in ended.stdout
 
