@@ -17,6 +17,7 @@ from contextlib import suppress
 from family_food.terminal.access.entrance import enter
 from family_food.terminal.access.login_prompt import forget_login, log_in_aloud, open_keyboard, store_login
 from family_food.terminal.arguments import Options, read_arguments
+from family_food.terminal.connection.address import usual_url
 from family_food.terminal.connection.link import Link
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.screen import Screen, at_a_terminal
@@ -25,7 +26,7 @@ from family_food.terminal.session_list import list_sessions
 from family_food.terminal.sitting import chat_over, converse, sit_down
 from family_food.terminal.typing.keyboard import Keyboard
 
-API_URL = os.environ.get("PERMIT_CHAT_URL") or "http://localhost:8000"
+API_URL = usual_url()
 
 
 async def login(username: str, password: str, url: str = API_URL, screen: Screen | None = None) -> str | None:

@@ -85,7 +85,7 @@ def test_an_error_goes_to_stderr_and_makes_the_exit_code_1(backend: FakeBackend,
 def test_without_a_log_in_nothing_is_sent_and_nobody_is_asked(backend: FakeBackend, pipe: Pipe) -> None:
     done = pipe("--lines", "--url", backend.url, lines="henry\nright\nhello\n")
     assert done.returncode == 3
-    assert "client.py --login" in done.stderr
+    assert f"client.py --url {backend.url} --login" in done.stderr
     assert backend.opened == 0
 
 

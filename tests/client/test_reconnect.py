@@ -313,7 +313,7 @@ async def test_a_log_in_that_ended_meanwhile_ends_the_chat_with_the_way_to_log_i
         problem = await ear.over()
         assert problem.exit_code is Exit.NOT_LOGGED_IN
         assert "expired" in problem.sentence
-        assert "client.py --login" in problem.sentence
+        assert f"client.py --url {backend.url} --login" in problem.sentence
         assert backend.opened == 2  # once, not again and again
 
 

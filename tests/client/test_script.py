@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -116,10 +117,23 @@ def test_code_1_for_a_turn_that_fails(backend: FakeBackend, pipe: Pipe) -> None:
     assert (done.returncode, done.stdout) == (1, "Half an answ\n")
 
 
+@pytest.mark.parametrize("asked", [("-p", "hello"), ("--prompt=--hello",), ("--prompt", "hello")])
+def test_a_question_may_be_named_as_one(backend: FakeBackend, pipe: Pipe, asked: tuple[str, ...]) -> None:
+    thread = playing(backend, lambda: answered(backend, "Hello!"))
+    done = pipe("--url", backend.url, *asked, **TOKEN)
+    thread.join(30)
+    assert (done.returncode, done.stdout) == (0, "Hello!\n")
+
+
+def test_the_version_is_told_and_nothing_is_asked(pipe: Pipe) -> None:
+    done = pipe("--version", lines="hello\n")
+    assert (done.returncode, done.stdout) == (0, f"client.py {version('permit-mcp')}\n")
+
+
 def test_code_3_without_a_log_in_and_nobody_is_asked(backend: FakeBackend, pipe: Pipe) -> None:
     done = pipe("--url", backend.url, "hello", lines="henry\nright\n")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "client.py --login" in done.stderr
+    assert f"uv run client.py --url {backend.url} --login" in done.stderr
     assert "PERMIT_CHAT_TOKEN" in done.stderr
     assert "Password" not in done.stderr
     assert backend.opened == 0

@@ -592,8 +592,8 @@ def test_control_characters_are_stripped_and_markup_is_shown_not_obeyed(
     backend.received()
     backend.begin()
     backend.stream("[bold red]lo", "ud[/] \x1b[2J\x1b]0;title\x07\u202egone ", ":smile: \ud83d half ")
-    chatting.see("[bold red]loud[/] [2J]0;titlegone :smile:")
     backend.end()
+    chatting.see("[bold red]loud[/] [2J]0;titlegone :smile:")
     chatting.see("You:")
     assert "\x1b[2J" not in chatting.raw
     assert "\x1b]0" not in chatting.raw

@@ -173,7 +173,7 @@ def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in
     mortal.server.change_secret()
     mortal.server.start()
     assert henry.ended() == 3
-    assert "Log in with: client.py" in henry.seen.flat
+    assert "Log in with: uv run client.py" in henry.seen.flat
     assert "shutting down" not in henry.seen.flat
     back = mortal.log_in("henry", *way_back(henry.seen))
     back.see("Here I am.")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal
 
 from family_food.terminal.connection.address import checked_url
@@ -69,7 +70,10 @@ def read_arguments(arguments: Sequence[str] | None, default_url: str) -> Options
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)  # what follows it are words, whatever they look like
     read = parser.parse_intermixed_args(given[:end])
-    words: list[str] = [*read.question, *given[end + 1 :]]
+    if read.version:
+        sys.stdout.write(f"client.py {version('permit-mcp')}\n")
+        parser.exit()
+    words: list[str] = [*([read.prompt] if read.prompt is not None else []), *read.question, *given[end + 1 :]]
     demo = read.demo
     if demo not in (None, "chat", "story"):  # not the demo's kind, but the first word after it
         words.insert(0, demo)
@@ -123,6 +127,7 @@ def _parser(default_url: str) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("question", nargs="*", help="ask this and end; '-' stands for standard input, which a pipe adds by itself")
+    add("-p", "--prompt", metavar="QUESTION", help="the same, for a question that begins with a dash, or out of habit")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--url", default=default_url, help="the server's address (environment: PERMIT_CHAT_URL; now %(default)s)"
@@ -149,4 +154,5 @@ def _parser(default_url: str) -> argparse.ArgumentParser:
     form.add_argument("--stream-json", action="store_true", help="every frame of the server as a line of JSON")
     add("--lines", action="store_true", help="each line of standard input is a message of one chat")
     add("--plain", action="store_true", help="words instead of colours and symbols, for screen readers")
+    add("--version", action="store_true", help="print the version and end")
     return parser

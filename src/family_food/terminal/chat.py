@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -13,11 +14,12 @@ from family_food.terminal.commands.registry import Command
 from family_food.terminal.commands.stored_sessions import StoredSessions
 from family_food.terminal.commands.tally import Tally
 from family_food.terminal.commands.waiting_requests import WaitingRequests
+from family_food.terminal.connection.address import client_command
 from family_food.terminal.connection.link import Link
 from family_food.terminal.connection.web import Web, log_in
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.screen import Screen
-from family_food.terminal.leaving import resume_command, told_to_end
+from family_food.terminal.leaving import told_to_end
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.questions import Questions
 from family_food.terminal.replies import Replies
@@ -42,6 +44,7 @@ class Chat:
         screen: shows.
         keyboard: where lines come from.
         username: who logged in, for a log-in in between.
+        lasting: the server outlives the chat.
 
     Attributes:
         typed: the keyboard of a person whose input line stands below the output; None where lines come one by one.
@@ -53,11 +56,14 @@ class Chat:
 
     commands = COMMANDS
 
-    def __init__(self, link: Link, screen: Screen, keyboard: Keyboard, username: str = "") -> None:
+    def __init__(
+        self, link: Link, screen: Screen, keyboard: Keyboard, username: str = "", *, lasting: bool = True
+    ) -> None:
         self.link = link
         self.screen = screen
         self.keyboard = keyboard
         self.username = username
+        self._lasting = lasting
         self.typed = keyboard if isinstance(keyboard, TerminalKeyboard) else None
         self.turns = Turns()
         self.tally = Tally()
@@ -255,10 +261,12 @@ class Chat:
             self.screen.say("👋 Ending chat session.")
         elif not isinstance(self._failure, ChatProblem):
             return
-        if os.isatty(0) and self.has_content and self.session_id:
+        if self._lasting and os.isatty(0) and self.has_content and self.session_id:
             self.screen.say("To go on with it:")
             # As one line however narrow the terminal is: it is there to be copied.
-            Output("stdout").write(f"{resume_command(self.link.url, self.session_id)}\n")
+            Output("stdout").write(
+                f"{client_command(self.link.url, f'--resume {shlex.quote(one_line(self.session_id))}')}\n"
+            )
 
     async def _greeted(self) -> bool:
         """Wait for the greeting; False when the chat is over before."""
@@ -344,7 +352,9 @@ class Chat:
                 over.cancel()
 
 
-async def chat_here(link: Link, screen: Screen, keyboard: Keyboard, username: str = "") -> Exit:
+async def chat_here(
+    link: Link, screen: Screen, keyboard: Keyboard, username: str = "", *, lasting: bool = True
+) -> Exit:
     """Chat at this terminal, or with the lines of this pipe.
 
     Args:
@@ -352,11 +362,12 @@ async def chat_here(link: Link, screen: Screen, keyboard: Keyboard, username: st
         screen: shows.
         keyboard: where lines come from.
         username: who logged in.
+        lasting: the server outlives the chat: the person is told how to come back.
 
     Raises:
         ChatProblem: the server ended it, or was lost.
     """
-    chat = Chat(link, screen, keyboard, username)
+    chat = Chat(link, screen, keyboard, username, lasting=lasting)
     quiet = keys_not_shown() if chat.typed is not None else contextlib.nullcontext()
     with quiet, told_to_end(chat.end, chat.lines.interrupt if chat.typed is None else None):
         try:

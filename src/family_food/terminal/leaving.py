@@ -5,26 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 
 from family_food.terminal.problem import Exit
-from family_food.terminal.visible import one_line
-
-_USUAL_URL = "http://localhost:8000"
-
-
-def resume_command(url: str, session_id: str) -> str:
-    """What to type in order to go on with a conversation.
-
-    Args:
-        url: the server's; left out when it is the one that is used anyway.
-        session_id: the conversation's id.
-    """
-    usual = (os.environ.get("PERMIT_CHAT_URL") or _USUAL_URL).rstrip("/")
-    where = "" if url == usual else f" --url {shlex.quote(one_line(url))}"
-    return f"uv run client.py{where} --resume {shlex.quote(one_line(session_id))}"
 
 
 @contextlib.contextmanager

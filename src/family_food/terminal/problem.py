@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-LOG_IN_AGAIN = "Log in with: client.py --login"
-
 
 class Exit(IntEnum):
     """Exit codes of ``client.py``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from family_food.terminal.access.entrance import NOT_LOGGED_IN, Entry, find_entry, open_link
+from family_food.terminal.access.entrance import Entry, find_entry, not_logged_in, open_link
 from family_food.terminal.access.login_prompt import (
     log_in_aloud,
     name_and_password,
@@ -63,14 +63,24 @@ async def sit_down(options: Options, screen: Screen, entry: Entry | None = None,
             if entry is None:
                 return Exit.NOT_LOGGED_IN
             link = await open_link(options, entry)
-        return await chat_over(link, screen, keyboard, entry.user if entry is not None else "")
+        username = entry.user if entry is not None else ""
+        return await chat_over(link, screen, keyboard, username, lasting=with_stored)
     except ChatProblem as problem:
         screen.trouble(problem.sentence)
         return problem.exit_code
 
 
-async def chat_over(link: Link, screen: Screen, keyboard: Keyboard, username: str = "") -> Exit:
+async def chat_over(
+    link: Link, screen: Screen, keyboard: Keyboard, username: str = "", *, lasting: bool = True
+) -> Exit:
     """Chat over an open link until the person leaves; closes it.
+
+    Args:
+        link: the open chat.
+        screen: shows.
+        keyboard: where lines come from.
+        username: who logged in.
+        lasting: the server outlives the chat, so that one can come back.
 
     Raises:
         ChatProblem: the server ended it, or was lost for good.
@@ -78,7 +88,7 @@ async def chat_over(link: Link, screen: Screen, keyboard: Keyboard, username: st
     try:
         screen.say("--- Chat session started ---")
         screen.say("Type 'exit' to quit.")
-        return await chat_here(link, screen, keyboard, username)
+        return await chat_here(link, screen, keyboard, username, lasting=lasting)
     finally:
         await link.close()
 
@@ -97,7 +107,7 @@ async def _open(options: Options, entry: Entry, screen: Screen) -> Link | None:
 async def _ask_in(options: Options, screen: Screen, keyboard: Keyboard) -> Entry | None:
     """Ask for name and password and log in; None after saying why it did not work. Nobody is asked through a pipe."""
     if not is_terminal(0):
-        screen.trouble(NOT_LOGGED_IN)
+        screen.trouble(not_logged_in(options.url).sentence)
         return None
     named = await name_and_password(options.user, screen, keyboard)
     return await log_in_aloud(options.url, *named, screen) if named is not None else None

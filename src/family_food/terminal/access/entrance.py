@@ -9,12 +9,12 @@ from typing import Self
 
 from family_food.terminal.access.token_store import StoredLogin, TokenStore
 from family_food.terminal.arguments import Options
+from family_food.terminal.connection.address import log_in_again
 from family_food.terminal.connection.link import Link
 from family_food.terminal.connection.web import Grant, Web, log_in
-from family_food.terminal.problem import LOG_IN_AGAIN, ChatProblem, Exit
+from family_food.terminal.problem import ChatProblem, Exit
 
 TOKEN_VARIABLE = "PERMIT_CHAT_TOKEN"  # noqa: S105 - a name
-NOT_LOGGED_IN = f"You are not logged in. {LOG_IN_AGAIN} (or set {TOKEN_VARIABLE})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,12 @@ class Entry:
     def of(cls, url: str, token: str, user: str) -> Self:
         """A way in with a token that is stored nowhere."""
         return cls(Web(url, token), user)
+
+
+def not_logged_in(url: str) -> ChatProblem:
+    """Nobody is there who could be asked for a password."""
+    sentence = f"You are not logged in. {log_in_again(url)} (or set {TOKEN_VARIABLE})"
+    return ChatProblem(sentence, Exit.NOT_LOGGED_IN)
 
 
 async def find_entry(url: str, user: str | None, store: TokenStore) -> Entry | None:

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from urllib.parse import urlsplit
 
 from family_food.terminal.visible import one_line
+
+_USUAL_URL = "http://localhost:8000"
+
+
+def usual_url() -> str:
+    """The server that is meant when none is named."""
+    return os.environ.get("PERMIT_CHAT_URL") or _USUAL_URL
+
+
+def client_command(url: str, arguments: str) -> str:
+    """A command for the shell that runs this program again, with the same server.
+
+    Args:
+        url: the server's; left out when it is the one that is meant anyway.
+        arguments: the rest, as the shell takes it.
+    """
+    where = "" if url == usual_url().rstrip("/") else f" --url {shlex.quote(one_line(url))}"
+    return f"uv run client.py{where} {arguments}"
+
+
+def log_in_again(url: str) -> str:
+    """How to log in at this server, as a sentence."""
+    return f"Log in with: {client_command(url, '--login')}"
 
 
 def checked_url(url: str) -> str:

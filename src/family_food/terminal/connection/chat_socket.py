@@ -6,15 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from family_food.terminal.connection.address import is_loopback, websocket_url
+from family_food.terminal.connection.address import is_loopback, log_in_again, websocket_url
 from family_food.terminal.connection.web import Web, unreachable
-from family_food.terminal.problem import LOG_IN_AGAIN, ChatProblem, Exit
+from family_food.terminal.problem import ChatProblem, Exit
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
     from websockets.exceptions import ConnectionClosed
-
-EXPIRED = f"The log-in has expired. {LOG_IN_AGAIN}"
 
 _OPEN_SECONDS = 30.0  # a session may have to start a process of its own
 _CLOSE_SECONDS = 2.0
@@ -23,7 +21,7 @@ _MAX_FRAME = 16 * 1024 * 1024
 _NORMAL, _POLICY_VIOLATION, _TOO_BIG = 1000, 1008, 1009
 
 _TOO_MANY = "Too many of your chats are open. Close one, or try again in a minute."
-_NOT_LET_IN = f"The server did not accept the log-in: it has expired, or you have too many chats open. {LOG_IN_AGAIN}"
+_NOT_LET_IN = "The server did not accept the log-in: it has expired, or you have too many chats open."
 
 
 async def open_socket(web: Web, session: str | None, after: int | None, *, history: bool = False) -> ClientConnection:
@@ -70,8 +68,13 @@ async def _not_let_in(web: Web) -> ChatProblem:
     """A handshake does not say why it was refused; the same token over HTTP does."""
     good = await web.token_is_good()
     if good is None:
-        return ChatProblem(_NOT_LET_IN, Exit.NOT_LOGGED_IN)
-    return ChatProblem(_TOO_MANY, Exit.LIMIT) if good else ChatProblem(EXPIRED, Exit.NOT_LOGGED_IN)
+        return ChatProblem(f"{_NOT_LET_IN} {log_in_again(web.url)}", Exit.NOT_LOGGED_IN)
+    return ChatProblem(_TOO_MANY, Exit.LIMIT) if good else expired(web.url)
+
+
+def expired(url: str) -> ChatProblem:
+    """The end of a chat whose token is good no longer."""
+    return ChatProblem(f"The log-in has expired. {log_in_again(url)}", Exit.NOT_LOGGED_IN)
 
 
 def read_frame(data: str | bytes) -> dict[str, Any]:
@@ -85,10 +88,11 @@ def read_frame(data: str | bytes) -> dict[str, Any]:
     return {"type": "error", "content": "The server sent something that cannot be read.", "code": "unreadable"}
 
 
-def end_of_chat(error: ConnectionClosed, *, said_goodbye: bool) -> ChatProblem | None:
+def end_of_chat(url: str, error: ConnectionClosed, *, said_goodbye: bool) -> ChatProblem | None:
     """Why a socket that was closed is the end of the chat; None when it is only lost.
 
     Args:
+        url: the server's base address.
         error: how it was closed.
         said_goodbye: the server had announced it.
     """
@@ -97,7 +101,7 @@ def end_of_chat(error: ConnectionClosed, *, said_goodbye: bool) -> ChatProblem |
         return ChatProblem("The server ended the chat.")
     # Without a goodbye it is only that we did not read, as a program does that was stopped for a while.
     if code == _POLICY_VIOLATION and said_goodbye:
-        return ChatProblem(f"The log-in is over. {LOG_IN_AGAIN}", Exit.NOT_LOGGED_IN)
+        return ChatProblem(f"The log-in is over. {log_in_again(url)}", Exit.NOT_LOGGED_IN)
     if code == _TOO_BIG:
         return ChatProblem("The message is too large for the server.")
     if error.sent is not None and error.sent.code == _TOO_BIG:  # it would be sent again and again

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from family_food.terminal.connection.chat_socket import EXPIRED
+from family_food.terminal.connection.chat_socket import expired
 from family_food.terminal.connection.web import Web
 from family_food.terminal.problem import ChatProblem, Exit
 
@@ -112,7 +112,7 @@ class Redial:
         """
         left = _RENEW_SECONDS if self.expires_at is None else self.expires_at - time.time()
         if left <= 0:
-            raise ChatProblem(EXPIRED, Exit.NOT_LOGGED_IN)
+            raise expired(self._web.url)
         if left < _RENEW_SECONDS:
             self.expires_at = (await self._web.refresh()).expires_at
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from family_food.terminal.connection.address import is_loopback
-from family_food.terminal.problem import LOG_IN_AGAIN, ChatProblem, Exit
+from family_food.terminal.connection.address import is_loopback, log_in_again
+from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 def _refused(url: str, response: httpx.Response) -> ChatProblem:
     detail, status = one_line(_json(response).get("detail")), response.status_code
     if status in (401, 403):
-        again = f" {LOG_IN_AGAIN}" if response.request.url.path != "/token" else ""
+        again = f" {log_in_again(url)}" if response.request.url.path != "/token" else ""
         return ChatProblem((detail or "The server refused the log-in.") + again, Exit.NOT_LOGGED_IN)
     if status == 429:
         seconds = response.headers.get("retry-after", "")

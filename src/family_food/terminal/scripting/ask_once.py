@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from family_food.terminal.access.entrance import NOT_LOGGED_IN, Entry, enter, find_entry, open_link
+from family_food.terminal.access.entrance import Entry, enter, find_entry, not_logged_in, open_link
 from family_food.terminal.access.token_store import TokenStore
 from family_food.terminal.arguments import Options
 from family_food.terminal.display.screen import Screen
@@ -51,7 +51,7 @@ async def way_in(options: Options) -> Entry:
     """
     entry = await find_entry(options.url, options.user, TokenStore()) or await _ask_in(options)
     if entry is None:
-        raise ChatProblem(NOT_LOGGED_IN, Exit.NOT_LOGGED_IN)
+        raise not_logged_in(options.url)
     return entry
 
 
