@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.conftest import Spawn
-from tests.support.fake_backend import FakeBackend
+from tests.support.fake_backend import HELLO, FakeBackend
 from tests.support.terminal import Terminal
 
 CONFIRM = {
@@ -46,6 +46,16 @@ def test_a_message_is_sent_and_the_answer_is_streamed(chatting: Terminal, backen
     backend.end()
     chatting.see("is open.")
     assert chatting.shown.count("Pizza Palace") == 1
+
+
+def test_what_is_typed_before_the_chat_has_opened_is_sent_when_it_has(spawn: Spawn, backend: FakeBackend) -> None:
+    backend.hello = None
+    terminal = spawn("--url", backend.url, PERMIT_CHAT_TOKEN="first-token")
+    until(lambda: not terminal.child.getecho())
+    terminal.enter("what can I eat?")
+    until(lambda: bool(backend.sessions))
+    backend.send(HELLO)
+    assert backend.received()["message"] == "what can I eat?"
 
 
 def test_an_answer_that_was_not_streamed_is_shown(chatting: Terminal, backend: FakeBackend) -> None:

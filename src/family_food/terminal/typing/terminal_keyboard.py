@@ -289,6 +289,7 @@ def keys_not_shown() -> Iterator[None]:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     quiet = termios.tcgetattr(descriptor)
+    quiet[0] &= ~termios.ICRNL  # Enter stays what an input line takes for Enter
     quiet[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(descriptor, termios.TCSANOW, quiet)
     try:
