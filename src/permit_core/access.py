@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from permit_core.errors import InvalidInput
 
@@ -40,9 +40,8 @@ class ReasonCode(StrEnum):
     PDP_ERROR = "pdp_error"  # deny: the decision point failed or timed out
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceRef:
-    """A resource type, or one instance of it.
+class ResourceRef(NamedTuple):
+    """A resource type, or one instance of it. A tuple, because every decision looks things up by it many times.
 
     Attributes:
         type: the resource type's key, ``dishes``.
@@ -119,9 +118,11 @@ class Remedy:
         return {name: value for name, value in pairs.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to a check.
+    """The answer to a check. Never changes, and equals another that says the same.
+
+    The chain and the remedies are for people and cost more than the answer, so an engine may give functions that find
+    them: pure ones, over the facts that were decided on. They are called when somebody looks, at most once.
 
     Attributes:
         effect: allow, deny, or require_approval.
@@ -131,13 +132,65 @@ class Decision:
         remedies: what can be asked for instead; empty when allowed or when nothing helps.
     """
 
-    effect: Effect
-    reason_code: ReasonCode
-    rule: str | None = None
-    chain: tuple[str, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
+    __slots__ = ("_chain", "_effect", "_reason_code", "_remedies", "_rule")
+
+    def __init__(
+        self,
+        effect: Effect,
+        reason_code: ReasonCode,
+        rule: str | None = None,
+        chain: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
+        remedies: tuple[Remedy, ...] | Callable[[], tuple[Remedy, ...]] = (),
+    ) -> None:
+        self._effect, self._reason_code, self._rule = effect, reason_code, rule
+        self._chain, self._remedies = chain, remedies
+
+    @property
+    def effect(self) -> Effect:
+        """Allow, deny, or require_approval."""
+        return self._effect
+
+    @property
+    def reason_code(self) -> ReasonCode:
+        """Why, as a constant code."""
+        return self._reason_code
+
+    @property
+    def rule(self) -> str | None:
+        """The place in the policy that decided, or None."""
+        return self._rule
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The facts that led here, one line each."""
+        if not isinstance(self._chain, tuple):
+            self._chain = self._chain()
+        return self._chain
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What can be asked for instead."""
+        if not isinstance(self._remedies, tuple):
+            self._remedies = self._remedies()
+        return self._remedies
 
     @property
     def allowed(self) -> bool:
         """True only for ``allow``."""
-        return self.effect is Effect.ALLOW
+        return self._effect is Effect.ALLOW
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.effect, self.reason_code, self.rule, self.chain, self.remedies
+
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, Decision) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def __repr__(self) -> str:
+        names = ("effect", "reason_code", "rule", "chain", "remedies")
+        return f"Decision({', '.join(f'{name}={value!r}' for name, value in zip(names, self._said(), strict=True))})"
+
+    def __reduce__(self) -> tuple[type[Decision], tuple[Any, ...]]:
+        return Decision, self._said()

@@ -157,8 +157,8 @@ class Asking:
         if (resource.type, role) not in self._model.index.derivations:
             return False
         facts = await self._facts.snapshot(transaction)
-        any_action = Check(asker.user, "", resource, asker.tenant)
-        return find_holding(self._model, facts, any_action, [role]) is not None
+        held = facts.held_by(asker.user, asker.tenant)
+        return find_holding(self._model.index, facts, held, resource, [role]) is not None
 
     async def _standing(self, asker: Principal, subject: Subject, transaction: Transaction) -> list[Request]:
         """Earlier requests about the same that still stand; what has lapsed meanwhile is moved on first."""

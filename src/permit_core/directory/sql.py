@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from typing import Any
 
 from permit_core.access import ResourceRef
 from permit_core.clock import Clock
@@ -210,6 +211,11 @@ class SqlDirectory:
 def _digest(facts: FactsFile) -> str:
     parts = [[entry.model_dump() for entry in facts.tenants]]
     parts += [
-        [asdict(entry) for entry in part] for part in (facts.users, facts.instances, facts.assignments, facts.tuples)
+        [asdict(entry, dict_factory=_named) for entry in part]
+        for part in (facts.users, facts.instances, facts.assignments, facts.tuples)
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value._asdict() if isinstance(value, ResourceRef) else value for name, value in pairs}

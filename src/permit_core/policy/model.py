@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Self
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import model_validator
 
 from permit_core.policy.policy_index import PolicyIndex, build_index
 from permit_core.policy.references import PolicyFaults, find_faults
@@ -21,20 +22,18 @@ class PolicyModel(PolicyDocument):
         pydantic.ValidationError: the shape is wrong, or a name refers to nothing (then caused by ``PolicyFaults``).
     """
 
-    _index: PolicyIndex = PrivateAttr()
-
     @model_validator(mode="after")
     def _refer_to_what_is_there(self) -> Self:
         faults = find_faults(self)
         if faults:
             raise PolicyFaults(faults)
-        self._index = build_index(self)
+        _ = self.index  # made now, whoever asks first
         return self
 
-    @property
+    @cached_property
     def index(self) -> PolicyIndex:
-        """The policy rearranged for deciding."""
-        return self._index
+        """The policy rearranged for deciding. Not a private attribute: pydantic takes microseconds to find one."""
+        return build_index(self)
 
     def resource_type(self, resource_type: str) -> ResourceType | None:
         """What the policy says of a type, None when it does not know it."""
@@ -58,7 +57,7 @@ class PolicyModel(PolicyDocument):
     def tools_for(self, roles: Iterable[str]) -> frozenset[str]:
         """The tools that a holder of these tenant roles sees; a role that the policy does not know adds none."""
         none: frozenset[str] = frozenset()
-        return none.union(*(self._index.tools.get(role, none) for role in roles))
+        return none.union(*(self.index.tools.get(role, none) for role in roles))
 
     @property
     def tools(self) -> frozenset[str]:

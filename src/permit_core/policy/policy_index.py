@@ -55,10 +55,15 @@ class IndexedOperation:
 
 @dataclass(frozen=True, slots=True)
 class PolicyIndex:
-    """Keys are (type, action), except for ``derivations``, by (type, role), and ``tools``, by tenant role."""
+    """Keys are (type, action), except for ``derivations``, by (type, role), and ``tools``, by tenant role.
 
+    ``instance_roles`` are the roles of ``instance_grants``, in the same order.
+    """
+
+    actions: frozenset[tuple[str, str]]
     tenant_grants: Mapping[tuple[str, str], tuple[Grant, ...]]
     instance_grants: Mapping[tuple[str, str], tuple[Grant, ...]]
+    instance_roles: Mapping[tuple[str, str], tuple[str, ...]]
     derivations: Mapping[tuple[str, str], tuple[DerivedFrom, ...]]
     set_rules: Mapping[tuple[str, str], tuple[IndexedSetRule, ...]]
     operations: Mapping[tuple[str, str], IndexedOperation]
@@ -67,9 +72,12 @@ class PolicyIndex:
 
 def build_index(document: PolicyDocument) -> PolicyIndex:
     """Index a document in which :func:`references.find_faults` finds nothing."""
+    instance_grants = _instance_grants(document)
     return PolicyIndex(
+        actions=frozenset((key, action) for key, kind in document.resources.items() for action in kind.actions),
         tenant_grants=_tenant_grants(document),
-        instance_grants=_instance_grants(document),
+        instance_grants=instance_grants,
+        instance_roles={key: tuple(grant.role for grant in grants) for key, grants in instance_grants.items()},
         derivations=_derivations(document),
         set_rules=_set_rules(document),
         operations={

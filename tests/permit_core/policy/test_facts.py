@@ -55,14 +55,22 @@ def test_a_tuple_with_an_end_that_does_not_exist_does_not_count() -> None:
     assert lost.subjects_of(LID, "box") == ()
 
 
-def test_assuming_a_role_leaves_the_facts_as_they_are() -> None:
-    before = facts(RoleAssignment("3", "a", "default", BOX))
+def test_things_are_in_order_numbers_by_value() -> None:
+    keys = ["b", "10", "a1", "9", "009", "1a", "Z", "0", "-"]
+    refs = [ResourceRef("lid", key) for key in keys]
+    known = Facts.of(
+        [],
+        ["default", "other"],
+        [ResourceInstance(BOX, "default"), *(ResourceInstance(ref, "default") for ref in refs)],
+        [],
+        [RelationshipTuple(BOX, "box", ref, "default") for ref in refs],
+    )
 
-    after = before.assuming(RoleAssignment("3", "b", "default", BOX)).assuming(RoleAssignment("4", "c", "default"))
-
-    assert before.direct_roles("3", "default", BOX) == ("a",)
-    assert after.direct_roles("3", "default", BOX) == ("a", "b")
-    assert after.direct_roles("4", "default", None) == ("c",)
+    in_order = ["0", "009", "9", "10", "-", "1a", "Z", "a1", "b"]
+    assert [each.ref.key for each in known.instances_of("lid", "default")] == in_order
+    assert [ref.key for ref in known.objects_of(BOX, "box")] == in_order
+    assert known.instances_of("lid", "other") == ()
+    assert known.objects_of(BOX, "lid") == ()
 
 
 def test_one_key_for_two_is_refused() -> None:
