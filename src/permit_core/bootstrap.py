@@ -18,6 +18,7 @@ from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.pdp import Pdp
 from permit_core.settings import Settings
+from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
 from permit_core.stores.notices import NoticeStore
 from permit_core.stores.requests import RequestStore
@@ -74,8 +75,9 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     """Connect the parts of a core over a database that has its tables, or will have when it is first used."""
     facts = FactStore()
     audit = AuditLog(database, clock)
-    directory = SqlDirectory(model, database, facts, audit, clock)
-    pdp = JournalledPdp(EmbeddedPdp(model, facts, database))
+    current = CurrentFacts(facts, database)
+    directory = SqlDirectory(model, database, facts, audit, clock, current=current)
+    pdp = JournalledPdp(EmbeddedPdp(model, facts, database, current=current))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
     approvals = ApprovalService(
         model=model,

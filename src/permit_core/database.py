@@ -232,6 +232,24 @@ class Database:
 
                 return await thread.do(whole)
 
+    def glance(self, sql: str) -> tuple[Any, ...] | None:
+        """The only row of a query, in SQLite's own words, as it is committed at this moment.
+
+        Never waits, so it is for a row that is found at once. None when that cannot be said: before
+        :meth:`open_glance`, always on PostgreSQL, and whenever something is in the way; then read.
+        """
+        return None if self._threads is None else self._threads.glance.row(sql)
+
+    async def open_glance(self) -> None:
+        """Prepare for :meth:`glance`, where it can be.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        if self._threads is not None and not self._threads.glance.is_open:
+            with self._as_store_errors():
+                await self._threads.open_glance()
+
     @asynccontextmanager
     async def joined(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:
         """The given transaction, or a reading one of its own when None."""

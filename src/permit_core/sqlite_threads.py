@@ -18,6 +18,8 @@ from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, cr
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from permit_core.sqlite_glance import SqliteGlance
+
 T = TypeVar("T")
 
 MOST_READERS = 15
@@ -231,6 +233,13 @@ class SqliteThreads:
         self._readers: list[SqliteThread] = []
         self._idle: list[SqliteThread] = []
         self._free = asyncio.Semaphore(MOST_READERS)
+        self.glance = SqliteGlance(engine)
+
+    async def open_glance(self) -> None:
+        """Have :attr:`glance` opened, in a reader's thread."""
+        glance = self.glance
+        async with self.reader() as thread:
+            await thread.do(lambda _: glance.open())
 
     async def writer(self) -> SqliteThread:
         """The thread that writes; whoever asks takes care that one asks at a time."""
@@ -262,6 +271,10 @@ class SqliteThreads:
         threads = [*self._readers, *([self._writer] if self._writer else [])]
         self._writer, self._readers, self._idle = None, [], []
         self._free = asyncio.Semaphore(MOST_READERS)
+        glance, self.glance = self.glance, SqliteGlance(self._engine)
+        if threads:
+            # In a thread: whichever connection is closed last writes the log into the file.
+            await settled(threads[0].do(lambda _: glance.close()))
         for thread in threads:
             await thread.close()
 

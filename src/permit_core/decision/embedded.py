@@ -10,7 +10,8 @@ from permit_core.database import Database, Transaction
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
-from permit_core.stores.facts import FactStore, FactsVersion
+from permit_core.stores.current_facts import CurrentFacts
+from permit_core.stores.facts import FactStore
 
 TIMEOUT_SECONDS = 5.0
 
@@ -18,26 +19,28 @@ logger = logging.getLogger(__name__)
 
 
 class EmbeddedPdp:
-    """Decides with the pure engine over a snapshot of the facts.
-
-    The snapshot is kept until the version in the database is another one, which is asked before every decision: a
-    revocation counts from the moment it is committed, in whatever process.
+    """Decides with the pure engine over a snapshot of the facts that is checked before every decision.
 
     Args:
         model: the policy.
         facts: where the facts are kept.
         database: read when no transaction is handed in.
         timeout_seconds: longest wait for the facts; after it the answer is deny.
+        current: the snapshot, where it is shared with others; one of its own if None.
     """
 
     def __init__(
-        self, model: PolicyModel, facts: FactStore, database: Database, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        model: PolicyModel,
+        facts: FactStore,
+        database: Database,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        *,
+        current: CurrentFacts | None = None,
     ) -> None:
         self._model = model
-        self._store = facts
-        self._database = database
+        self._current = current or CurrentFacts(facts, database)
         self._timeout_seconds = timeout_seconds
-        self._kept: tuple[FactsVersion, Facts] | None = None
 
     async def decide(self, check: Check, transaction: Transaction | None = None) -> Decision:
         """Decide one check; see :class:`permit_core.ports.pdp.Pdp`."""
@@ -46,8 +49,10 @@ class EmbeddedPdp:
     async def decide_many(self, checks: list[Check], transaction: Transaction | None = None) -> list[Decision]:
         """Decide several checks against one state of the facts, in their order."""
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._database.joined(transaction) as reading:
-                facts = await self._facts(reading)
+            facts = self._current.at_hand() if transaction is None else None
+            if facts is None:
+                async with asyncio.timeout(self._timeout_seconds):
+                    facts = await self._current.facts(transaction)
         except Exception:  # whatever keeps us from knowing the facts, the answer is no
             logger.exception("the facts could not be read: %d checks are denied", len(checks))
             return [_FAILED] * len(checks)
@@ -59,16 +64,6 @@ class EmbeddedPdp:
         except Exception:  # a question the engine cannot answer is answered with no
             logger.exception("a check could not be decided and is denied")
             return _FAILED
-
-    async def _facts(self, transaction: Transaction) -> Facts:
-        version = await self._store.version(transaction)
-        kept = self._kept
-        if kept is not None and kept[0] == version:
-            return kept[1]
-        facts = await self._store.snapshot(transaction)
-        # Also when the transaction has not committed: should it roll back, its stamp is never seen again.
-        self._kept = (version, facts)
-        return facts
 
 
 _FAILED = Decision(Effect.DENY, ReasonCode.PDP_ERROR)

@@ -15,11 +15,12 @@ from permit_core.database import Database, Transaction
 from permit_core.directory.entry_writer import Change, EntryWriter
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.identity import Principal
-from permit_core.page import Page
+from permit_core.page import Page, page_offset
 from permit_core.policy.facts_file import FactsFile
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
+from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, read_instances, read_tenant_roles, read_user_in
 from permit_core.views import plain
 
@@ -35,9 +36,21 @@ class SqlDirectory:
     Implements :class:`permit_core.ports.directory.Directory`. Every writer checks what it is given against the policy
     and against what is there, audits, and makes every process's snapshot stale: all in one transaction, the given one
     or its own. Writing what is there already changes, audits and costs nothing; a writer answers whether it did more.
+
+    Outside of a transaction the database is asked only where the snapshot on which decisions are made is not at hand.
     """
 
-    def __init__(self, model: PolicyModel, database: Database, facts: FactStore, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self,
+        model: PolicyModel,
+        database: Database,
+        facts: FactStore,
+        audit: Audit,
+        clock: Clock,
+        *,
+        current: CurrentFacts | None = None,
+    ) -> None:
+        self._current = current or CurrentFacts(facts, database)
         self._writer = EntryWriter(model, facts)
         self._database = database
         self._facts = facts
@@ -48,22 +61,32 @@ class SqlDirectory:
 
     async def user(self, key: str, transaction: Transaction | None = None) -> User | None:
         """The user with this key, or None."""
+        if transaction is None and (facts := self._current.at_hand()) is not None:
+            return facts.users.get(key)
         async with self._database.joined(transaction) as reading:
             return await self._facts.user(reading, key)
 
     async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
-        user = await self._database.read(lambda connection: read_user_in(connection, key, tenant), transaction)
+        user: User | None
+        if transaction is None and (facts := self._current.at_hand()) is not None:
+            user = facts.users.get(key) if tenant in facts.tenants else None
+        else:
+            user = await self._database.read(lambda connection: read_user_in(connection, key, tenant), transaction)
         return None if user is None else Principal(user.key, tenant, plain(user.name))
 
     async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
+        if transaction is None and (facts := self._current.at_hand()) is not None:
+            return frozenset(facts.direct_roles(user, tenant, None))
         return await self._database.read(lambda connection: read_tenant_roles(connection, user, tenant), transaction)
 
     async def instance(
         self, ref: ResourceRef, tenant: str, transaction: Transaction | None = None
     ) -> ResourceInstance | None:
         """The instance, or None when it does not exist in this tenant."""
+        if transaction is None and (facts := self._current.at_hand()) is not None:
+            return facts.instance(ref, tenant)
         async with self._database.joined(transaction) as reading:
             found = await self._facts.instance(reading, ref)
         return found if found is not None and found.tenant == tenant else None
@@ -76,12 +99,19 @@ class SqlDirectory:
         Raises:
             InvalidInput: ``invalid_page``.
         """
+        if (facts := self._current.at_hand()) is not None:
+            skip = page_offset(page, per_page)
+            found = facts.instances_of(resource_type, tenant)
+            return Page(list(found[skip : skip + per_page]), len(found), page, per_page)
         return await self._database.read(
             lambda connection: read_instances(connection, resource_type, tenant, page, per_page)
         )
 
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
+        if (facts := self._current.at_hand()) is not None:
+            found = [facts.instances[each] for each in facts.objects_of(ref, relation)]
+            return [each for each in found if each.tenant == tenant]
         async with self._database.reading() as reading:
             return await self._facts.objects(reading, ref, relation, tenant)
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from permit_core.access import ResourceRef
-from permit_core.database import Transaction
+from permit_core.database import Database, Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.page import Page, page_offset
 from permit_core.policy.facts import Facts
@@ -43,6 +43,7 @@ from permit_core.stores.tables import (
 
 # Built once: they are asked before nearly every decision, and building one takes as long as running it.
 _VERSION = Prepared(select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1))
+_GLANCE = "SELECT version, stamp FROM facts_version WHERE id = 1"
 _TENANT_NAME = Prepared(select(tenants.c.name).where(tenants.c.key == bindparam("key")))
 _USER = Prepared(select(users).where(users.c.key == bindparam("key")))
 _TENANT_ROLES = Prepared(
@@ -78,6 +79,11 @@ class FactStore:
         """The state that this transaction sees."""
         row = await transaction.run_sync(lambda connection: _VERSION.all(connection, {})[0])
         return FactsVersion(row.version, row.stamp)
+
+    def glance(self, database: Database) -> FactsVersion | None:
+        """The state that is committed at this moment; None when that cannot be said without waiting."""
+        row = database.glance(_GLANCE)
+        return None if row is None else FactsVersion(*row)
 
     async def bump(self, transaction: Transaction) -> None:
         """Tell every process that its snapshot is stale once this transaction is committed."""

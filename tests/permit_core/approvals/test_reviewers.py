@@ -3,8 +3,8 @@
 import pytest
 
 from permit_core.access import Check, Decision
-from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.ports.request import RequestFilter, RequestStatus
+from permit_core.stores.current_facts import CurrentFacts
 from tests.support.family import ACCESS, Family, refused
 
 
@@ -38,7 +38,7 @@ async def test_without_an_answer_no_operation_can_be_asked_for(family: Family, m
     async def away(*_args: object) -> object:
         raise ConnectionError("the facts are away")
 
-    for kind, part in ((EmbeddedPdp, "_facts"), (type(family.core.pdp), "decide")):
+    for kind, part in ((CurrentFacts, "facts"), (type(family.core.pdp), "decide")):
         monkeypatch.setattr(kind, part, away)
         error = await refused(family.asks_operation())
         assert error.code == "access_denied"

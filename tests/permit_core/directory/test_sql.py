@@ -2,17 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from permit_core.access import ResourceRef
-from permit_core.bootstrap import Core
+from permit_core.access import Check, ResourceRef
+from permit_core.bootstrap import Core, open_core
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, InvalidInput, NotFound, UserFacing
 from permit_core.identity import Principal
 from permit_core.policy.facts_file import FactsFile, load_facts
 from permit_core.stores.facts import FactStore
-from tests.support.core import POLICIES, TENANT
+from tests.support.core import POLICIES, TENANT, family_settings
 from tests.support.processes import start_python
 
 SUSHI = ResourceRef("restaurants", "4")
@@ -48,6 +49,52 @@ async def test_people_and_things_are_found(core_on_each: Core) -> None:
     page = await directory.instances("restaurants", TENANT, per_page=3)
     assert [found.ref.key for found in page.items] == ["1", "2", "3"]
     assert page.total == 4
+
+
+async def everything_asked(core: Core) -> list[object]:
+    directory, answers = core.directory, list[object]()
+    for tenant in (TENANT, "elsewhere", "nowhere"):
+        for user in ("1", "3", "nobody"):
+            answers += [await directory.principal(user, tenant), await directory.tenant_roles(user, tenant)]
+        for kind in ("restaurants", "dishes", "drinks"):
+            answers += [await directory.instances(kind, tenant, page, 5) for page in (1, 2, 3, 9)]
+        for ref in (SUSHI, PLATTER, ResourceRef("restaurants", "7"), ResourceRef("restaurants")):
+            answers += [await directory.instance(ref, tenant), await directory.objects(ref, "restaurant", tenant)]
+    return [*answers, await directory.user("3"), await directory.user("nobody")]
+
+
+async def test_answers_are_the_same_with_and_without_a_snapshot_at_hand(core: Core) -> None:
+    directory = core.directory
+    await directory.put_tenant("elsewhere", "Elsewhere")
+    await directory.put_instance(ResourceInstance(ResourceRef("restaurants", "7"), "elsewhere", {"name": "Next Door"}))
+    await directory.put_instance(ResourceInstance(ResourceRef("dishes", "7-pie"), "elsewhere", {"name": "Pie"}))
+    await directory.relate(
+        RelationshipTuple(ResourceRef("restaurants", "7"), "restaurant", ResourceRef("dishes", "7-pie"), "elsewhere")
+    )
+    for key in ("10", "9", "007", "0", "00", "B", "a", "_x", "-x", "1a", "a1", "99999999999999999999"):
+        dish = ResourceRef("dishes", key)
+        await directory.put_instance(ResourceInstance(dish, TENANT, {"name": key}))
+        await directory.relate(RelationshipTuple(SUSHI, "restaurant", dish, TENANT))
+    await directory.assign(RoleAssignment("3", "parent", "elsewhere"))
+    from_the_database = await everything_asked(core)
+    await core.pdp.decide(Check("3", "read", SUSHI, TENANT))
+
+    assert await everything_asked(core) == from_the_database
+
+
+async def test_a_role_taken_away_elsewhere_is_gone_from_the_snapshot_too(core_on_each: Core, tmp_path: Path) -> None:
+    other = await open_core(family_settings(tmp_path, core_on_each.settings.resolved_database_url), migrate=False)
+    child = RoleAssignment("3", "child", TENANT)
+    await core_on_each.pdp.decide(Check("3", "read", SUSHI, TENANT))
+    assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
+    await other.directory.unassign(child)
+    assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
+    async with core_on_each.database.transaction() as transaction:
+        await core_on_each.directory.assign(child, transaction)
+        assert await core_on_each.directory.tenant_roles("3", TENANT, transaction) == {"child"}
+        assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
+    assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
+    await other.close()
 
 
 async def test_the_absent_and_the_foreign_are_not_found(core: Core) -> None:
