@@ -35,6 +35,10 @@ recording:
 benchmark *ARGS:
     uv run benchmarks/sessions.py {{ARGS}}
 
+# measure decisions; see docs/performance.md
+benchmark-decisions *ARGS:
+    uv run benchmarks/decisions.py {{ARGS}}
+
 # write the pinned versions into pyproject.toml from a fresh resolution
 lock:
     python3 scripts/lock.py

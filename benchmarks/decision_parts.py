@@ -1,0 +1,180 @@
+"""The parts of the decisions benchmark: each measures one way of deciding in one company, and answers how long it took.
+
+A further way (over HTTP, by another engine) is a further function in ``PARTS``: it asks ``place.checks`` and says how
+long each answer took.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from sqlalchemy import insert
+
+from benchmarks.company import TENANT, Company, make_company, questions
+from benchmarks.decision_figures import Timing
+from permit_core.access import Check, Decision, Effect
+from permit_core.database import Database
+from permit_core.decision.embedded import EmbeddedPdp
+from permit_core.policy.engine import decide
+from permit_core.policy.facts import Facts
+from permit_core.stores import tables
+from permit_core.stores.facts import FactStore
+from permit_core.stores.migrate import migrate
+
+T = TypeVar("T")
+
+ENGINE_AT_MOST = 15.0
+FRESH_AT_MOST = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A company, its facts in memory and in a database of its own, and what is asked about it."""
+
+    people: int
+    company: Company
+    facts: Facts
+    database: Database
+    checks: list[Check]
+    """Whatever is measured, each of these is asked once."""
+
+
+@asynccontextmanager
+async def place(people: int, checks: int, folder: Path) -> AsyncIterator[Place]:
+    """A company with so many people, for the time of the context."""
+    company = make_company(people)
+    database = Database.open(f"sqlite+aiosqlite:///{folder / f'company-{people}.db'}")
+    try:
+        await migrate(database)
+        await _store(company, database)
+        yield Place(people, company, company.facts(), database, questions(people, checks))
+    finally:
+        await database.close()
+
+
+async def engine(where: Place) -> AsyncIterator[Timing]:
+    """The pure function alone; then with the chain of a decision and the remedies of a denial."""
+    model, facts, people, part = where.company.model, where.facts, where.people, "engine"
+    everything: list[int] = []
+    by_effect: dict[Effect, list[int]] = {effect: [] for effect in Effect}
+    refused = []
+    for check in where.checks:
+        nanoseconds, effect = _timed(lambda check: decide(model, facts, check), check)
+        everything.append(nanoseconds)
+        by_effect[effect].append(nanoseconds)
+        if effect is Effect.DENY:
+            refused.append(check)
+    yield Timing(part, "a decision", people, everything, ENGINE_AT_MOST)
+    yield Timing(part, "an allowed one", people, by_effect[Effect.ALLOW], ENGINE_AT_MOST)
+    yield Timing(part, "a denied one", people, by_effect[Effect.DENY], ENGINE_AT_MOST)
+    chains = [_timed(lambda check: _with_chain(decide(model, facts, check)), check)[0] for check in where.checks]
+    yield Timing(part, "a decision and its chain", people, chains)
+    helped = [_timed(lambda check: _with_remedies(decide(model, facts, check)), check)[0] for check in refused]
+    yield Timing(part, "a denied one and its remedies", people, helped)
+
+
+async def fresh(where: Place) -> AsyncIterator[Timing]:
+    """The decision point of a process, which looks before each decision whether the facts are still the same."""
+    pdp = EmbeddedPdp(where.company.model, FactStore(), where.database)
+    await pdp.decide(where.checks[0])  # reads the snapshot
+    part, people = "with freshness check", where.people
+    taken = [await _awaited(pdp.decide, check) for check in where.checks]
+    yield Timing(part, "a decision", people, taken, FRESH_AT_MOST)
+    four = [where.checks[n : n + 4] for n in range(0, len(where.checks) - 3, 4)]
+
+    async def with_remedies(checks: list[Check]) -> list[object]:
+        return [decision.remedies for decision in await pdp.decide_many(checks)]
+
+    taken = [await _awaited(with_remedies, each) for each in four]
+    yield Timing(part, "four at once, with remedies", people, taken)
+    after = []
+    with closing(sqlite3.connect(where.database.location, isolation_level=None)) as stranger:
+        for check in where.checks[: len(where.checks) // 20]:
+            stranger.execute("INSERT INTO seeds VALUES (?, '', '')", [uuid4().hex])
+            after.append(await _awaited(pdp.decide, check))
+    yield Timing(part, "one after another program wrote", people, after)
+
+
+async def in_transaction(where: Place) -> AsyncIterator[Timing]:
+    """The same within a transaction, as before an effect: one trip to the database's thread."""
+    pdp = EmbeddedPdp(where.company.model, FactStore(), where.database)
+    async with where.database.transaction() as transaction:
+        await pdp.decide(where.checks[0], transaction)  # reads the snapshot
+
+        async def decide_in_it(check: Check) -> Decision:
+            return await pdp.decide(check, transaction)
+
+        taken = [await _awaited(decide_in_it, check) for check in where.checks[: len(where.checks) // 10]]
+    yield Timing("in a transaction", "a decision", where.people, taken)
+
+
+PARTS: dict[str, Callable[[Place], AsyncIterator[Timing]]] = {
+    "engine": engine,
+    "fresh": fresh,
+    "transaction": in_transaction,
+}
+
+
+def _timed(work: Callable[[Check], Decision], check: Check) -> tuple[int, Effect]:
+    """How long it took, and the effect; the decision itself goes, as it does in a program."""
+    began = time.perf_counter_ns()
+    decision = work(check)
+    taken = time.perf_counter_ns() - began
+    return taken, decision.effect
+
+
+def _with_chain(decision: Decision) -> Decision:
+    _ = decision.chain
+    return decision
+
+
+def _with_remedies(decision: Decision) -> Decision:
+    _ = decision.remedies
+    return decision
+
+
+async def _awaited(work: Callable[[T], Awaitable[object]], asked: T) -> int:
+    began = time.perf_counter_ns()
+    await work(asked)
+    return time.perf_counter_ns() - began
+
+
+async def _store(company: Company, database: Database) -> None:
+    """Write a company's facts as rows."""
+    store = FactStore()
+    async with database.transaction() as transaction:
+        await store.put_tenant(transaction, TENANT, "Company")
+        await transaction.execute(
+            insert(tables.users),
+            [{"key": each.key, "first_name": each.first_name, "attributes": {}} for each in company.users],
+        )
+        await transaction.execute(
+            insert(tables.resource_instances),
+            [
+                {"type": each.ref.type, "key": each.ref.key, "tenant": each.tenant, "attributes": {}}
+                for each in company.instances
+            ],
+        )
+        await transaction.execute(
+            insert(tables.role_assignments),
+            [
+                {
+                    "user_key": each.user,
+                    "role": each.role,
+                    "tenant": each.tenant,
+                    "resource_type": each.resource.type if each.resource else "",
+                    "resource_key": each.resource.key if each.resource else "",
+                }
+                for each in company.assignments
+            ],
+        )
+        for link in company.tuples:
+            await store.add_tuple(transaction, link)
+        await store.bump(transaction)
