@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         SecretStr(""), description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME."
     )
+    local_database_url: SecretStr = Field(
+        SecretStr(""),
+        description="Database of permit-mcp local, as DATABASE_URL. Empty: permit_local.db beside the file of DB_NAME.",
+    )
     policy_file: str = Field("policies/family_food.yaml", description="The policy model.")
     facts_file: str = Field(
         "policies/family_food.facts.yaml",
@@ -150,6 +154,12 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """DATABASE_URL, or the SQLite URL of DB_NAME."""
         return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.db_name}"
+
+    @property
+    def resolved_local_database_url(self) -> str:
+        """LOCAL_DATABASE_URL, or the SQLite URL of ``permit_local.db`` beside DB_NAME."""
+        beside = Path(self.db_name).parent / "permit_local.db"
+        return self.local_database_url.get_secret_value() or f"sqlite+aiosqlite:///{beside}"
 
 
 def _anchored(name: str, anchor: Path) -> Path:

@@ -1,0 +1,91 @@
+"""Errors as they are answered."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from permit_api.faults import ApiFault, Unprocessable
+from permit_core.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+_CODES = {404: "NOT_FOUND", 401: "UNAUTHORIZED", 403: "FORBIDDEN_ACCESS"}
+
+
+def error_details(fault: ApiFault, headers: dict[str, str] | None = None) -> Response:
+    """``ErrorDetails``, with an id of its own."""
+    body = {
+        "id": uuid.uuid4().hex,
+        "title": fault.title,
+        "error_code": fault.error_code,
+        "message": fault.message,
+    }
+    return JSONResponse(body, fault.status, headers)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let every error of the application be answered in Permit.io's shapes."""
+    app.add_exception_handler(ApiFault, _api_fault)
+    app.add_exception_handler(Unprocessable, _unprocessable)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(IntegrityError, _constraint)
+    app.add_exception_handler(StoreError, _store_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _api_fault(_request: Request, fault: Any) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else None
+    return error_details(fault, headers)
+
+
+async def _unprocessable(_request: Request, fault: Any) -> Response:
+    return JSONResponse({"detail": fault.detail}, 422)
+
+
+async def _invalid_request(_request: Request, error: Any) -> Response:
+    # What was sent is not repeated.
+    detail = [
+        {
+            "loc": [part if isinstance(part, int) else _plain(part) for part in each["loc"]],
+            "msg": each["msg"],
+            "type": each["type"],
+        }
+        for each in error.errors()
+    ]
+    return JSONResponse({"detail": detail}, 422)
+
+
+def _plain(part: Any) -> str:
+    """A key of the body, as it can be written; it may have been anything."""
+    return str(part)[:100].encode("utf-8", "replace").decode()
+
+
+async def _http_error(_request: Request, error: Any) -> Response:
+    code = _CODES.get(error.status_code, "INVALID_INPUT")
+    fault = ApiFault(error.status_code, code, "The request cannot be answered", str(error.detail))
+    return error_details(fault, error.headers)
+
+
+async def _constraint(_request: Request, _error: Any) -> Response:
+    message = "another object has what must be unique, or what it refers to was taken away meanwhile"
+    return error_details(ApiFault(409, "DUPLICATE_ENTITY", "This object already exists", message))
+
+
+async def _store_error(_request: Request, error: Any) -> Response:
+    logger.error("the database failed: %s", error)
+    message = "the database does not answer; try again"
+    return error_details(ApiFault(503, "UNEXPECTED_ERROR", "Unexpected error", message), {"Retry-After": "1"})
+
+
+async def _unexpected(_request: Request, error: Any) -> Response:
+    logger.error("a request failed", exc_info=error)
+    return error_details(ApiFault(500, "UNEXPECTED_ERROR", "Unexpected error", "the request could not be answered"))

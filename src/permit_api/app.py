@@ -1,0 +1,123 @@
+"""The application: every router at its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from permit_api.answers import answer_errors
+from permit_api.decisions.snapshots import Snapshots
+from permit_api.limits import Limits
+from permit_api.routes import (
+    access_requests,
+    action_groups,
+    actions,
+    assignments,
+    attributes,
+    bulk,
+    checks,
+    condition_sets,
+    element_access_requests,
+    elements,
+    environments,
+    health,
+    implicit_grants,
+    instances,
+    invites,
+    keys,
+    operation_approvals,
+    projects,
+    relations,
+    resource_roles,
+    resources,
+    roles,
+    set_rules,
+    tenants,
+    tuples,
+    user_attributes,
+    users,
+)
+from permit_api.routes.gate import Server
+from permit_api.routes.proxied import read_waiting
+from permit_core.clock import Clock, utc_now
+from permit_core.database import Database
+
+_SCHEMA = (
+    user_attributes.router,
+    resources.router,
+    actions.router,
+    action_groups.router,
+    attributes.router,
+    relations.router,
+    resource_roles.router,
+    implicit_grants.router,
+    roles.router,
+    roles.bulk,
+    condition_sets.router,
+)
+_FACTS = (
+    users.router,
+    tenants.router,
+    instances.router,
+    assignments.router,
+    tuples.router,
+    bulk.router,
+    set_rules.router,
+    invites.router,
+    access_requests.router,
+)
+_ELEMENTS = (operation_approvals.router, element_access_requests.router, elements.router)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": said}
+    for status, said in {
+        400: "What was sent does not fit together.",
+        401: "There is no such API key.",
+        403: "The key does not reach this, or the user may not.",
+        404: "There is no such thing.",
+        409: "It is there already, or is decided already.",
+        413: "The body is too large.",
+    }.items()
+}
+
+
+def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
+    """The control plane and the decision point over one database.
+
+    Args:
+        database: brought up to date by ``store.opening.open_store``; whoever opened it closes it.
+        clock: the present moment, in UTC.
+    """
+    app = FastAPI(title="Permit-compatible API", version="2.0.0", responses=_ERRORS, redirect_slashes=False)
+    app.state.server = Server(database, Snapshots(database, clock), clock)
+    for router in (health.router, checks.router, elements.login, keys.router, environments.router, projects.router):
+        app.include_router(router)
+    for prefix, routers in (("schema", _SCHEMA), ("facts", _FACTS), ("elements", _ELEMENTS)):
+        within = APIRouter(prefix=f"/v2/{prefix}/{{proj_id}}/{{env_id}}")
+        for router in routers:
+            within.include_router(router)
+        app.include_router(within)
+    for router in _FACTS:
+        app.include_router(router, prefix="/facts", dependencies=[Depends(read_waiting)])
+    answer_errors(app)
+    app.add_middleware(Limits)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The API description, with the parts of addresses that the gate reads and the routers do not name."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path, item in found["paths"].items():
+            named = [name for name in ("proj_id", "env_id") if f"{{{name}}}" in path]
+            for operation in item.values():
+                there = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+                operation.setdefault("parameters", []).extend(
+                    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                    for name in named
+                    if name not in there
+                )
+        app.openapi_schema = found
+    return app.openapi_schema

@@ -1,0 +1,1 @@
+"""Schema and facts of an environment, compiled and asked."""

@@ -1,0 +1,195 @@
+"""What the decision point answers: may somebody, who may, and what may somebody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from permit_api.decisions.snapshots import Snapshot
+from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
+from permit_core.entries import ResourceInstance
+from permit_core.policy.engine import decide
+from permit_core.policy.relations import find_holding
+
+logger = logging.getLogger(__name__)
+
+_SOURCES = {
+    ReasonCode.TENANT_ROLE: "rbac",
+    ReasonCode.INSTANCE_ROLE: "rebac",
+    ReasonCode.CONDITION_SET: "abac",
+}
+_FAILED = Decision(Effect.DENY, ReasonCode.PDP_ERROR, chain=("the check could not be decided",))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A check as it is asked, and the query that is repeated in the answer."""
+
+    check: Check
+    query: Mapping[str, Any] = field(default_factory=dict)
+
+
+def decide_check(snapshot: Snapshot, check: Check) -> Decision:
+    """Decide; whatever goes wrong, the answer is no.
+
+    An instance that nobody has told of has no roles, but the attributes of the check may put it into a resource set.
+    """
+    try:
+        decision = decide(snapshot.model, snapshot.facts, check)
+        if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource_attributes:
+            unknown = ResourceInstance(check.resource, check.tenant)
+            facts = replace(snapshot.facts, instances=_With(snapshot.facts.instances, check.resource, unknown))
+            found = decide(snapshot.model, facts, check)
+            decision = found if found.allowed else decision
+    except Exception:  # a question the engine cannot answer is answered with no
+        logger.exception("a check could not be decided and is denied")
+        return _FAILED
+    return decision
+
+
+class _With(Mapping[ResourceRef, ResourceInstance]):
+    """Instances with one more."""
+
+    def __init__(self, below: Mapping[ResourceRef, ResourceInstance], ref: ResourceRef, more: ResourceInstance) -> None:
+        self._below, self._ref, self._more = below, ref, more
+
+    def __getitem__(self, ref: ResourceRef) -> ResourceInstance:
+        return self._more if ref == self._ref else self._below[ref]
+
+    def __iter__(self) -> Any:
+        yield self._ref
+        yield from self._below
+
+    def __len__(self) -> int:
+        return len(self._below) + 1
+
+
+def answer(snapshot: Snapshot, question: Question) -> dict[str, Any]:
+    """``{allow, result, query, debug}``."""
+    decision = decide_check(snapshot, question.check)
+    return {
+        "allow": decision.allowed,
+        "result": decision.allowed,
+        "query": question.query,
+        "debug": explained(decision),
+    }
+
+
+def explained(decision: Decision) -> dict[str, Any]:
+    """Why, for people: the code, the rule, and the facts one line each, under the source that granted."""
+    source = _SOURCES.get(decision.reason_code)
+    said = {
+        "allow": decision.allowed,
+        "code": decision.reason_code.value,
+        **({} if decision.rule is None else {"rule": decision.rule}),
+        "reason": list(decision.chain),
+    }
+    return {"allow_sources": [source], source: said} if source else {"allow_sources": [], **said}
+
+
+def all_tenants(snapshot: Snapshot, question: Question) -> list[dict[str, Any]]:
+    """The answers for every tenant in which the check is allowed."""
+    found = []
+    for tenant, attributes in sorted(snapshot.tenants.items()):
+        given = answer(snapshot, replace(question, check=replace(question.check, tenant=tenant)))
+        if given["allow"]:
+            found.append({"tenant": {"key": tenant, "attributes": attributes}, **given})
+    return found
+
+
+def user_tenants(snapshot: Snapshot, user: str) -> list[dict[str, Any]]:
+    """The tenants in which a user holds any role."""
+    held = sorted({tenant for who, tenant in snapshot.facts.held if who == user})
+    return [{"key": tenant, "attributes": snapshot.tenants[tenant]} for tenant in held]
+
+
+def authorized_users(snapshot: Snapshot, action: str, resource: ResourceRef, tenant: str) -> dict[str, Any]:
+    """Who may do something, each with the assignments that are the cause. Condition sets are not asked."""
+    model, facts = snapshot.model, snapshot.facts
+    found: dict[str, list[dict[str, str]]] = {}
+    key = (resource.type, action)
+    by_tenant = {grant.role for grant in model.index.tenant_grants.get(key, ())}
+    by_instance = [grant.role for grant in model.index.instance_grants.get(key, ())]
+    instance = facts.instances.get(resource)
+    elsewhere = instance is not None and instance.tenant != tenant
+    for (user, where), held in facts.held.items():
+        if where != tenant or elsewhere:
+            continue
+        roles = [role for role in held.get(None, ()) if role in by_tenant]
+        causes = [_cause(user, tenant, f"__tenant:{tenant}", role) for role in roles]
+        if instance is not None and by_instance:
+            holding = find_holding(model, facts, Check(user, action, resource, tenant), by_instance)
+            if holding is not None:
+                role = f"{holding.given_on.type}#{holding.given_role}"
+                causes.append(_cause(user, tenant, str(holding.given_on), role))
+        if causes:
+            found[user] = causes
+    shown = str(resource) if resource.key is not None else f"{resource.type}:*"
+    return {"resource": shown, "tenant": tenant, "users": found}
+
+
+def _cause(user: str, tenant: str, resource: str, role: str) -> dict[str, str]:
+    return {"user": user, "tenant": tenant, "resource": resource, "role": role}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which permissions are asked for; None means all."""
+
+    tenants: frozenset[str] | None
+    resources: frozenset[str] | None
+    types: frozenset[str] | None
+
+
+def user_permissions(snapshot: Snapshot, user: str, wanted: Wanted) -> dict[str, dict[str, Any]]:
+    """What a user may do, by tenant (``__tenant:key``) and by instance (``type:key``); the roles that are the cause."""
+    found: dict[str, dict[str, Any]] = {}
+    for (who, tenant), held in snapshot.facts.held.items():
+        if who != user or (wanted.tenants is not None and tenant not in wanted.tenants):
+            continue
+        name = f"__tenant:{tenant}"
+        if _is_wanted(wanted, "__tenant", name):
+            permissions = _granted(snapshot.model.index.tenant_grants, held.get(None, ()), None)
+            if permissions:
+                there = {"key": tenant, "attributes": snapshot.tenants[tenant]}
+                found[name] = {"tenant": there, "permissions": permissions, "roles": list(held.get(None, ()))}
+        found |= _on_instances(snapshot, user, tenant, wanted)
+    return found
+
+
+def _on_instances(snapshot: Snapshot, user: str, tenant: str, wanted: Wanted) -> dict[str, dict[str, Any]]:
+    model, facts = snapshot.model, snapshot.facts
+    found: dict[str, dict[str, Any]] = {}
+    for ref, instance in facts.instances.items():
+        if instance.tenant != tenant or not _is_wanted(wanted, ref.type, str(ref)):
+            continue
+        kind = model.resource_type(ref.type)
+        check = Check(user, "", ref, tenant)
+        names = kind.roles if kind else ()
+        roles = [role for role in names if find_holding(model, facts, check, [role]) is not None]
+        permissions = _granted(model.index.instance_grants, roles, ref.type)
+        if permissions:
+            found[str(ref)] = {
+                "resource": {"key": ref.key, "type": ref.type, "attributes": instance.attributes},
+                "tenant": {"key": tenant, "attributes": snapshot.tenants[tenant]},
+                "permissions": permissions,
+                "roles": roles,
+            }
+    return found
+
+
+def _is_wanted(wanted: Wanted, kind: str, name: str) -> bool:
+    if wanted.resources is not None and name not in wanted.resources:
+        return False
+    return wanted.types is None or kind in wanted.types
+
+
+def _granted(grants: Mapping[tuple[str, str], Any], roles: Any, kind: str | None) -> list[str]:
+    held = set(roles)
+    return sorted(
+        f"{of}:{action}"
+        for (of, action), each in grants.items()
+        if kind in {None, of} and any(grant.role in held for grant in each)
+    )

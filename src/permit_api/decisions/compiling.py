@@ -1,0 +1,230 @@
+"""Rows of an environment, compiled into what the policy engine decides by and on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Select, Table, select
+
+from permit_api.faults import invalid
+from permit_api.store.session import Row, Session
+from permit_api.store.tables import (
+    actions,
+    assignments,
+    condition_sets,
+    derivations,
+    instances,
+    relations,
+    resources,
+    role_extends,
+    role_permissions,
+    roles,
+    set_rules,
+    tenants,
+    tuples,
+    users,
+)
+from permit_core.access import ResourceRef
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.policy.facts import Facts
+from permit_core.policy.model import PolicyModel
+from permit_core.policy.references import BUILT_IN_RESOURCE, BUILT_IN_USER, PolicyFaults
+
+NO_ACTION = "__none__"
+"""What a type without actions has in a model, which wants one. No role is granted it, so no check of it is allowed."""
+
+_ROOTS = {"user": "user", "subject": "user", "resource": "resource"}
+
+
+def compile_model(session: Session) -> PolicyModel:
+    """The policy of an environment.
+
+    Attributes count as ``json`` whatever their declared type: Permit.io lets a condition name any attribute, and
+    compares values as they are.
+
+    Raises:
+        ApiFault: 400, the schema contradicts itself: a condition with an unknown operator, roles that extend each other.
+    """
+    kinds = {row["id"]: row["key"] for row in session.all_of(resources)}
+    parts: dict[str, dict[str, Any]] = {
+        key: {"actions": [NO_ACTION], "relations": {}, "roles": {}, "attributes": {}} for key in kinds.values()
+    }
+    for row in session.all_of(actions):
+        parts[kinds[row["resource_id"]]]["actions"].append(row["key"])
+    for row in session.all_of(relations):
+        parts[kinds[row["resource_id"]]]["relations"][row["key"]] = kinds[row["subject_resource_id"]]
+    tenant_roles = _roles(session, kinds, parts)
+    user_sets, resource_sets = _sets(session, kinds)
+    about_users: dict[str, Any] = {}
+    for named in (*user_sets.values(), *resource_sets.values()):
+        for root, attribute in _attributes(named["conditions"]):
+            known = (
+                about_users if root == "user" else parts[named["resource"]]["attributes"] if "resource" in named else {}
+            )
+            if attribute not in (BUILT_IN_USER if root == "user" else BUILT_IN_RESOURCE):
+                known[attribute] = {"type": "json"}
+    document = {
+        "version": 1,
+        "name": session.environment["key"],
+        "resources": parts,
+        "roles": tenant_roles,
+        "user_attributes": about_users,
+        "user_sets": user_sets,
+        "resource_sets": resource_sets,
+        "set_rules": _rules(session, user_sets, resource_sets),
+    }
+    try:
+        return PolicyModel.model_validate(document)
+    except ValidationError as error:
+        raise invalid(f"the schema would not be valid: {_faults(error)}") from error
+
+
+def load_facts(session: Session) -> Facts:
+    """The facts of an environment."""
+    refs = {
+        row.id: ResourceRef(row.kind, row.key)
+        for row in session.connection.execute(
+            _within(session, instances, resources.c.key.label("kind"), instances.c.key, instances.c.id).join(
+                resources, resources.c.id == instances.c.resource_id
+            )
+        )
+    }
+    owners = {
+        row.id: row.key for row in session.connection.execute(_within(session, tenants, tenants.c.id, tenants.c.key))
+    }
+    people = session.connection.execute(select(users).where(users.c.environment_id == session.environment_id)).all()
+    keys = {row.id: row.key for row in people}
+    held = {row.id: row.key for row in session.connection.execute(_within(session, roles, roles.c.id, roles.c.key))}
+    along = {
+        row.id: row.key
+        for row in session.connection.execute(_within(session, relations, relations.c.id, relations.c.key))
+    }
+    things = session.connection.execute(
+        _within(session, instances, instances.c.id, instances.c.tenant_id, instances.c.attributes)
+    )
+    given = session.connection.execute(
+        _within(
+            session, assignments, *(assignments.c[name] for name in ("user_id", "role_id", "tenant_id", "instance_id"))
+        )
+    )
+    links = session.connection.execute(
+        _within(session, tuples, *(tuples.c[name] for name in ("subject_id", "relation_id", "object_id", "tenant_id")))
+    )
+    return Facts.of(
+        users=[
+            User(row.key, row.first_name or "", row.last_name or "", row.email or "", row.attributes) for row in people
+        ],
+        tenants=owners.values(),
+        instances=[ResourceInstance(refs[row.id], owners[row.tenant_id], row.attributes) for row in things],
+        assignments=[
+            RoleAssignment(keys[row.user_id], held[row.role_id], owners[row.tenant_id], refs.get(row.instance_id))
+            for row in given
+        ],
+        tuples=[
+            RelationshipTuple(refs[row.subject_id], along[row.relation_id], refs[row.object_id], owners[row.tenant_id])
+            for row in links
+        ],
+    )
+
+
+def _within(session: Session, table: Table, *columns: Any) -> Select[Any]:
+    return select(*columns).select_from(table).where(table.c.environment_id == session.environment_id)
+
+
+def _roles(session: Session, kinds: Mapping[str, str], parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The roles of tenants; those of resources are put into ``parts``."""
+    rows = {row["id"]: row for row in session.all_of(roles)}
+    bodies: dict[str, dict[str, Any]] = {each: {"permissions": [], "extends": []} for each in rows}
+    granted = _within(session, actions, role_permissions.c.role_id, actions.c.resource_id, actions.c.key).join(
+        role_permissions, role_permissions.c.action_id == actions.c.id
+    )
+    for row in session.connection.execute(granted.order_by(role_permissions.c.place)):
+        bodies[row.role_id]["permissions"].append(f"{kinds[row.resource_id]}:{row.key}")
+    extended = _within(session, roles, role_extends).join(role_extends, role_extends.c.role_id == roles.c.id)
+    for row in session.connection.execute(extended.order_by(role_extends.c.place)):
+        bodies[row.role_id]["extends"].append(rows[row.base_id]["key"])
+    along = {row["id"]: row["key"] for row in session.all_of(relations)}
+    for rule in session.all_of(derivations):
+        source = rows[rule["source_role_id"]]
+        always = {"no_direct_roles_on_object": rows[rule["role_id"]]["no_direct_roles"]}
+        block = bodies[rule["role_id"]].setdefault("granted_to", {"users_with_role": [], "when": always})
+        block["users_with_role"].append(
+            {
+                "role": source["key"],
+                "on_resource": kinds[source["resource_id"]],
+                "linked_by_relation": along[rule["relation_id"]],
+                "when": {"no_direct_roles_on_object": rule["no_direct_roles"]},
+            }
+        )
+    of_tenants: dict[str, Any] = {}
+    for role_id, role in rows.items():
+        into = of_tenants if role["resource_id"] is None else parts[kinds[role["resource_id"]]]["roles"]
+        into[role["key"]] = bodies[role_id]
+    return of_tenants
+
+
+def _sets(session: Session, kinds: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """User sets and resource sets with conditions, their own and those of the sets they are within."""
+    rows = {row["id"]: row for row in session.all_of(condition_sets)}
+    of_users: dict[str, Any] = {}
+    of_resources: dict[str, Any] = {}
+    for row in rows.values():
+        found: list[Any] = []
+        above: Row | None = row
+        while above is not None:
+            if above["body"].get("conditions"):
+                found.append(above["body"]["conditions"])
+            above = rows.get(above["parent_id"])
+        if not found:
+            continue  # it says nothing, so nobody is in it
+        conditions = found[0] if len(found) == 1 else {"allOf": found}
+        if row["resource_id"] is None:
+            of_users[row["key"]] = {"conditions": conditions}
+        else:
+            of_resources[row["key"]] = {"conditions": conditions, "resource": kinds[row["resource_id"]]}
+    return of_users, of_resources
+
+
+def _rules(session: Session, user_sets: Mapping[str, Any], resource_sets: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rules whose sets say something."""
+    names = ("user_set", "permission", "resource_set", "is_role", "is_resource")
+    return [
+        {name: row[name] for name in names}
+        for row in session.all_of(set_rules)
+        if (row["is_role"] or row["user_set"] in user_sets)
+        and (row["is_resource"] or row["resource_set"] in resource_sets)
+    ]
+
+
+def _attributes(conditions: Any) -> Iterator[tuple[str, str]]:
+    """The attributes that conditions name anywhere: ("user", "age")."""
+    if isinstance(conditions, Mapping):
+        for key, value in conditions.items():
+            yield from _attribute(key)
+            if key == "ref":
+                yield from _attribute(value)
+            if key != "match":
+                yield from _attributes(value)
+    elif isinstance(conditions, list):
+        for each in conditions:
+            yield from _attributes(each)
+
+
+def _attribute(text: Any) -> Iterator[tuple[str, str]]:
+    root, dot, name = text.partition(".") if isinstance(text, str) else ("", "", "")
+    if dot and root in _ROOTS:
+        yield _ROOTS[root], name.partition(".")[0]
+
+
+def _faults(error: ValidationError) -> str:
+    """What is wrong, in words; where the shape is right but a name is not, what should have stood there."""
+    lines = []
+    for each in error.errors(include_url=False, include_input=False):
+        cause = each.get("ctx", {}).get("error")
+        if isinstance(cause, PolicyFaults):
+            lines += [f"{'.'.join(map(str, fault.path))}: {fault.expected}" for fault in cause.faults]
+        else:
+            lines.append(f"{'.'.join(map(str, each['loc']))}: {each['msg']}")
+    return "; ".join(lines[:10])

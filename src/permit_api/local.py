@@ -1,0 +1,81 @@
+"""``permit-mcp local``: the server in this process, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import typer
+import uvicorn
+
+from permit_api.app import create_app
+from permit_api.nouns.beginning import Issued, Level, begin, issue
+from permit_api.store.opening import open_store
+from permit_core.clock import utc_now
+from permit_core.database import Database
+from permit_core.errors import ConfigurationError
+from permit_core.settings import Settings
+
+
+def run(host: str, port: int, new_key: Level | None) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        new_key: make one more key of this level.
+
+    Raises:
+        ConfigurationError: the address is taken, or a setting is wrong.
+        StoreError: the database cannot be used.
+    """
+    settings = Settings.load()
+    listening = _listen(host, port)
+    with listening:
+        config = uvicorn.Config("", log_level=settings.log_level.lower(), access_log=False, server_header=False)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(settings, listening, new_key))
+
+
+async def _serve(settings: Settings, listening: socket.socket, new_key: Level | None) -> None:
+    database = Database.open(settings.resolved_local_database_url)
+    try:
+        await open_store(database)
+        first = await database.write(lambda connection: begin(connection, utc_now()))
+        more = None
+        if new_key is not None and not (first is not None and new_key == "environment"):
+            more = await database.write(lambda connection: issue(connection, new_key, utc_now()))
+        host, port = listening.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        for line in _welcome(url, database.location, [each for each in (first, more) if each]):
+            typer.echo(line)
+        config = uvicorn.Config(
+            create_app(database),
+            log_level=settings.log_level.lower(),
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+        )
+        await uvicorn.Server(config).serve(sockets=[listening])
+    finally:
+        await database.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket: what is printed as the address is reachable from then on."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _welcome(url: str, location: str, keys: list[Issued]) -> list[str]:
+    lines = [f"Permit-compatible API and decision point: {url}", f"Database: {location}"]
+    for key in keys:
+        of = "the organisation" if key.environment_id is None else "an environment"
+        lines += ["", f"A new API key of {of}, shown this once:", f"export PERMIT_API_KEY={key.secret}"]
+        if key.environment_id is not None:
+            lines += [f"export PROJECT_ID={key.project_id}", f"export ENV_ID={key.environment_id}"]
+    if keys:
+        lines += [f"export PERMIT_API_URL={url}", f"export PERMIT_PDP_URL={url}", ""]
+    return [*lines, "Ready. Ctrl-C ends it."]

@@ -1,0 +1,1 @@
+"""What each noun of the API is in the database: made, read, changed, taken away."""

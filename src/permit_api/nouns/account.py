@@ -1,0 +1,357 @@
+"""Organisation, projects, environments and API keys: what there is before there is an environment to be in."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from permit_api.faults import Unprocessable, duplicate, forbidden, not_found
+from permit_api.nouns.tenants import DEFAULT_TENANT
+from permit_api.shapes.account import ApiKeyCreate, EnvironmentCreate, ProjectCreate
+from permit_api.store.keys import digest_of, handle_of, new_secret
+from permit_api.store.session import Listed, Paging, Row, as_uuid, in_order_of, some
+from permit_api.store.tables import api_keys, environments, organizations, projects, resources, tenants
+
+BUILT_IN = ("__user", "__tenant")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever presented an API key: what it reaches, and whether it may write.
+
+    Args:
+        connection: the transaction of the call.
+        key: the row of the key.
+        now: the time of the call, in UTC.
+    """
+
+    connection: Connection
+    key: Row
+    now: datetime
+
+    @property
+    def organization_id(self) -> str:
+        """The organisation of the key."""
+        return str(self.key["organization_id"])
+
+
+def find_key(connection: Connection, secret: str) -> Row | None:
+    """The key that a secret is of.
+
+    It is found by its handle, and the digest of the whole is compared in constant time.
+    """
+    row = connection.execute(select(api_keys).where(api_keys.c.handle == handle_of(secret))).mappings().one_or_none()
+    if (
+        row is None
+        or not hmac.compare_digest(str(row["digest"]), digest_of(secret))
+        or row["access_level"] == "no_access"
+    ):
+        return None
+    return row
+
+
+def find_environment(caller: Caller, project: str, environment: str) -> Row:
+    """The environment of a path, by ids or keys.
+
+    Raises:
+        ApiFault: 403, the key does not reach it, whether or not it is there; 404, it is not there.
+    """
+    joined = environments.join(projects, projects.c.id == environments.c.project_id)
+    where = [_named(projects, project), _named(environments, environment)]
+    row = _one(caller, select(environments).select_from(joined), environments, *where)
+    key = caller.key
+    if key["environment_id"] is not None and (row is None or row["id"] != key["environment_id"]):
+        raise forbidden("this API key is of another environment")
+    if row is None and key["project_id"] is not None:
+        raise forbidden("this API key reaches no such environment")
+    if row is None:
+        raise not_found("Environment", environment)
+    if key["project_id"] not in {None, row["project_id"]}:
+        raise forbidden("this API key reaches no such environment")
+    return row
+
+
+def project_of(caller: Caller, ident: str) -> Row:
+    """A project that the key reaches.
+
+    Raises:
+        ApiFault: 403, it does not; 404, it is not there.
+    """
+    row = _one(caller, select(projects), projects, _named(projects, ident))
+    if caller.key["project_id"] is not None and (row is None or row["id"] != caller.key["project_id"]):
+        raise forbidden("this API key reaches no such project")
+    if row is None:
+        raise not_found("Project", ident)
+    return row
+
+
+def read_project(row: Row) -> dict[str, Any]:
+    """A project as it is answered."""
+    return {**row["body"], **_common(row), "organization_id": row["organization_id"]}
+
+
+def list_projects(caller: Caller, paging: Paging) -> list[dict[str, Any]]:
+    """The projects that the key reaches."""
+    mine = [projects.c.organization_id == caller.organization_id]
+    if caller.key["project_id"] is not None:
+        mine.append(projects.c.id == caller.key["project_id"])
+    return [read_project(row) for row in _page(caller, projects, mine, paging)]
+
+
+def create_project(caller: Caller, body: ProjectCreate) -> dict[str, Any]:
+    """A new project with its first environments. Needs a key of the organisation.
+
+    Raises:
+        ApiFault: 403, the key is not one; 409, there is a project with this key.
+    """
+    if caller.key["project_id"] is not None:
+        raise forbidden("only a key of the organisation makes projects")
+    words = body.model_dump(mode="json", exclude_none=True, exclude={"key", "initial_environments"})
+    row = add_project(caller.connection, caller.organization_id, body.key, words, caller.now)
+    for each in body.initial_environments or []:
+        add_environment(caller.connection, row, each, caller.now)
+    return read_project(row)
+
+
+def change_project(caller: Caller, ident: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Change what is given."""
+    row = project_of(caller, ident)
+    _needs(caller, "project")
+    return read_project(_update(caller, projects, row, given))
+
+
+def delete_project(caller: Caller, ident: str) -> None:
+    """Take a project away, with all its environments and keys."""
+    row = project_of(caller, ident)
+    _needs(caller, "project")
+    caller.connection.execute(delete(projects).where(projects.c.id == row["id"]))
+
+
+def read_environment(row: Row, *, with_email: bool = False) -> dict[str, Any]:
+    """An environment as it is answered. There is no e-mail configuration; its id is made from the environment's."""
+    ids = {"organization_id": row["organization_id"], "project_id": row["project_id"]}
+    email = str(uuid.uuid5(uuid.UUID(row["id"]), "email_configuration"))
+    return {**row["body"], **_common(row), **ids, **({"email_configuration": email} if with_email else {})}
+
+
+def list_environments(caller: Caller, project: str, paging: Paging) -> list[dict[str, Any]]:
+    """The environments of a project that the key reaches."""
+    mine = [environments.c.project_id == project_of(caller, project)["id"]]
+    if caller.key["environment_id"] is not None:
+        mine.append(environments.c.id == caller.key["environment_id"])
+    return [read_environment(row, with_email=True) for row in _page(caller, environments, mine, paging)]
+
+
+def create_environment(caller: Caller, project: str, body: EnvironmentCreate) -> dict[str, Any]:
+    """A new environment. Needs a key of the project or of the organisation."""
+    row = project_of(caller, project)
+    _needs(caller, "environment")
+    return read_environment(add_environment(caller.connection, row, body, caller.now))
+
+
+def change_environment(caller: Caller, project: str, ident: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Change what is given."""
+    row = find_environment(caller, project, ident)
+    return read_environment(_update(caller, environments, row, given))
+
+
+def delete_environment(caller: Caller, project: str, ident: str) -> None:
+    """Take an environment away, with all that is in it and its keys."""
+    row = find_environment(caller, project, ident)
+    _needs(caller, "environment")
+    caller.connection.execute(delete(environments).where(environments.c.id == row["id"]))
+
+
+def read_key(row: Row, secret: str | None = None) -> dict[str, Any]:
+    """A key as it is answered; the secret only when it is new."""
+    ids = {name: row[name] for name in ("organization_id", "project_id", "environment_id")}
+    return {
+        "id": row["id"],
+        **some(**ids, name=row["name"], secret=secret),
+        "object_type": "env" if row["environment_id"] else "project" if row["project_id"] else "org",
+        "access_level": row["access_level"],
+        "owner_type": row["owner_type"],
+        "created_at": row["created_at"].isoformat(),
+    }
+
+
+def list_keys(caller: Caller, paging: Paging, kind: str | None, project: str | None) -> Listed:
+    """The keys that this key reaches, without their secrets."""
+    mine = _within(caller)
+    if kind is not None:
+        mine.append({"env": api_keys.c.environment_id.is_not(None)}.get(kind, api_keys.c.environment_id.is_(None)))
+        mine.append({"org": api_keys.c.project_id.is_(None)}.get(kind, api_keys.c.project_id.is_not(None)))
+    if project is not None:
+        mine.append(api_keys.c.project_id == project_of(caller, project)["id"])
+    total = caller.connection.execute(select(func.count()).select_from(api_keys).where(*mine)).scalar_one()
+    return Listed([read_key(row) for row in _page(caller, api_keys, mine, paging)], total, paging.per_page)
+
+
+def key_of(caller: Caller, key_id: str) -> Row:
+    """A key that this key reaches.
+
+    Raises:
+        ApiFault: 404, there is none.
+    """
+    found = select(api_keys).where(api_keys.c.id == as_uuid(key_id), *_within(caller))
+    row = caller.connection.execute(found).mappings().one_or_none()
+    if row is None:
+        raise not_found("APIKey", key_id)
+    return row
+
+
+def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
+    """A new key, within what this key reaches; its secret is answered this once.
+
+    Raises:
+        ApiFault: 403, it would reach further; 404, project or environment are not there.
+        Unprocessable: level, project and environment do not fit together.
+    """
+    level = {"org": 0, "project": 1, "env": 2}[body.object_type]
+    if level != (body.project_id is not None) + (body.environment_id is not None):
+        raise Unprocessable(("object_type",), "env takes project_id and environment_id, project the first, org none")
+    if str(body.organization_id) != caller.organization_id:
+        raise forbidden("this API key is of another organisation")
+    project, environment = (None if each is None else str(each) for each in (body.project_id, body.environment_id))
+    if project and environment:
+        find_environment(caller, project, environment)
+    elif project:
+        project_of(caller, project)
+        _needs(caller, "project")
+    elif caller.key["project_id"] is not None:
+        raise forbidden("only a key of the organisation makes such keys")
+    if caller.key["access_level"] != "admin":
+        raise forbidden("only an admin key makes keys")
+    words = {"access_level": body.access_level, "owner_type": body.owner_type, "name": body.name}
+    row, secret = add_key(caller.connection, caller.organization_id, project, environment, caller.now, **words)
+    return read_key(row, secret)
+
+
+def delete_key(caller: Caller, key_id: str) -> None:
+    """Take a key away: it opens nothing from then on."""
+    row = key_of(caller, key_id)
+    caller.connection.execute(delete(api_keys).where(api_keys.c.id == row["id"]))
+
+
+def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
+    """Give a key another secret, answered this once; the old one opens nothing from then on."""
+    row = key_of(caller, key_id)
+    secret, handle, digest = new_secret()
+    changed = {"handle": handle, "digest": digest, "updated_at": caller.now}
+    caller.connection.execute(update(api_keys).where(api_keys.c.id == row["id"]).values(**changed))
+    return read_key({**row, **changed}, secret)
+
+
+def environment_key(caller: Caller, project: str, environment: str) -> dict[str, Any]:
+    """A key of an environment. Secrets are not kept, so it is a new one, shown this once."""
+    row = find_environment(caller, project, environment)
+    ids = (caller.organization_id, row["project_id"], row["id"])
+    words = {"access_level": caller.key["access_level"], "owner_type": "pdp_config", "name": None}
+    key, secret = add_key(caller.connection, *ids, caller.now, **words)
+    return read_key(key, secret)
+
+
+def add_organization(connection: Connection, key: str, now: datetime) -> str:
+    """A new organisation; its id."""
+    made = {"id": str(uuid.uuid4()), "key": key, "created_at": now, "updated_at": now}
+    connection.execute(insert(organizations).values(**made))
+    return made["id"]  # type: ignore[return-value]
+
+
+def add_project(connection: Connection, organization_id: str, key: str, body: dict[str, Any], now: datetime) -> Row:
+    """A new project without environments."""
+    return _insert(connection, projects, "project", now, organization_id=organization_id, key=key, body=body)
+
+
+def add_environment(connection: Connection, project: Row, body: EnvironmentCreate, now: datetime) -> Row:
+    """A new environment with what every environment begins with: the default tenant, the types of users and tenants."""
+    row = _insert(
+        connection,
+        environments,
+        "environment",
+        now,
+        organization_id=project["organization_id"],
+        project_id=project["id"],
+        key=body.key,
+        body=body.model_dump(mode="json", exclude_none=True, exclude={"key"}),
+        schema_version=1,
+        facts_version=1,
+    )
+    within = {"environment_id": row["id"]}
+    named = {"key": DEFAULT_TENANT, "name": "Default Tenant", "description": None}
+    _insert(connection, tenants, "tenant", now, **within, **named, attributes={}, last_action_at=now)
+    for key in BUILT_IN:
+        _insert(connection, resources, "resource", now, **within, key=key, body={"name": key}, built_in=True)
+    return row
+
+
+def add_key(
+    connection: Connection,
+    organization_id: str,
+    project: str | None,
+    environment: str | None,
+    now: datetime,
+    **words: Any,
+) -> tuple[Row, str]:
+    """A new key, and its secret, which is kept nowhere."""
+    secret, handle, digest = new_secret()
+    ids = {"organization_id": organization_id, "project_id": project, "environment_id": environment}
+    return _insert(connection, api_keys, "API key", now, **ids, **words, handle=handle, digest=digest), secret
+
+
+def _named(table: Table, ident: str) -> ColumnElement[bool]:
+    known = as_uuid(ident)
+    return or_(table.c.id == known, table.c.key == ident) if known else table.c.key == ident
+
+
+def _one(caller: Caller, statement: Any, table: Table, *where: ColumnElement[bool]) -> Row | None:
+    mine = table.c.organization_id == caller.organization_id
+    found: Sequence[Row] = caller.connection.execute(statement.where(mine, *where)).mappings().all()
+    return found[0] if found else None
+
+
+def _page(caller: Caller, table: Table, where: list[ColumnElement[bool]], paging: Paging) -> Sequence[Row]:
+    statement = select(table).where(*where).order_by(*in_order_of(table))
+    offset = (paging.page - 1) * paging.per_page
+    return caller.connection.execute(statement.limit(paging.per_page).offset(offset)).mappings().all()
+
+
+def _within(caller: Caller) -> list[ColumnElement[bool]]:
+    """What a key reaches, as a condition on keys."""
+    names = ("organization_id", "project_id", "environment_id")
+    return [api_keys.c[name] == caller.key[name] for name in names if caller.key[name] is not None]
+
+
+def _needs(caller: Caller, what: str) -> None:
+    """Projects and environments are changed by keys that are not of one environment."""
+    if caller.key["environment_id"] is not None:
+        raise forbidden(f"a key of one environment cannot change its {what}")
+
+
+def _update(caller: Caller, table: Table, row: Row, given: dict[str, Any]) -> Row:
+    body = {name: value for name, value in {**row["body"], **given}.items() if value is not None}
+    body["name"] = body.get("name") or row["body"]["name"]
+    changed = {"body": body, "updated_at": caller.now}
+    caller.connection.execute(update(table).where(table.c.id == row["id"]).values(**changed))
+    return {**row, **changed}
+
+
+def _insert(connection: Connection, table: Table, what: str, now: datetime, **values: Any) -> Row:
+    full = {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now, **values}
+    try:
+        connection.execute(insert(table).values(**full))
+    except IntegrityError as error:
+        raise duplicate(what, str(values.get("key", what))) from error
+    return full
+
+
+def _common(row: Row) -> dict[str, Any]:
+    times = {name: row[name].isoformat() for name in ("created_at", "updated_at")}
+    return {"id": row["id"], "key": row["key"], **times}

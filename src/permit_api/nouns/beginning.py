@@ -1,0 +1,46 @@
+"""What a new database begins with, and keys for whoever runs the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select
+
+from permit_api.nouns.account import add_environment, add_key, add_organization, add_project
+from permit_api.shapes.account import EnvironmentCreate
+from permit_api.store.session import Row
+from permit_api.store.tables import environments, organizations
+
+NAME = "default"
+Level = Literal["environment", "organization"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key that was just made, and where it leads. The secret is kept nowhere."""
+
+    secret: str
+    project_id: str | None
+    environment_id: str | None
+
+
+def begin(connection: Connection, now: datetime) -> Issued | None:
+    """On a new database: an organisation, a project, an environment, and its key. None when there is one already."""
+    if connection.execute(select(organizations.c.id)).first() is not None:
+        return None
+    organization = add_organization(connection, NAME, now)
+    project = add_project(connection, organization, NAME, {"name": "Default Project"}, now)
+    add_environment(connection, project, EnvironmentCreate(key="dev", name="Development"), now)
+    return issue(connection, "environment", now)
+
+
+def issue(connection: Connection, level: Level, now: datetime) -> Issued:
+    """A new admin key, of the oldest environment or of the whole organisation."""
+    oldest = select(environments).order_by(environments.c.created_at, environments.c.id).limit(1)
+    found: Row = connection.execute(oldest).mappings().one()
+    project, environment = (found["project_id"], found["id"]) if level == "environment" else (None, None)
+    words: dict[str, Any] = {"access_level": "admin", "owner_type": "member", "name": "permit-mcp local"}
+    _, secret = add_key(connection, found["organization_id"], project, environment, now, **words)
+    return Issued(secret, project, environment)

@@ -1,0 +1,217 @@
+"""The decision point: may somebody, who may, and what may somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from permit_api.decisions import answers
+from permit_api.decisions.answers import Question, Wanted
+from permit_api.decisions.entry import KeyRefused, find_versions
+from permit_api.decisions.snapshots import Snapshot
+from permit_api.nouns.assignments import held_roles
+from permit_api.nouns.tenants import DEFAULT_TENANT
+from permit_api.routes.gate import InPages, Scope, bearer, server_of
+from permit_api.routes.parameters import Filter
+from permit_core.access import Check, ResourceRef
+
+router = APIRouter(tags=["Decisions"])
+
+MAX_CHECKS = 10_000
+Attributes = dict[str, Any]
+
+
+class UserInput(BaseModel):
+    """Who asks; attributes count over the stored ones for this check. What else is sent is not looked at."""
+
+    key: str
+    attributes: Attributes | None = None
+
+
+class ResourceInput(BaseModel):
+    """On what: a type, or one instance of it."""
+
+    type: str
+    key: str | None = None
+    tenant: str | None = None
+    attributes: Attributes | None = None
+    context: Attributes | None = None
+
+
+class CheckInput(BaseModel):
+    """One check."""
+
+    user: UserInput
+    action: str
+    resource: ResourceInput
+    context: Attributes | None = None
+
+
+class UserTenantsInput(BaseModel):
+    """Whose tenants."""
+
+    user: UserInput
+    context: Attributes | None = None
+
+
+class AuthorizedUsersInput(BaseModel):
+    """Who may do what."""
+
+    action: str
+    resource: ResourceInput
+    context: Attributes | None = None
+
+
+class UserPermissionsInput(BaseModel):
+    """Whose permissions, and which of them; what is null is not narrowed."""
+
+    user: UserInput
+    tenants: list[str] | None = None
+    resources: list[str] | None = None
+    resource_types: list[str] | None = None
+    context: Attributes | None = None
+
+
+_CHECK: TypeAdapter[CheckInput] = TypeAdapter(CheckInput)
+_ASK = {"requestBody": {"required": True, "content": {"application/json": {"schema": CheckInput.model_json_schema()}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Who has no key is answered in plain text, as the decision point does."""
+
+    response: Response
+
+
+async def _snapshot(request: Request) -> Snapshot | _Refused:
+    """The environment of the key in its newest state; both are read in one go."""
+    server = server_of(request)
+    token = bearer(request)
+    if token is None:
+        return _Refused(PlainTextResponse("Missing Authorization header", 401))
+    try:
+        environment_id, versions = await server.database.read(lambda connection: find_versions(connection, token))
+    except KeyRefused:
+        return _Refused(PlainTextResponse("Invalid API key", 403))
+    return server.snapshots.kept(environment_id, versions) or await server.snapshots.at(environment_id, versions)
+
+
+@router.post("/allowed", openapi_extra=_ASK)
+async def allowed(request: Request) -> Response:
+    """May this user do this?"""
+    # Read by hand: this is asked before everything else that anybody does, and the framework's way costs more.
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    asked = _read(_CHECK, await request.body())
+    return JSONResponse(answers.answer(found, _question(asked)))
+
+
+@router.post("/allowed/bulk")
+async def allowed_bulk(request: Request, body: Annotated[list[CheckInput], Field(max_length=MAX_CHECKS)]) -> Response:
+    """Many checks against one state, answered in their order."""
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    given = [answers.answer(found, _question(asked)) for asked in body]
+    return JSONResponse({"allow": given})
+
+
+@router.post("/allowed/all-tenants")
+async def allowed_all_tenants(request: Request, body: CheckInput) -> Response:
+    """In which tenants may this user do this?"""
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    tenants = await to_thread.run_sync(answers.all_tenants, found, _question(body))
+    return JSONResponse({"allowed_tenants": tenants})
+
+
+@router.post("/user-tenants")
+async def user_tenants(request: Request, body: UserTenantsInput) -> Response:
+    """The tenants in which the user holds a role."""
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    return JSONResponse(await to_thread.run_sync(answers.user_tenants, found, body.user.key))
+
+
+@router.post("/user-permissions")
+async def user_permissions(request: Request, body: UserPermissionsInput) -> Response:
+    """What the user may do, by tenant and by instance."""
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    wanted = Wanted(_set(body.tenants), _set(body.resources), _set(body.resource_types))
+    return JSONResponse(await to_thread.run_sync(answers.user_permissions, found, body.user.key, wanted))
+
+
+@router.post("/authorized_users")
+async def authorized_users(request: Request, body: AuthorizedUsersInput) -> Response:
+    """Who may do this, and by which assignments."""
+    found = await _snapshot(request)
+    if isinstance(found, _Refused):
+        return found.response
+    ref = ResourceRef(body.resource.type, body.resource.key)
+    tenant = body.resource.tenant or DEFAULT_TENANT
+    return JSONResponse(await to_thread.run_sync(partial(answers.authorized_users, found, body.action, ref, tenant)))
+
+
+@router.get("/local/role_assignments")
+async def local_role_assignments(
+    scope: Scope,
+    pages: InPages,
+    user: Filter = None,
+    role: Filter = None,
+    tenant: Filter = None,
+    resource: Filter = None,
+    resource_instance: Annotated[str | None, Query(max_length=210)] = None,
+) -> Response:
+    """The role assignments, by keys."""
+    return await scope.read(
+        lambda session: held_roles(
+            session,
+            pages,
+            user=user,
+            role=role,
+            tenant=tenant,
+            resource=resource,
+            resource_instance=resource_instance,
+        )
+    )
+
+
+def _read(adapter: TypeAdapter[CheckInput], body: bytes) -> CheckInput:
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        ) from None
+
+
+def _question(asked: CheckInput) -> Question:
+    user, resource = asked.user, asked.resource
+    tenant = resource.tenant or DEFAULT_TENANT
+    check = Check(
+        user.key,
+        asked.action,
+        ResourceRef(resource.type, resource.key),
+        tenant,
+        user.attributes or {},
+        resource.attributes or {},
+        {**(resource.context or {}), **(asked.context or {})},
+    )
+    shown = {"type": resource.type, "tenant": tenant} | ({} if resource.key is None else {"key": resource.key})
+    return Question(check, {"user": {"key": user.key}, "action": asked.action, "resource": shown})
+
+
+def _set(named: list[str] | None) -> frozenset[str] | None:
+    return None if named is None else frozenset(named)

@@ -1,0 +1,66 @@
+"""Roles that are held on instances of a resource."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from permit_api.nouns import roles
+from permit_api.routes.gate import InPages, Scope
+from permit_api.shapes.schema import Permissions, RoleCreate, RoleUpdate
+
+router = APIRouter(prefix="/resources/{resource_id}/roles", tags=["Resource roles"])
+
+
+@router.get("")
+async def list_roles(scope: Scope, resource_id: str, pages: InPages) -> Response:
+    """The roles."""
+    return await scope.read(lambda session: roles.list_roles(session, resource_id, pages))
+
+
+@router.post("")
+async def create_role(scope: Scope, resource_id: str, body: RoleCreate) -> Response:
+    """A new role."""
+    return await scope.write(lambda session: roles.create_role(session, resource_id, body.key, body))
+
+
+@router.get("/{role_id}")
+async def get_role(scope: Scope, resource_id: str, role_id: str) -> Response:
+    """One role."""
+    return await scope.read(lambda session: roles.get_role(session, resource_id, role_id))
+
+
+@router.patch("/{role_id}")
+async def change_role(scope: Scope, resource_id: str, role_id: str, body: RoleUpdate) -> Response:
+    """Change what is given."""
+    return await scope.write(lambda session: roles.change_role(session, resource_id, role_id, body))
+
+
+@router.delete("/{role_id}", status_code=204)
+async def delete_role(scope: Scope, resource_id: str, role_id: str) -> Response:
+    """Take a role away, and with it its assignments."""
+    return await scope.write(lambda session: roles.delete_role(session, resource_id, role_id), 204)
+
+
+@router.post("/{role_id}/permissions")
+async def add_permissions(scope: Scope, resource_id: str, role_id: str, body: Permissions) -> Response:
+    """Add permissions; the role."""
+    return await scope.write(lambda session: roles.add_permissions(session, resource_id, role_id, body.permissions))
+
+
+@router.delete("/{role_id}/permissions")
+async def remove_permissions(scope: Scope, resource_id: str, role_id: str, body: Permissions) -> Response:
+    """Take permissions away; the role."""
+    return await scope.write(lambda session: roles.remove_permissions(session, resource_id, role_id, body.permissions))
+
+
+@router.get("/{role_id}/ancestors")
+async def ancestors(scope: Scope, resource_id: str, role_id: str) -> Response:
+    """All that the role extends."""
+    return await scope.read(lambda session: roles.relatives(session, resource_id, role_id, above=True))
+
+
+@router.get("/{role_id}/descendants")
+async def descendants(scope: Scope, resource_id: str, role_id: str) -> Response:
+    """All that extend the role."""
+    return await scope.read(lambda session: roles.relatives(session, resource_id, role_id, above=False))

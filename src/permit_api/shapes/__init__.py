@@ -1,0 +1,1 @@
+"""The closed shapes of what callers send."""

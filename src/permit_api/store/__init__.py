@@ -1,0 +1,1 @@
+"""Tables, migrations, and one transaction inside one environment; nothing decides here."""

@@ -1,0 +1,21 @@
+"""Opening the database of the server: the newest schema, and on the first start something to be in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from permit_core.database import Database
+from permit_core.stores.migrate import migrate
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "permit_api_version"
+
+
+async def open_store(database: Database) -> None:
+    """Bring the schema up to date.
+
+    Raises:
+        ConfigurationError: a newer version of the program made the database.
+        StoreError: it is unreachable or busy.
+    """
+    await migrate(database, MIGRATIONS, VERSION_TABLE)

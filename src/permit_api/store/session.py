@@ -1,0 +1,220 @@
+"""One transaction inside one environment: what every noun reads and writes through."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from permit_api.faults import duplicate, not_found
+from permit_api.store.tables import FACTS, SCHEMA, environments
+
+Row = Mapping[Any, Any]
+"""A row of a table, by column name."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\Z")
+
+
+def as_uuid(text: str) -> str | None:
+    """The UUID a text is, with or without hyphens, as ids are stored; None when it is none."""
+    return str(uuid.UUID(text)) if _UUID.match(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """One page of a list, counted from 1."""
+
+    page: int
+    per_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of answers, and how many there are in all."""
+
+    data: list[Any]
+    total: int
+    per_page: int
+
+    def envelope(self) -> dict[str, Any]:
+        """``{data, total_count, page_count}``."""
+        return {"data": self.data, "total_count": self.total, "page_count": -(-self.total // self.per_page)}
+
+
+class Session:
+    """An open transaction, and the environment that everything read or written in it belongs to.
+
+    Args:
+        connection: of a transaction; whoever opened it commits.
+        environment: the row of ``environments``.
+        now: what is written as the time of changes, in UTC.
+
+    Attributes:
+        touched: what :meth:`insert`, :meth:`update` and :meth:`delete` changed.
+    """
+
+    def __init__(self, connection: Connection, environment: Row, now: datetime) -> None:
+        self.connection, self.environment, self.now = connection, environment, now
+        self.touched: set[Table] = set()
+
+    @property
+    def environment_id(self) -> str:
+        """The environment's UUID."""
+        return str(self.environment["id"])
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The three ids that nearly every answer carries."""
+        environment = self.environment
+        return {
+            "organization_id": environment["organization_id"],
+            "project_id": environment["project_id"],
+            "environment_id": environment["id"],
+        }
+
+    def audit(self, row: Row) -> dict[str, Any]:
+        """``id``, the three ids and the two times of a row."""
+        times = {name: row[name].isoformat() for name in ("created_at", "updated_at")}
+        return {"id": row["id"], **self.ids, **times}
+
+    def rows(self, statement: Select[Any]) -> list[Row]:
+        """All rows of a statement."""
+        return list(self.connection.execute(statement).mappings())
+
+    def row(self, statement: Select[Any]) -> Row | None:
+        """The only row of a statement, or None."""
+        return self.connection.execute(statement).mappings().one_or_none()
+
+    def all_of(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
+        """The rows of this environment for which ``where`` holds, the oldest first."""
+        return self.rows(self.query(table, *where))
+
+    def query(self, table: Table, *where: ColumnElement[bool]) -> Select[Any]:
+        """The statement of :meth:`all_of`."""
+        return select(table).where(table.c.environment_id == self.environment_id, *where).order_by(*in_order_of(table))
+
+    def find(self, table: Table, ident: str, *where: ColumnElement[bool]) -> Row | None:
+        """The row with this id or key, an id before a key; None when there is none."""
+        known = as_uuid(ident)
+        which = or_(table.c.id == known, table.c.key == ident) if known else table.c.key == ident
+        found = self.rows(select(table).where(table.c.environment_id == self.environment_id, which, *where))
+        return next((row for row in found if row["id"] == known), found[0] if found else None)
+
+    def get(self, table: Table, ident: str, what: str, *where: ColumnElement[bool]) -> Row:
+        """The row with this id or key.
+
+        Raises:
+            ApiFault: 404, there is none in this environment.
+        """
+        found = self.find(table, ident, *where)
+        if found is None:
+            raise not_found(what, ident)
+        return found
+
+    def by_id(self, table: Table, row_id: str) -> Row:
+        """The row that a reference in the database points to."""
+        return self.connection.execute(select(table).where(table.c.id == row_id)).mappings().one()
+
+    def keys(self, table: Table, ids: set[str]) -> dict[str, str]:
+        """Id -> key of several rows."""
+        if not ids:
+            return {}
+        found = self.connection.execute(select(table.c.id, table.c.key).where(table.c.id.in_(ids)))
+        return {row.id: row.key for row in found}
+
+    def page(self, statement: Select[Any], paging: Paging) -> tuple[list[Row], int]:
+        """The rows of one page, and how many there are in all."""
+        total = self.connection.execute(
+            select(func.count()).select_from(statement.order_by(None).subquery())
+        ).scalar_one()
+        offset = (paging.page - 1) * paging.per_page
+        return self.rows(statement.limit(paging.per_page).offset(offset)), total
+
+    def insert(self, table: Table, what: str, **values: Any) -> Row:
+        """A new row, with its id, its environment and its times.
+
+        Args:
+            table: where.
+            what: the noun, for the error.
+            values: the other columns.
+
+        Raises:
+            ApiFault: 409, a row with what must be unique is there already.
+        """
+        full = {
+            **{column.name: getattr(column.default, "arg", None) for column in table.c},
+            "id": str(uuid.uuid4()),
+            "environment_id": self.environment_id,
+            "created_at": self.now,
+            "updated_at": self.now,
+            **values,
+        }
+        self.link(table, what, full)
+        return full
+
+    def link(self, table: Table, what: str, values: Mapping[str, Any]) -> None:
+        """A row of a table whose rows have no id of their own.
+
+        Raises:
+            ApiFault: 409, it is there already.
+        """
+        self.touched.add(table)
+        try:
+            self.connection.execute(insert(table).values(**values))
+        except IntegrityError as error:
+            raise duplicate(what, str(values.get("key", what))) from error
+
+    def update(self, table: Table, row_id: str, **values: Any) -> Row:
+        """Change a row; it as it is then."""
+        self.touched.add(table)
+        changed = {**values, "updated_at": self.now}
+        self.connection.execute(update(table).where(table.c.id == row_id).values(**changed))
+        return self.by_id(table, row_id)
+
+    def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
+        """Take rows away, and with them what belongs to them; how many."""
+        self.touched.add(table)
+        return self.connection.execute(delete(table).where(*where)).rowcount
+
+    def bump(self) -> None:
+        """Count up the versions of what was touched; the last thing a write does.
+
+        A change of the schema can take facts with it, so it counts for both.
+        """
+        schema = bool(self.touched & SCHEMA)
+        facts = schema or bool(self.touched & FACTS)
+        if facts:
+            self.connection.execute(
+                update(environments)
+                .where(environments.c.id == self.environment_id)
+                .values(
+                    facts_version=environments.c.facts_version + 1,
+                    schema_version=environments.c.schema_version + int(schema),
+                )
+            )
+
+    @property
+    def changed_schema(self) -> bool:
+        """Whether what decisions are made by was touched."""
+        return bool(self.touched & SCHEMA)
+
+
+def in_order_of(table: Table) -> tuple[Any, Any]:
+    """Lists are in the order in which their things were made."""
+    return table.c.created_at, table.c.id
+
+
+def containing(search: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """One of the columns contains the text, whatever the case; nothing in it is a pattern."""
+    return or_(*(func.lower(column).contains(search.lower(), autoescape=True) for column in columns))
+
+
+def some(**values: Any) -> dict[str, Any]:
+    """The values that are not None: answers leave out what is not known."""
+    return {name: value for name, value in values.items() if value is not None}

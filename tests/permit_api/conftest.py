@@ -1,0 +1,35 @@
+"""A server in a process of its own for all tests here, and for each test an environment that no other sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from permit import Permit
+
+from tests.support.permit_local import Environment, LocalServer, running_local
+
+
+@pytest.fixture(scope="session")
+def local_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    folder = tmp_path_factory.mktemp("permit_local")
+    with running_local(folder, "--new-key", "organization") as server:
+        yield server
+
+
+@pytest.fixture
+def environment(local_server: LocalServer) -> Environment:
+    return local_server.new_environment()
+
+
+@pytest.fixture
+def api(environment: Environment) -> Iterator[httpx.Client]:
+    with environment.client as client:
+        yield client
+
+
+@pytest.fixture
+def permit(environment: Environment) -> Permit:
+    """The official SDK."""
+    return Permit(token=environment.key, pdp=environment.url, api_url=environment.url)

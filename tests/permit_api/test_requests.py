@@ -1,0 +1,231 @@
+"""Access requests and operation approvals: asked by a child, decided by a parent, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from permit import Permit
+
+from tests.support.permit_local import Environment, answer
+
+ACCESS = "restaurant-requests"
+DISHES = "dish-requests"
+WANTED = {
+    "tenant": "default",
+    "resource": "restaurants",
+    "resource_instance": "restaurants:1",
+    "role": "child-can-view",
+}
+
+
+class Family:
+    """A parent, another child and a child who asks; the calls they make."""
+
+    def __init__(self, api: httpx.Client, environment: Environment) -> None:
+        self.api, self.environment = api, environment
+        self._logins: dict[str, httpx.Client] = {}
+
+    def make(self) -> None:
+        """What Permit.io's guide sets up by hand."""
+        roles = {
+            "parent": {"name": "Parent", "permissions": ["read", "update"]},
+            "child-can-view": {"name": "Child", "permissions": ["read"]},
+        }
+        resource = {"key": "restaurants", "name": "Restaurants", "actions": {"read": {}, "update": {}}, "roles": roles}
+        self.post("schema/resources", resource)
+        self.post("schema/roles", {"key": "member", "name": "Member"})
+        for key in ("1", "2"):
+            self.post("facts/resource_instances", {"key": key, "resource": "restaurants", "tenant": "default"})
+        for key in ("joe", "henry", "rose"):
+            self.post("facts/users", {"key": key, "first_name": key.title(), "email": f"{key}@example.com"})
+            self.assign(key, "member")
+        self.post(
+            "elements/config",
+            {
+                "key": ACCESS,
+                "name": "Restaurant requests",
+                "elements_type": "user_management",
+                "settings": {"resource": "restaurants"},
+                "roles_to_levels": {"LEVEL_1": ["parent"], "LEVEL_4": ["child-can-view"]},
+            },
+        )
+        for key, kind in (("dish-approval", "operation_approval"), (DISHES, "approval_management")):
+            settings = {"resource": "restaurants"}
+            body = {"key": key, "name": key, "elements_type": kind, "settings": settings, "roles_to_levels": {}}
+            self.post("elements/config", body)
+        for role in ("parent", "_Reviewer_"):
+            self.assign("joe", role, "restaurants:1")
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return answer(self.api.post(self.environment.path(path), json=body))
+
+    def assign(self, user: str, role: str, instance: str | None = None) -> None:
+        body = {"user": user, "role": role, "tenant": "default"}
+        self.post("facts/role_assignments", body if instance is None else {**body, "resource_instance": instance})
+
+    def access(self, user: str, request: str = "") -> str:
+        return self.environment.path(f"facts/access_requests/{ACCESS}/user/{user}/tenant/default{request}")
+
+    def ask(self, user: str = "henry", **other: str) -> Any:
+        body = {"access_request_details": {**WANTED, **other}, "reason": "it is my birthday"}
+        return answer(self.api.post(self.access(user), json=body))
+
+    def logged_in(self, user: str) -> httpx.Client:
+        """A client with the token of an element log-in."""
+        if user not in self._logins:
+            body = {"user_id": user, "tenant_id": "default"}
+            found = answer(self.api.post("/v2/auth/elements_login_as", json=body))
+            headers = {"Authorization": f"Bearer {found['element_bearer_token']}"}
+            self._logins[user] = httpx.Client(base_url=self.environment.url, headers=headers, timeout=60)
+        return self._logins[user]
+
+    def approval(self, request: str = "") -> str:
+        return self.environment.path(f"elements/config/{DISHES}/operation_approval{request}")
+
+    def ask_operation(self, instance: str = "restaurants:1") -> Any:
+        details = {"tenant": "default", "resource": "restaurants", "resource_instance": instance}
+        return answer(self.logged_in("henry").post(self.approval(), json={"access_request_details": details}))
+
+    def may(self, user: str, action: str, key: str = "1") -> bool:
+        resource = {"type": "restaurants", "key": key, "tenant": "default"}
+        body = {"user": {"key": user}, "action": action, "resource": resource}
+        return bool(answer(self.api.post("/allowed", json=body))["allow"])
+
+    def close(self) -> None:
+        for client in self._logins.values():
+            client.close()
+
+
+@pytest.fixture
+def family(api: httpx.Client, environment: Environment) -> Iterator[Family]:
+    made = Family(api, environment)
+    made.make()
+    yield made
+    made.close()
+
+
+def test_an_approved_access_request_gives_the_role_at_once(family: Family) -> None:
+    asked = family.ask()
+    assert (asked["status"], asked["type"]) == ("pending", "access_request")
+    assert not family.may("henry", "read")
+    approved = answer(
+        family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={"reviewer_comment": "Enjoy"})
+    )
+    assert (approved["status"], approved["reviewer_comment"]) == ("approved", "Enjoy")
+    assert family.may("henry", "read")
+    assert not family.may("henry", "read", "2")
+
+
+def test_nobody_decides_their_own_request(family: Family) -> None:
+    family.assign("henry", "parent", "restaurants:1")
+    asked = family.ask()
+    for verdict in ("approve", "deny"):
+        answer(family.api.put(family.access("henry", f"/{asked['id']}/{verdict}"), json={}), 403)
+
+
+def test_a_decided_request_is_not_decided_again(family: Family) -> None:
+    asked = family.ask()
+    denied = family.access("joe", f"/{asked['id']}/deny")
+    assert answer(family.api.put(denied, json={"reviewer_comment": "No"}))["status"] == "denied"
+    for verdict in ("approve", "deny"):
+        answer(family.api.put(family.access("joe", f"/{asked['id']}/{verdict}"), json={}), 409)
+    assert not family.may("henry", "read")
+
+
+def test_who_is_neither_asker_nor_reviewer_sees_no_request(family: Family) -> None:
+    asked = family.ask()
+    assert answer(family.api.get(family.access("rose")))["data"] == []
+    answer(family.api.get(family.access("rose", f"/{asked['id']}")), 404)
+    answer(family.api.put(family.access("rose", f"/{asked['id']}/approve"), json={}), 404)
+    for who in ("henry", "joe"):
+        assert [each["id"] for each in answer(family.api.get(family.access(who)))["data"]] == [asked["id"]]
+
+
+def test_a_reviewer_of_one_instance_reviews_nothing_on_another(family: Family) -> None:
+    asked = family.ask(resource_instance="restaurants:2")
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={}), 404)
+
+
+def test_a_role_that_the_element_does_not_offer_cannot_be_asked_for_nor_given(family: Family) -> None:
+    body = {"access_request_details": {**WANTED, "role": "parent"}}
+    answer(family.api.post(family.access("henry"), json=body), 403)
+    asked = family.ask()
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={"role": "parent"}), 403)
+
+
+def test_only_who_asked_can_cancel(family: Family) -> None:
+    asked = family.ask()
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/cancel")), 403)
+    assert answer(family.api.put(family.access("henry", f"/{asked['id']}/cancel")))["status"] == "canceled"
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={}), 409)
+
+
+def test_requests_are_listed_by_status_role_and_instance(family: Family) -> None:
+    first, second = family.ask(), family.ask(resource_instance="restaurants:2")
+    answer(family.api.put(family.access("joe", f"/{first['id']}/deny"), json={}))
+
+    def listed(**query: str) -> list[str]:
+        return [each["id"] for each in answer(family.api.get(family.access("henry"), params=query))["data"]]
+
+    assert listed(status="pending") == [second["id"]]
+    assert listed(resource_instance_id="restaurants:1") == [first["id"]]
+    assert listed(role="child-can-view") == [first["id"], second["id"]]
+    assert listed(role="parent") == []
+
+
+def test_who_does_not_belong_to_the_tenant_asks_for_nothing(family: Family) -> None:
+    family.post("facts/users", {"key": "stranger"})
+    answer(family.api.post(family.access("stranger"), json={"access_request_details": WANTED}), 403)
+    answer(family.api.post("/v2/auth/elements_login_as", json={"user_id": "stranger", "tenant_id": "default"}), 404)
+
+
+def test_an_approved_operation_can_be_done_on_that_instance_alone(family: Family) -> None:
+    asked = family.ask_operation()
+    assert asked["access_request_details"]["resource_instance"] == "restaurants:1"
+    assert not family.may("henry", "operate")
+    joe = family.logged_in("joe")
+    assert answer(joe.put(family.approval(f"/{asked['id']}/approve"), json={}))["status"] == "approved"
+    assert family.may("henry", "operate")
+    assert not family.may("henry", "operate", "2")
+    answer(joe.put(family.approval(f"/{asked['id']}/deny"), json={}), 409)
+
+
+def test_operation_approvals_are_listed_with_who_asks(family: Family) -> None:
+    family.ask_operation()
+    found = answer(family.logged_in("joe").get(family.approval(), params={"status": "pending"}))
+    [item] = found["data"]
+    assert (item["requesting_user_first_name"], item["resource_key"], item["resource_instance_key"]) == (
+        "Henry",
+        "restaurants",
+        "1",
+    )
+    assert answer(family.logged_in("rose").get(family.approval()))["total_count"] == 0
+
+
+def test_a_fresh_instance_is_made_by_the_request_and_reviewed_by_its_reviewers_only(family: Family) -> None:
+    asked = family.ask_operation("order-1")
+    joe = family.logged_in("joe")
+    answer(joe.put(family.approval(f"/{asked['id']}/approve"), json={}), 404)
+    family.assign("joe", "_Reviewer_", "restaurants:order-1")
+    answer(joe.put(family.approval(f"/{asked['id']}/approve"), json={}))
+    assert family.may("henry", "operate", "order-1")
+
+
+def test_an_asker_who_reviews_does_not_approve_the_own_operation(family: Family) -> None:
+    family.assign("henry", "_Reviewer_", "restaurants:1")
+    asked = family.ask_operation()
+    answer(family.logged_in("henry").put(family.approval(f"/{asked['id']}/approve"), json={}), 403)
+
+
+def test_an_api_key_is_no_log_in_and_a_log_in_is_no_api_key(family: Family) -> None:
+    answer(family.api.get(family.approval()), 401)
+    answer(family.logged_in("joe").get(family.environment.path("facts/users")), 401)
+
+
+async def test_the_sdk_logs_a_user_in(family: Family, permit: Permit) -> None:
+    found = await permit.elements.login_as("henry", "default")
+    assert found.redirect_url.startswith(family.environment.url)
+    assert found.dict()["element_bearer_token"]

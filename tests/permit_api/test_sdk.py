@@ -1,0 +1,178 @@
+"""The official SDK over a real socket: a family's story told in its words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from permit import Permit
+from permit.enforcement.enforcer import CheckQuery
+from permit.exceptions import PermitAlreadyExistsError, PermitApiError, PermitNotFoundError
+
+from tests.support.permit_local import Environment, LocalServer, answer
+
+ACTIONS: dict[str, Any] = {"create": {}, "read": {}, "update": {}, "delete": {}}
+
+
+async def family(permit: Permit) -> None:
+    """Two restaurants, a parent of both, a child of the first."""
+    await permit.api.resources.create(
+        {
+            "key": "restaurants",
+            "name": "Restaurants",
+            "actions": ACTIONS,
+            "roles": {
+                "parent": {"name": "Parent", "permissions": ["create", "read", "update", "delete"]},
+                "child-can-view": {"name": "Child", "permissions": ["read"]},
+            },
+        }
+    )
+    for key in ("1", "2"):
+        await permit.api.resource_instances.create({"key": key, "resource": "restaurants", "tenant": "default"})
+    for key, name in (("joe", "Joe"), ("henry", "Henry")):
+        await permit.api.users.create({"key": key, "first_name": name})
+    for user, role, instance in (("joe", "parent", "1"), ("joe", "parent", "2"), ("henry", "child-can-view", "1")):
+        await permit.api.role_assignments.assign(
+            {"user": user, "role": role, "tenant": "default", "resource_instance": f"restaurants:{instance}"}
+        )
+
+
+async def test_a_role_on_an_instance_allows_what_it_grants_there_and_nothing_else(permit: Permit) -> None:
+    await family(permit)
+    assert await permit.check("henry", "read", "restaurants:1")
+    assert not await permit.check("henry", "read", "restaurants:2")
+    assert not await permit.check("henry", "update", "restaurants:1")
+    assert await permit.check("joe", "update", "restaurants:2")
+
+
+async def test_a_revoked_role_denies_at_once(permit: Permit) -> None:
+    await family(permit)
+    assert await permit.check("henry", "read", "restaurants:1")
+    held = {"user": "henry", "role": "child-can-view", "tenant": "default", "resource_instance": "restaurants:1"}
+    await permit.api.role_assignments.unassign(held)
+    assert not await permit.check("henry", "read", "restaurants:1")
+    with pytest.raises(PermitNotFoundError):
+        await permit.api.role_assignments.unassign(held)
+
+
+async def test_many_checks_are_answered_in_their_order(permit: Permit) -> None:
+    await family(permit)
+    asked: list[CheckQuery] = [
+        {"user": user, "action": "read", "resource": f"restaurants:{key}"}
+        for user in ("henry", "joe")
+        for key in ("1", "2")
+    ]
+    assert await permit.bulk_check(asked) == [True, False, True, True]
+
+
+async def test_what_is_there_already_is_a_conflict_and_what_is_not_there_is_not_found(permit: Permit) -> None:
+    await family(permit)
+    with pytest.raises(PermitAlreadyExistsError):
+        await permit.api.users.create({"key": "joe"})
+    with pytest.raises(PermitNotFoundError):
+        await permit.api.users.get("nobody")
+    with pytest.raises(PermitApiError) as bare:
+        await permit.api.resource_instances.get("1")
+    assert bare.value.status_code == 400
+
+
+async def test_a_user_is_made_by_the_first_sync_and_changed_by_the_next(permit: Permit) -> None:
+    made = await permit.api.users.sync({"key": "rose", "first_name": "Rose", "attributes": {"age": 9}})
+    again = await permit.api.users.sync({"key": "rose", "attributes": {"age": 10}})
+    assert again.id == made.id
+    assert (again.first_name, again.attributes) == ("Rose", {"age": 10})
+
+
+async def test_facts_can_be_written_at_the_decision_points_address(environment: Environment) -> None:
+    permit = Permit(
+        token=environment.key,
+        pdp=environment.url,
+        api_url=environment.url,
+        proxy_facts_via_pdp=True,
+        facts_sync_timeout=5,
+    )
+    with permit.wait_for_sync() as waiting:
+        await waiting.api.users.create({"key": "rose"})
+    assert (await permit.api.users.get("rose")).key == "rose"
+
+
+async def test_a_user_set_and_a_resource_set_allow_by_attributes(permit: Permit) -> None:
+    await family(permit)
+    await permit.api.condition_sets.create(
+        {"key": "adults", "name": "Adults", "type": "userset", "conditions": {"user.age": {"greater-than-equals": 18}}}
+    )
+    await permit.api.condition_sets.create(
+        {
+            "key": "quiet",
+            "name": "Quiet",
+            "type": "resourceset",
+            "resource_id": "restaurants",
+            "conditions": {"allOf": [{"resource.loud": {"equals": False}}]},
+        }
+    )
+    await permit.api.condition_set_rules.create(
+        {"user_set": "adults", "permission": "restaurants:read", "resource_set": "quiet"}
+    )
+    grandmother = {"key": "ann", "attributes": {"age": 70}}
+    quiet: dict[str, Any] = {"type": "restaurants", "attributes": {"loud": False}}
+    assert not await permit.check(grandmother, "read", quiet), "whom nobody synced is nobody"
+    await permit.api.users.create({"key": "ann"})
+    assert await permit.check(grandmother, "read", quiet)
+    assert await permit.check(grandmother, "read", {**quiet, "key": "not-told-of"})
+    assert not await permit.check(grandmother, "read", {**quiet, "attributes": {"loud": True}})
+    assert not await permit.check({"key": "ann", "attributes": {"age": 17}}, "read", quiet)
+
+
+async def test_the_permissions_of_a_user_are_listed_by_tenant_and_by_instance(permit: Permit) -> None:
+    await family(permit)
+    await permit.api.roles.create({"key": "guest", "name": "Guest", "permissions": ["restaurants:read"]})
+    await permit.api.users.assign_role({"user": "henry", "role": "guest", "tenant": "default"})
+    found = await permit.get_user_permissions("henry")
+    assert found["__tenant:default"]["permissions"] == ["restaurants:read"]
+    assert found["restaurants:1"]["permissions"] == ["restaurants:read"]
+    assert set(found) == {"__tenant:default", "restaurants:1"}
+
+
+async def test_a_key_of_one_environment_sees_nothing_of_another(
+    permit: Permit, environment: Environment, local_server: LocalServer
+) -> None:
+    await family(permit)
+    other = local_server.new_environment()
+    with other.client as stranger:
+        assert answer(stranger.get(other.path("facts/users")))["data"] == []
+        for path in (environment.path("facts/users"), environment.path("schema/resources/restaurants")):
+            assert answer(stranger.get(path), 403)["error_code"] == "FORBIDDEN_ACCESS"
+        nowhere = f"/v2/facts/{environment.project_id}/no-such-environment/users"
+        assert (
+            answer(stranger.get(nowhere), 403)["message"]
+            == answer(stranger.get(environment.path("facts/users")), 403)["message"]
+        )
+    strange = Permit(token=other.key, pdp=other.url, api_url=other.url)
+    assert not await strange.check("joe", "read", "restaurants:1")
+
+
+async def test_a_key_that_was_taken_away_opens_nothing(local_server: LocalServer, environment: Environment) -> None:
+    body = {"user": {"key": "joe"}, "action": "read", "resource": {"type": "restaurants"}}
+    with environment.client as client, local_server.client() as owner:
+        assert client.post("/allowed", json=body).status_code == 200
+        named = answer(owner.get("/v2/api-key", params={"per_page": 100, "proj_id": environment.project_id}))["data"]
+        for key in named:
+            answer(owner.delete(f"/v2/api-key/{key['id']}"), 204)
+        assert answer(client.get(environment.path("facts/users")), 401)["error_code"] == "UNAUTHORIZED"
+        refused = client.post("/allowed", json=body)
+    assert (refused.status_code, refused.headers["content-type"].split(";")[0]) == (403, "text/plain")
+
+
+def test_without_a_key_the_decision_point_answers_in_plain_text_and_the_api_in_json(local_server: LocalServer) -> None:
+    body = {"user": {"key": "joe"}, "action": "read", "resource": {"type": "restaurants"}}
+    with httpx.Client(base_url=local_server.url) as client:
+        assert client.post("/allowed", json=body).status_code == 401
+        assert answer(client.get("/v2/api-key/scope"), 401)["error_code"] == "UNAUTHORIZED"
+
+
+async def test_writes_at_one_moment_are_all_there_afterwards(permit: Permit) -> None:
+    await asyncio.gather(*(permit.api.users.create({"key": f"user-{n}"}) for n in range(20)))
+    listed = await permit.api.users.list(per_page=100)
+    assert listed.total_count == 20
