@@ -34,7 +34,8 @@ def find_versions(connection: Connection, secret: str) -> tuple[str, Versions]:
     Raises:
         KeyRefused: it has none.
     """
-    row = _KEY.run(connection, {"handle": handle_of(secret)}).one_or_none()
+    found = _KEY.all(connection, {"handle": handle_of(secret)})
+    row = found[0] if found else None
     if row is None or not hmac.compare_digest(row.digest, digest_of(secret)) or row.access_level == "no_access":
         raise KeyRefused
     return row.id, Versions(row.schema_version, row.facts_version)
