@@ -8,6 +8,7 @@ import httpx
 import pytest
 from permit import Permit
 
+from tests.support.permit_description import Description, description_file
 from tests.support.permit_local import Environment, LocalServer, running_local
 
 
@@ -23,9 +24,24 @@ def environment(local_server: LocalServer) -> Environment:
     return local_server.new_environment()
 
 
+@pytest.fixture(scope="session")
+def description() -> Description | None:
+    """Permit.io's description of its API, where it is there."""
+    file = description_file()
+    return None if file is None else Description(file)
+
+
 @pytest.fixture
-def api(environment: Environment) -> Iterator[httpx.Client]:
+def api(environment: Environment, description: Description | None) -> Iterator[httpx.Client]:
+    """A client of the environment. Where the description is there, every answer must be as it says."""
+
+    def check(response: httpx.Response) -> None:
+        response.read()
+        if description is not None:
+            description.check(response)
+
     with environment.client as client:
+        client.event_hooks = {"response": [check]}
         yield client
 
 
