@@ -34,14 +34,9 @@ def description() -> Description | None:
 @pytest.fixture
 def api(environment: Environment, description: Description | None) -> Iterator[httpx.Client]:
     """A client of the environment. Where the description is there, every answer must be as it says."""
-
-    def check(response: httpx.Response) -> None:
-        response.read()
-        if description is not None:
-            description.check(response)
-
     with environment.client as client:
-        client.event_hooks = {"response": [check]}
+        if description is not None:
+            client.event_hooks = {"response": [description.look]}
         yield client
 
 

@@ -216,9 +216,9 @@ def test_instances_assignments_and_relationships(walk: Walk) -> None:
     assert across["error_code"] == "MISMATCH_RESOURCE_INSTANCES_TENANTS"
     odd = walk("POST", "facts/relationship_tuples", {**ends, "subject": "document:d"}, status=400)
     assert odd["error_code"] == "MISMATCH_RELATION_TYPE"
-    by = {"subject": "folder:f", "object": "document:d", "relation": "parent", "tenant": "default"}
-    types = {"object_type": "document", "subject_type": "folder"}
-    assert len(walk("GET", "facts/relationship_tuples", **by, **types)) == 1
+    by: dict[str, Any] = {"subject": "folder:f", "object": "document:d", "relation": "parent", "tenant": "default"}
+    by |= {"object_type": "document", "subject_type": "folder"}
+    assert len(walk("GET", "facts/relationship_tuples", **by)) == 1
     assert walk("GET", "facts/relationship_tuples", include_total_count=True)["total_count"] == 1
     assert walk("GET", "facts/relationship_tuples/detailed")["data"][0]["object_details"]["key"] == "d"
     found = walk("GET", "facts/resource_instances", resource="document", tenant="default", search="D", detailed=True)
@@ -321,7 +321,7 @@ def test_elements(walk: Walk) -> None:
 
 def test_projects_environments_and_keys(local_server: LocalServer, described: Description) -> None:
     with local_server.client() as owner:
-        owner.event_hooks = {"response": [lambda response: (response.read(), described.check(response))]}
+        owner.event_hooks = {"response": [described.look]}
         scope = answer(owner.get("/v2/api-key/scope"))
         made = answer(owner.post("/v2/projects", json={"key": "described", "name": "Described"}))
         answer(owner.post("/v2/projects", json={"key": "described", "name": "Described"}), 409)

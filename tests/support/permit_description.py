@@ -37,6 +37,11 @@ class Description:
         self._paths = [(re.compile(_pattern(path)), path) for path in sorted(self._document["paths"], key=_generality)]
         self.seen: set[str] = set()
 
+    def look(self, response: httpx.Response) -> None:
+        """What an ``httpx`` client calls for each answer."""
+        response.read()
+        self.check(response)
+
     def check(self, response: httpx.Response) -> None:
         """Raise AssertionError when an answer is not as described."""
         request = response.request
