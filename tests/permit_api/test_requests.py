@@ -229,3 +229,44 @@ async def test_the_sdk_logs_a_user_in(family: Family, permit: Permit) -> None:
     found = await permit.elements.login_as("henry", "default")
     assert found.redirect_url.startswith(family.environment.url)
     assert found.dict()["element_bearer_token"]
+
+
+def test_a_derived_role_reviews_as_a_direct_one_does(family: Family) -> None:
+    rooms = {"key": "cities", "name": "Cities", "actions": {"read": {}}, "roles": {"mayor": {"name": "Mayor"}}}
+    family.post("schema/resources", rooms)
+    family.post("schema/resources/restaurants/relations", {"key": "city", "name": "C", "subject_resource": "cities"})
+    rule = {"role": "mayor", "on_resource": "cities", "linked_by_relation": "city"}
+    family.post("schema/resources/restaurants/roles/parent/implicit_grants", rule)
+    ends = {"subject": "cities:rome", "relation": "city", "object": "restaurants:2", "tenant": "default"}
+    family.post("facts/relationship_tuples", ends)
+    asked = family.ask(resource_instance="restaurants:2")
+    answer(family.api.put(family.access("rose", f"/{asked['id']}/approve"), json={}), 404)
+    family.assign("rose", "mayor", "cities:rome")
+    answer(family.api.put(family.access("rose", f"/{asked['id']}/approve"), json={}))
+    assert family.may("henry", "read", "2")
+
+
+def test_who_has_left_the_tenant_gets_nothing_by_an_old_request(family: Family) -> None:
+    asked = family.ask()
+    answer(family.api.delete(family.environment.path("facts/tenants/default/users/henry")), 204)
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={}), 409)
+    assert not family.may("henry", "read")
+    assert answer(family.api.get(family.access("joe", f"/{asked['id']}")))["status"] == "pending"
+
+
+def test_a_reviewer_comments_on_an_open_request(family: Family) -> None:
+    asked = family.ask()
+    review = family.access("joe", f"/{asked['id']}/reviewer")
+    assert answer(family.api.patch(review, json={"reviewer_comment": "Which day?"}))["status"] == "pending"
+    answer(family.api.patch(family.access("henry", f"/{asked['id']}/reviewer"), json={"reviewer_comment": "!"}), 403)
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/deny"), json={}))
+    answer(family.api.patch(review, json={"reviewer_comment": "too late"}), 409)
+
+
+def test_the_level_of_a_logged_in_user_is_that_of_the_highest_role(family: Family) -> None:
+    runtime = family.environment.path(f"elements/config/{ACCESS}/runtime")
+    where = {"resource_instance_id": "restaurants:1"}
+    for user, level in (("joe", "LEVEL_1"), ("henry", "UNCONFIGURED")):
+        found = answer(family.logged_in(user).get(runtime, params=where))
+        assert found["current_permission_level"] == level
+    answer(family.logged_in("joe").get(family.environment.path("elements/config/no-such-element/runtime")), 404)

@@ -176,3 +176,40 @@ async def test_writes_at_one_moment_are_all_there_afterwards(permit: Permit) -> 
     await asyncio.gather(*(permit.api.users.create({"key": f"user-{n}"}) for n in range(20)))
     listed = await permit.api.users.list(per_page=100)
     assert listed.total_count == 20
+
+
+def test_a_key_that_only_reads_writes_nothing_and_gets_no_stronger(
+    local_server: LocalServer, environment: Environment
+) -> None:
+    with local_server.client() as owner:
+        organization = answer(owner.get("/v2/api-key/scope"))["organization_id"]
+        ids = {"project_id": environment.project_id, "environment_id": environment.environment_id}
+        body = {"organization_id": organization, **ids}
+        keys = {
+            level: answer(owner.post("/v2/api-key", json={**body, "access_level": level}))
+            for level in ("read", "write", "no_access")
+        }
+    with local_server.client(keys["read"]["secret"]) as reader, local_server.client(keys["write"]["secret"]) as writer:
+        answer(reader.get(environment.path("facts/users")))
+        answer(reader.post(environment.path("facts/users"), json={"key": "ann"}), 403)
+        answer(reader.get(f"/v2/api-key/{environment.project_id}/{environment.environment_id}"), 403)
+        answer(writer.post(environment.path("facts/users"), json={"key": "ann"}))
+        [admin, *_] = answer(writer.get("/v2/api-key"))["data"]
+        answer(writer.post(f"/v2/api-key/{admin['id']}/rotate-secret"), 403)
+        answer(writer.delete(f"/v2/api-key/{admin['id']}"), 403)
+        answer(writer.post("/v2/api-key", json=body), 403)
+    with local_server.client(keys["no_access"]["secret"]) as nobody:
+        answer(nobody.get("/v2/api-key/scope"), 401)
+        assert nobody.post("/allowed", json={}).status_code == 403
+
+
+def test_what_is_too_large_or_cannot_be_stored_is_refused(environment: Environment) -> None:
+    with environment.client as client:
+        users = environment.path("facts/users")
+        answer(client.post(users, content=b" " * (8 * 1024 * 1024 + 1)), 413)
+        answer(client.get(users, params={"search": "\0"}), 400)
+        for wrong in (b'{"key":"a","first_name":"\\u0000"}', b'{"key":"a","attributes":{"x":["\\u0000"]}}'):
+            answer(client.post(users, content=wrong), 422)
+        for wrong in (b'{"key":"a","attributes":{"x":NaN}}', b'{"key":"a","attributes":{"x":"\\ud800"}}'):
+            answer(client.post(users, content=wrong), 422)
+        assert answer(client.get(users))["total_count"] == 0

@@ -38,6 +38,10 @@ class Snapshot:
     tenants: dict[str, dict[str, object]]
 
 
+class EnvironmentGone(Exception):
+    """The environment is not there any more."""
+
+
 class Snapshots:
     """The snapshots of all environments of a database.
 
@@ -63,7 +67,7 @@ class Snapshots:
 
         Raises:
             StoreError: the database is unreachable.
-            sqlalchemy.exc.NoResultFound: the environment was taken away meanwhile.
+            EnvironmentGone: it was taken away meanwhile.
         """
         found = self.kept(environment_id, versions)
         if found is not None:
@@ -81,7 +85,10 @@ class Snapshots:
             return loaded
 
     def _load(self, connection: Connection, environment_id: str, before: Snapshot | None) -> Snapshot:
-        row: Row = connection.execute(select(environments).where(environments.c.id == environment_id)).mappings().one()
+        found = select(environments).where(environments.c.id == environment_id)
+        row: Row | None = connection.execute(found).mappings().one_or_none()
+        if row is None:
+            raise EnvironmentGone
         versions = Versions(row["schema_version"], row["facts_version"])
         session = Session(connection, row, self._clock())
         same = before is not None and before.versions.schema == versions.schema

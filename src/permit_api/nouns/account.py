@@ -227,8 +227,7 @@ def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
         _needs(caller, "project")
     elif caller.key["project_id"] is not None:
         raise forbidden("only a key of the organisation makes such keys")
-    if caller.key["access_level"] != "admin":
-        raise forbidden("only an admin key makes keys")
+    _needs_admin(caller)
     words = {"access_level": body.access_level, "owner_type": body.owner_type, "name": body.name}
     row, secret = add_key(caller.connection, caller.organization_id, project, environment, caller.now, **words)
     return read_key(row, secret)
@@ -237,12 +236,14 @@ def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
 def delete_key(caller: Caller, key_id: str) -> None:
     """Take a key away: it opens nothing from then on."""
     row = key_of(caller, key_id)
+    _needs_admin(caller)
     caller.connection.execute(delete(api_keys).where(api_keys.c.id == row["id"]))
 
 
 def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
     """Give a key another secret, answered this once; the old one opens nothing from then on."""
     row = key_of(caller, key_id)
+    _needs_admin(caller)
     secret, handle, digest = new_secret()
     changed = {"handle": handle, "digest": digest, "updated_at": caller.now}
     caller.connection.execute(update(api_keys).where(api_keys.c.id == row["id"]).values(**changed))
@@ -333,6 +334,12 @@ def _needs(caller: Caller, what: str) -> None:
     """Projects and environments are changed by keys that are not of one environment."""
     if caller.key["environment_id"] is not None:
         raise forbidden(f"a key of one environment cannot change its {what}")
+
+
+def _needs_admin(caller: Caller) -> None:
+    """A key that only writes would make itself an admin with another one's secret."""
+    if caller.key["access_level"] != "admin":
+        raise forbidden("only an admin key makes, changes or takes away keys")
 
 
 def _update(caller: Caller, table: Table, row: Row, given: dict[str, Any]) -> Row:

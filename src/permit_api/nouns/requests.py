@@ -288,7 +288,13 @@ def _granted(session: Session, row: Row) -> Row:
 
 
 def _give(session: Session, row: Row, role: Row) -> None:
-    """Assign to who asked; a role that is held by now stays."""
+    """Assign to who asked; a role that is held by now stays.
+
+    Raises:
+        ApiFault: 409, who asked has left the tenant since.
+    """
+    if not belongs_to(session, session.by_id(users, row["user_id"]), session.by_id(tenants, row["tenant_id"])):
+        raise conflict("who asked does not belong to the tenant any more")
     wanted = AssignmentCreate(
         user=row["user_id"],
         role=role["id"],

@@ -174,7 +174,9 @@ def grant(session: Session, resource: Row | None, row: Row, permissions: Iterabl
         if action["id"] not in held:
             place += 1
             held[action["id"]] = place
-            link = {"role_id": row["id"], "action_id": action["id"], "place": place, "written": written}
+            kind = session.by_id(resources, action["resource_id"])["key"] if ":" in written else ""
+            named = f"{kind}:{action['key']}" if kind else action["key"]
+            link = {"role_id": row["id"], "action_id": action["id"], "place": place, "written": named}
             session.link(role_permissions, "permission", link)
 
 
@@ -220,7 +222,7 @@ def action_of(session: Session, written: str, resource: Row | None = None) -> Ro
     Raises:
         ApiFault: 404, there is none; 400, the permission is bare and no resource is meant.
     """
-    kind, colon, action = written.rpartition(":")
+    kind, colon, action = written.partition(":") if ":" in written else ("", "", written)
     owner = resource
     if colon:
         owner = session.find(resources, kind)

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from permit_api.decisions import answers
 from permit_api.decisions.answers import Question, Wanted
 from permit_api.decisions.entry import KeyRefused, find_versions
-from permit_api.decisions.snapshots import Snapshot
+from permit_api.decisions.snapshots import EnvironmentGone, Snapshot
 from permit_api.nouns.assignments import held_roles
 from permit_api.nouns.tenants import DEFAULT_TENANT
 from permit_api.routes.gate import InPages, Scope, bearer, server_of
@@ -98,9 +98,9 @@ async def _snapshot(request: Request) -> Snapshot | _Refused:
         return _Refused(PlainTextResponse("Missing Authorization header", 401))
     try:
         environment_id, versions = await server.database.read(lambda connection: find_versions(connection, token))
-    except KeyRefused:
+        return await server.snapshots.at(environment_id, versions)
+    except (KeyRefused, EnvironmentGone):
         return _Refused(PlainTextResponse("Invalid API key", 403))
-    return server.snapshots.kept(environment_id, versions) or await server.snapshots.at(environment_id, versions)
 
 
 @router.post("/allowed", openapi_extra=_ASK)
