@@ -120,10 +120,10 @@ def authorized_users(snapshot: Snapshot, action: str, resource: ResourceRef, ten
         roles = [role for role in held.get(None, ()) if role in by_tenant]
         causes = [_cause(user, tenant, f"__tenant:{tenant}", role) for role in roles]
         if instance is not None and by_instance:
-            holding = find_holding(model, facts, Check(user, action, resource, tenant), by_instance)
+            holding = find_holding(model.index, facts, held, resource, by_instance)
             if holding is not None:
-                role = f"{holding.given_on.type}#{holding.given_role}"
-                causes.append(_cause(user, tenant, str(holding.given_on), role))
+                given_on, given = holding.path[:2]
+                causes.append(_cause(user, tenant, str(given_on), f"{given_on.type}#{given}"))
         if causes:
             found[user] = causes
     shown = str(resource) if resource.key is not None else f"{resource.type}:*"
@@ -161,14 +161,14 @@ def user_permissions(snapshot: Snapshot, user: str, wanted: Wanted) -> dict[str,
 
 def _on_instances(snapshot: Snapshot, user: str, tenant: str, wanted: Wanted) -> dict[str, dict[str, Any]]:
     model, facts = snapshot.model, snapshot.facts
+    held = facts.held_by(user, tenant)
     found: dict[str, dict[str, Any]] = {}
     for ref, instance in facts.instances.items():
         if instance.tenant != tenant or not _is_wanted(wanted, ref.type, str(ref)):
             continue
         kind = model.resource_type(ref.type)
-        check = Check(user, "", ref, tenant)
         names = kind.roles if kind else ()
-        roles = [role for role in names if find_holding(model, facts, check, [role]) is not None]
+        roles = [role for role in names if find_holding(model.index, facts, held, ref, [role]) is not None]
         permissions = _granted(model.index.instance_grants, roles, ref.type)
         if permissions:
             found[str(ref)] = {
