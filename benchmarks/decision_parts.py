@@ -9,16 +9,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from permit import Permit
 from sqlalchemy import insert
 
 from benchmarks.company import TENANT, Company, make_company, questions
-from benchmarks.decision_figures import Timing
+from benchmarks.decision_figures import SMALL, Timing
+from benchmarks.permit_company import PermitServer, permit_server
 from permit_core.access import Check, Decision, Effect
 from permit_core.database import Database
 from permit_core.decision.embedded import EmbeddedPdp
@@ -32,6 +34,9 @@ T = TypeVar("T")
 
 ENGINE_AT_MOST = 15.0
 FRESH_AT_MOST = 60.0
+SDK_AT_MOST_RATIO = 1.3
+ENOUGH_CHECKS = 10_000
+"""With fewer, only the small company is put into a Permit-compatible server."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Place:
     database: Database
     checks: list[Check]
     """Whatever is measured, each of these is asked once."""
+    folder: Path
+    stack: AsyncExitStack
+    """What a part starts for all its rounds ends with the place."""
+    servers: list[PermitServer] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -54,7 +63,9 @@ async def place(people: int, checks: int, folder: Path) -> AsyncIterator[Place]:
     try:
         await migrate(database)
         await _store(company, database)
-        yield Place(people, company, company.facts(), database, questions(people, checks))
+        async with AsyncExitStack() as stack:
+            asked = questions(people, checks)
+            yield Place(people, company, company.facts(), database, asked, folder, stack)
     finally:
         await database.close()
 
@@ -115,10 +126,32 @@ async def in_transaction(where: Place) -> AsyncIterator[Timing]:
     yield Timing("in a transaction", "a decision", where.people, taken)
 
 
+async def permit_check(where: Place) -> AsyncIterator[Timing]:
+    """``permit.check()`` of the official SDK, and the same call to an endpoint that decides nothing, in turns."""
+    if where.people > SMALL and len(where.checks) < ENOUGH_CHECKS:
+        return  # it takes minutes until ten thousand people are there
+    if not where.servers:
+        where.servers.append(await where.stack.enter_async_context(permit_server(where.company, where.folder)))
+    server = where.servers[0]
+    check, empty = (Permit(token=server.key, pdp=f"{server.url}{path}") for path in ("", "/empty"))
+    taken: dict[Permit, list[int]] = {check: [], empty: []}
+    for asked in where.checks[: len(where.checks) // 20]:
+        resource = {"type": asked.resource.type, "key": asked.resource.key, "tenant": asked.tenant}
+        for permit, found in taken.items():
+            began = time.perf_counter_ns()
+            await permit.check(asked.user, asked.action, resource)
+            found.append(time.perf_counter_ns() - began)
+    part, people = "permit.check()", where.people
+    nothing = Timing(part, "to an endpoint that is empty", people, taken[empty])
+    yield Timing(part, "to permit-mcp local", people, taken[check], nothing.p50 * SDK_AT_MOST_RATIO)
+    yield nothing
+
+
 PARTS: dict[str, Callable[[Place], AsyncIterator[Timing]]] = {
     "engine": engine,
     "fresh": fresh,
     "transaction": in_transaction,
+    "sdk": permit_check,
 }
 
 
