@@ -130,15 +130,22 @@ async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
+def _deciding_here(settings: Settings) -> Settings:
+    """The same, but nobody else is asked or told about facts that are thrown away."""
+    return settings.model_copy(update={"pdp": "embedded"})
+
+
 async def _make_rehearsal(settings: Settings, file: Path) -> None:
-    food = await open_food(settings.model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")}))
+    food = await open_food(
+        _deciding_here(settings).model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")})
+    )
     await food.core.directory.load(load_facts(settings.facts_file, food.core.model))
     await food.close()
 
 
 async def _rehearse(settings: Settings, model: PolicyModel, database: Database, file: Path) -> None:
     async with rehearsing(database, file) as other:
-        core = assemble(settings, model, other)
+        core = assemble(_deciding_here(settings), model, other)
         async with other.reading() as reading:
             users = sorted((await FactStore().snapshot(reading)).users)
         for user in users[-1:] + users[:1]:

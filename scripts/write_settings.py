@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "permit_api_key": "Permit.io, and what every backend uses of it",
     "db_name": "Storage and policy",
+    "pdp": "Decisions",
     "secret_key": "The chat backend",
     "model": "Language models",
     "log_level": "Logging",

@@ -16,7 +16,7 @@ from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import StoreError
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
-from permit_core.ports.pdp import Pdp
+from permit_core.ports.pdp import Pdp, RemotePdp
 from permit_core.settings import Settings
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
@@ -39,10 +39,16 @@ class Core:
     approvals: ApprovalService
     notices: NoticeBoard
     clock: Clock
+    remote: RemotePdp | None = None
+    """The server that decides, when it is not this process."""
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.database.close()
+        try:
+            if self.remote is not None:
+                await self.remote.close()
+        finally:
+            await self.database.close()
 
 
 async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = utc_now) -> Core:
@@ -50,13 +56,14 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
 
     Args:
         settings: which database, which policy.
-        migrate: bring the schema up to date first. A process that is started by one which did so passes False, and
-            starts faster.
+        migrate: bring the schema up to date first, and make sure that the server that decides is there. A process
+            that is started by one which did so passes False, and starts faster.
         clock: the present moment, in UTC.
 
     Raises:
         PolicyFileError: the policy is not valid.
-        ConfigurationError: the database URL cannot be used, or a newer version of the program made the database.
+        ConfigurationError: the database URL cannot be used, or a newer version of the program made the database; or
+            the server that decides cannot be used.
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
     if settings.permit_api_key.get_secret_value():
@@ -68,16 +75,28 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     except BaseException:
         await database.close()
         raise
-    return assemble(settings, model, database, clock)
+    core = assemble(settings, model, database, clock)
+    try:
+        if migrate and core.remote is not None:
+            await core.remote.check_ready()
+    except BaseException:
+        await core.close()
+        raise
+    return core
 
 
 def assemble(settings: Settings, model: PolicyModel, database: Database, clock: Clock = utc_now) -> Core:
-    """Connect the parts of a core over a database that has its tables, or will have when it is first used."""
+    """Connect the parts of a core over a database that has its tables, or will have when it is first used.
+
+    Raises:
+        ConfigurationError: the policy is not one for the server that decides.
+    """
     facts = FactStore()
     audit = AuditLog(database, clock)
     current = CurrentFacts(facts, database)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
-    pdp = JournalledPdp(EmbeddedPdp(model, facts, database, current=current))
+    remote = _opa(settings, model, facts, database) if settings.pdp == "opa" else None
+    pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
     approvals = ApprovalService(
         model=model,
@@ -89,7 +108,17 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         notices=notices,
         clock=clock,
     )
-    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock)
+    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote)
+
+
+def _opa(settings: Settings, model: PolicyModel, facts: FactStore, database: Database) -> RemotePdp:
+    # Not imported where this process decides: the HTTP client is slow to import.
+    from permit_core.decision.opa import OpaPdp
+    from permit_core.decision.opa_client import OpaClient
+
+    seconds = settings.opa_timeout_seconds
+    client = OpaClient(settings.opa_url, seconds, settings.opa_token.get_secret_value())
+    return OpaPdp(model, facts, database, client, seconds)
 
 
 async def _prepare(database: Database, *, migrate: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import find_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -58,6 +59,16 @@ class Settings(BaseSettings):
     accounts_file: str = Field(
         "policies/family_food.accounts.yaml",
         description="Log-in names and first passwords that a new database starts with.",
+    )
+
+    # Decisions
+    pdp: Literal["embedded", "opa"] = Field(
+        "embedded", description="Who decides: `embedded`, the policy engine of this program, or `opa`, an OPA server."
+    )
+    opa_url: str = Field("http://127.0.0.1:8181", description="The OPA server, for PDP=opa; docs/opa.md says how.")
+    opa_token: SecretStr = Field(SecretStr(""), description="Bearer token for the OPA server, if it wants one.")
+    opa_timeout_seconds: float = Field(
+        5, gt=0, le=60, description="Longest wait for a decision of OPA, pushing facts to it included. Then it is no."
     )
 
     # The chat backend
@@ -126,6 +137,18 @@ class Settings(BaseSettings):
         if not value.strip() or "\0" in value:
             raise ValueError("a file name is needed")
         return value
+
+    @field_validator("opa_url")
+    @classmethod
+    def _is_a_server(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("the address of a server is needed, such as http://127.0.0.1:8181, without a password")
+        return value.rstrip("/")
 
     @classmethod
     def load(cls, **overrides: object) -> Self:

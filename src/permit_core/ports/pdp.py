@@ -24,3 +24,19 @@ class Pdp(Protocol):
     async def decide_many(self, checks: list[Check], transaction: Transaction | None = None) -> list[Decision]:
         """Decide several checks against one state of the facts; answers in the order of the questions."""
         ...
+
+
+class RemotePdp(Pdp, Protocol):
+    """A decision point on a server."""
+
+    async def check_ready(self) -> None:
+        """Make sure at start that it can be used.
+
+        Raises:
+            ConfigurationError: it cannot; names the setting to look at.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections to it."""
+        ...
