@@ -7,7 +7,7 @@ import data.permit
 # A household: rooms hang in a chain of 20 by `next`, boxes stand in rooms, and what may be done with them is said by every
 # kind of rule once.
 model := {
-	"digest": "m",
+	"stamp": "m",
 	"order": {"roles": ["owner", "guest", "cook"], "resources": {"room": ["keeper", "visitor"], "box": ["keeper", "looker"]}},
 	"roles": {
 		"owner": {"permissions": [], "extends": ["cook"]},
@@ -188,6 +188,7 @@ test_an_approval_can_be_asked_for_by_a_role_on_the_object if {
 
 test_without_its_documents_it_says_which_are_missing if {
 	question := {"model": "m", "slot": "slot", "stamp": "s", "checks": []}
+	permit.answer == {"rules": 1, "missing": {"model", "facts"}}
 	permit.answer == {"rules": 1, "missing": {"model", "facts"}} with input as question
 	permit.answer == {"rules": 1, "missing": {"model"}} with input as question with data.facts as {"slot": facts}
 	permit.answer == {"rules": 1, "decisions": []} with input as question

@@ -8,10 +8,14 @@ package permit
 
 import rego.v1
 
-# A document says its own name again: looking at it is cheap, however large the document is.
-missing contains "model" if not data.model[input.model].digest == input.model
+missing contains "model" if not model_is_there
 
-missing contains "facts" if not data.facts[input.slot].stamp == input.stamp
+missing contains "facts" if not facts_are_there
+
+# A document says its own name again: looking at it is cheap, however large the document is.
+model_is_there if data.model[input.model].stamp == input.model
+
+facts_are_there if data.facts[input.slot].stamp == input.stamp
 
 model := data.model[input.model]
 
@@ -20,6 +24,9 @@ fact_tenant(key) if data.facts[input.slot].tenants[key]
 fact_user(key) := data.facts[input.slot].users[key]
 
 fact_instance(type, key) := data.facts[input.slot].instances[type][key]
+
+# The instance a check is about, whatever its tenant.
+instance(i) := fact_instance(input.checks[i].type, input.checks[i].key)
 
 # The roles that were given tenant-wide.
 fact_tenant_roles(user, tenant) := data.facts[input.slot].held[user][tenant].everywhere

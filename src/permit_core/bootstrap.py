@@ -118,7 +118,12 @@ def _opa(settings: Settings, model: PolicyModel, facts: FactStore, database: Dat
 
     seconds = settings.opa_timeout_seconds
     client = OpaClient(settings.opa_url, seconds, settings.opa_token.get_secret_value())
-    return OpaPdp(model, facts, database, client, seconds)
+    feed = None
+    if settings.opal_server_url:
+        from permit_core.decision.opal import OpalFeed
+
+        feed = OpalFeed(settings.opal_server_url, client, seconds, settings.opal_token.get_secret_value())
+    return OpaPdp(model, facts, database, client, seconds, feed=feed)
 
 
 async def _prepare(database: Database, *, migrate: bool) -> None:

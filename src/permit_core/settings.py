@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     opa_timeout_seconds: float = Field(
         5, gt=0, le=60, description="Longest wait for a decision of OPA, pushing facts to it included. Then it is no."
     )
+    opal_server_url: str = Field(
+        "", description="An OPAL server that takes model and facts to OPA. Empty: this program pushes them itself."
+    )
+    opal_token: SecretStr = Field(
+        SecretStr(""), description="Token of a data source for the OPAL server, if it wants one."
+    )
 
     # The chat backend
     secret_key: SecretStr = Field(
@@ -138,9 +144,11 @@ class Settings(BaseSettings):
             raise ValueError("a file name is needed")
         return value
 
-    @field_validator("opa_url")
+    @field_validator("opa_url", "opal_server_url")
     @classmethod
     def _is_a_server(cls, value: str) -> str:
+        if not value:
+            return value
         try:
             parts = urlsplit(value)
             usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

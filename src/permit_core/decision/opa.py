@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Protocol
 
 from permit_core.access import Check, Decision, Effect, ReasonCode
 from permit_core.database import Database, Transaction
@@ -22,6 +23,22 @@ MOST_QUESTIONS = 5
 logger = logging.getLogger(__name__)
 
 
+class Feed(Protocol):
+    """Whatever takes documents to OPA."""
+
+    async def put(self, path: str, body: bytes, stamp: str) -> None:
+        """Have a document put at a path below ``data``; ends when it is there.
+
+        Raises:
+            OpaFault: it will not be.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
 class OpaPdp:
     """Decides by the rules of ``policies/opa`` in an OPA server.
 
@@ -36,6 +53,7 @@ class OpaPdp:
         facts: where the facts are kept.
         database: read when no transaction is handed in.
         client: the OPA server.
+        feed: takes the documents to OPA; the client itself when None.
         timeout_seconds: longest wait for a decision, facts and pushing included; after it the answer is deny.
 
     Raises:
@@ -43,13 +61,21 @@ class OpaPdp:
     """
 
     def __init__(
-        self, model: PolicyModel, facts: FactStore, database: Database, client: OpaClient, timeout_seconds: float
+        self,
+        model: PolicyModel,
+        facts: FactStore,
+        database: Database,
+        client: OpaClient,
+        timeout_seconds: float,
+        *,
+        feed: Feed | None = None,
     ) -> None:
         self._model = model
         self._document = model_document(model)
         self._store = facts
         self._database = database
         self._client = client
+        self._feed: Feed = feed or client
         self._timeout_seconds = timeout_seconds
         self._kept: tuple[FactsVersion, Facts] | None = None
         self._pushing = asyncio.Lock()
@@ -96,7 +122,8 @@ class OpaPdp:
             ) from None
 
     async def close(self) -> None:
-        """Close the connections to OPA."""
+        """Close the connections to OPA, and to what feeds it."""
+        await self._feed.close()
         await self._client.close()
 
     def _too_slow(self) -> str:
@@ -125,10 +152,10 @@ class OpaPdp:
 
     async def _push(self, answer: Answer, version: FactsVersion, facts: Facts) -> None:
         if "model" in answer.missing:
-            await self._client.put(self._document.path, self._document.body)
+            await self._feed.put(self._document.path, self._document.body, self._document.digest)
         if "facts" in answer.missing:
             body = await asyncio.to_thread(facts_document, facts, version)
-            await self._client.put(f"facts/{slot_of(version)}", body)
+            await self._feed.put(f"facts/{slot_of(version)}", body, version.stamp)
 
     def _explained(self, facts: Facts, check: Check, decision: Decision) -> Decision:
         """A denial with what was looked for and what can be asked for, by our own engine on the same facts."""

@@ -40,24 +40,26 @@ class OpaClient:
         Raises:
             OpaFault: no answer, or none of OPA's, or the rule is not there.
         """
-        reply = await self._call("POST", _ASK, body)
-        try:
-            answer = json.loads(reply)
-        except ValueError:
-            raise OpaFault("OPA answered nonsense: no JSON") from None
-        if not isinstance(answer, dict):
-            raise OpaFault("OPA answered nonsense: no object")
+        answer = _object(await self._call("POST", _ASK, body))
         if "result" not in answer:
             raise OpaFault("OPA has no rules: load policies/opa into it")
         return answer["result"]
 
-    async def put(self, path: str, body: bytes) -> None:
-        """Put a document at a path below ``data``, over whatever was there.
+    async def put(self, path: str, body: bytes, stamp: str) -> None:
+        """Put a document at a path below ``data``, over whatever was there; ``stamp`` is what it says of itself.
 
         Raises:
             OpaFault: it was not taken.
         """
         await self._call("PUT", f"/v1/data/{path}", body)
+
+    async def stamp_at(self, path: str) -> Any:
+        """What the document at a path below ``data`` says of itself, None when there is none.
+
+        Raises:
+            OpaFault: no answer, or none of OPA's.
+        """
+        return _object(await self._call("GET", f"/v1/data/{path}/stamp", b"")).get("result")
 
     async def close(self) -> None:
         """Close every connection; they are opened again when somebody asks."""
@@ -97,3 +99,13 @@ class OpaClient:
                 timeout=self._timeout_seconds, limits=httpx.Limits(max_connections=_CONNECTIONS), trust_env=False
             )
         return self._kept
+
+
+def _object(reply: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(reply)
+    except ValueError:
+        raise OpaFault("OPA answered nonsense: no JSON") from None
+    if not isinstance(answer, dict):
+        raise OpaFault("OPA answered nonsense: no object")
+    return answer

@@ -29,7 +29,7 @@ _DECIDING = {"resources", "roles", "set_rules"}
 
 @dataclass(frozen=True, slots=True)
 class ModelDocument:
-    """A policy for OPA. ``path`` is where it belongs, below ``data``."""
+    """A policy for OPA. ``path`` is where it belongs, below ``data``; its stamp is its digest."""
 
     digest: str
     path: str
@@ -56,7 +56,7 @@ def model_document(model: PolicyModel) -> ModelDocument:
         ],
     }
     digest = hashlib.sha256(_json(body)).hexdigest()[:32]
-    return ModelDocument(digest, f"model/{digest}", _json({**body, "digest": digest}))
+    return ModelDocument(digest, f"model/{digest}", _json({**body, "stamp": digest}))
 
 
 def _user_sets(model: PolicyModel) -> dict[str, Any]:

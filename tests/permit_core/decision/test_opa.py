@@ -44,9 +44,9 @@ class CountingClient(OpaClient):
         self.asked += 1
         return await super().ask(body)
 
-    async def put(self, path: str, body: bytes) -> None:
+    async def put(self, path: str, body: bytes, stamp: str) -> None:
         self.put_paths.append(path.partition("/")[0])
-        await super().put(path, body)
+        await super().put(path, body, stamp)
 
 
 class OpaStandIn(HttpStandIn):

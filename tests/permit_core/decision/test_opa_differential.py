@@ -59,8 +59,8 @@ def verdict_of(decision: Decision) -> Verdict:
 async def ask_opa(client: OpaClient, drawn: Round, number: int, facts: Facts) -> list[Verdict]:
     """What OPA says to the checks of a round, on these facts."""
     document, version = model_document(drawn.model), FactsVersion(number, f"stamp{number}")
-    await client.put(document.path, document.body)
-    await client.put(f"facts/{slot_of(version)}", facts_document(facts, version))
+    await client.put(document.path, document.body, document.digest)
+    await client.put(f"facts/{slot_of(version)}", facts_document(facts, version), version.stamp)
     answer = read_answer(await client.ask(question(document.digest, version, drawn.checks)), drawn.checks)
     assert not answer.missing
     return [(each.effect.value, each.reason.value, each.rule) for each in answer.decisions]
