@@ -95,7 +95,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     audit = AuditLog(database, clock)
     current = CurrentFacts(facts, database)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
-    remote = _opa(settings, model, facts, database) if settings.pdp == "opa" else None
+    remote = _opa(settings, model, current) if settings.pdp == "opa" else None
     pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
     approvals = ApprovalService(
@@ -111,7 +111,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote)
 
 
-def _opa(settings: Settings, model: PolicyModel, facts: FactStore, database: Database) -> RemotePdp:
+def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> RemotePdp:
     # Not imported where this process decides: the HTTP client is slow to import.
     from permit_core.decision.opa import OpaPdp
     from permit_core.decision.opa_client import OpaClient
@@ -123,7 +123,7 @@ def _opa(settings: Settings, model: PolicyModel, facts: FactStore, database: Dat
         from permit_core.decision.opal import OpalFeed
 
         feed = OpalFeed(settings.opal_server_url, client, seconds, settings.opal_token.get_secret_value())
-    return OpaPdp(model, facts, database, client, seconds, feed=feed)
+    return OpaPdp(model, current, client, seconds, feed=feed)
 
 
 async def _prepare(database: Database, *, migrate: bool) -> None:

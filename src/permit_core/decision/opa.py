@@ -7,7 +7,7 @@ import logging
 from typing import Protocol
 
 from permit_core.access import Check, Decision, Effect, ReasonCode
-from permit_core.database import Database, Transaction
+from permit_core.database import Transaction
 from permit_core.decision.opa_answers import Answer, decision_of, read_answer
 from permit_core.decision.opa_client import OpaClient, OpaFault
 from permit_core.decision.opa_documents import facts_document, model_document, question, slot_of
@@ -15,7 +15,8 @@ from permit_core.errors import ConfigurationError
 from permit_core.policy import engine
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
-from permit_core.stores.facts import FactStore, FactsVersion
+from permit_core.stores.current_facts import CurrentFacts
+from permit_core.stores.facts import FactsVersion
 
 MOST_QUESTIONS = 5
 """How often one question is asked while OPA lacks what it is about. Others may push another state in between."""
@@ -50,8 +51,7 @@ class OpaPdp:
 
     Args:
         model: the policy.
-        facts: where the facts are kept.
-        database: read when no transaction is handed in.
+        facts: the facts as they are now.
         client: the OPA server.
         feed: takes the documents to OPA; the client itself when None.
         timeout_seconds: longest wait for a decision, facts and pushing included; after it the answer is deny.
@@ -63,8 +63,7 @@ class OpaPdp:
     def __init__(
         self,
         model: PolicyModel,
-        facts: FactStore,
-        database: Database,
+        facts: CurrentFacts,
         client: OpaClient,
         timeout_seconds: float,
         *,
@@ -72,12 +71,10 @@ class OpaPdp:
     ) -> None:
         self._model = model
         self._document = model_document(model)
-        self._store = facts
-        self._database = database
+        self._facts = facts
         self._client = client
         self._feed: Feed = feed or client
         self._timeout_seconds = timeout_seconds
-        self._kept: tuple[FactsVersion, Facts] | None = None
         self._pushing = asyncio.Lock()
         self._pushes = 0
 
@@ -91,7 +88,7 @@ class OpaPdp:
             return []
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                version, facts = await self._facts(transaction)
+                version, facts = await self._facts.state(transaction)
                 answer = await self._answer(version, facts, checks)
             return [
                 self._explained(facts, check, decision_of(check, answered))
@@ -128,14 +125,6 @@ class OpaPdp:
 
     def _too_slow(self) -> str:
         return f"OPA did not answer within {self._timeout_seconds:g} seconds (OPA_TIMEOUT_SECONDS)"
-
-    async def _facts(self, transaction: Transaction | None) -> tuple[FactsVersion, Facts]:
-        """The facts of this moment. The transaction is left before OPA is asked, unless it is somebody else's."""
-        async with self._database.joined(transaction) as reading:
-            version = await self._store.version(reading)
-            if self._kept is None or self._kept[0] != version:
-                self._kept = (version, await self._store.snapshot(reading))
-            return self._kept
 
     async def _answer(self, version: FactsVersion, facts: Facts, checks: list[Check]) -> Answer:
         asked = question(self._document.digest, version, checks)

@@ -33,14 +33,22 @@ class CurrentFacts:
         Raises:
             StoreError: the database is unreachable.
         """
+        return (await self.state(transaction))[1]
+
+    async def state(self, transaction: Transaction | None = None) -> tuple[FactsVersion, Facts]:
+        """The same, and which state of the facts it is.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
         if transaction is None:
             await self._database.open_glance()
         async with self._database.joined(transaction) as reading:
             version = await self._store.version(reading)
             kept = self._kept
             if kept is not None and kept[0] == version:
-                return kept[1]
+                return kept
             facts = await self._store.snapshot(reading)
         # Also when the transaction has not committed: should it roll back, its stamp is never seen again.
         self._kept = (version, facts)
-        return facts
+        return self._kept
