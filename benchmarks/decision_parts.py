@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from permit import Permit
 from sqlalchemy import insert
 
 from benchmarks.company import TENANT, Company, make_company, questions
@@ -128,6 +127,8 @@ async def in_transaction(where: Place) -> AsyncIterator[Timing]:
 
 async def permit_check(where: Place) -> AsyncIterator[Timing]:
     """``permit.check()`` of the official SDK, and the same call to an endpoint that decides nothing, in turns."""
+    from permit import Permit  # not at the top: it warns of itself when it is imported
+
     if where.people > SMALL and len(where.checks) < ENOUGH_CHECKS:
         return  # it takes minutes until ten thousand people are there
     if not where.servers:
