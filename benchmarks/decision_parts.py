@@ -19,13 +19,17 @@ from sqlalchemy import insert
 
 from benchmarks.company import TENANT, Company, make_company, questions
 from benchmarks.decision_figures import SMALL, Timing
+from benchmarks.opa_server import opa_program, opa_server
 from benchmarks.permit_company import PermitServer, permit_server
 from permit_core.access import Check, Decision, Effect
 from permit_core.database import Database
 from permit_core.decision.embedded import EmbeddedPdp
+from permit_core.decision.opa import OpaPdp
+from permit_core.decision.opa_client import OpaClient
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.stores import tables
+from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
 from permit_core.stores.migrate import migrate
 
@@ -34,6 +38,7 @@ T = TypeVar("T")
 ENGINE_AT_MOST = 15.0
 FRESH_AT_MOST = 60.0
 SDK_AT_MOST_RATIO = 1.3
+OPA_SECONDS = 30.0
 ENOUGH_CHECKS = 10_000
 """With fewer, only the small company is put into a Permit-compatible server."""
 
@@ -148,11 +153,30 @@ async def permit_check(where: Place) -> AsyncIterator[Timing]:
     yield nothing
 
 
+async def opa(where: Place) -> AsyncIterator[Timing]:
+    """The decision point that asks a real OPA over HTTP; nothing where there is no OPA."""
+    program = opa_program()
+    if program is None:
+        return
+    async with opa_server(program) as url:
+        client = OpaClient(url, OPA_SECONDS)
+        pdp = OpaPdp(where.company.model, CurrentFacts(FactStore(), where.database), client, OPA_SECONDS)
+        try:
+            await pdp.decide(where.checks[0])  # takes model and facts there
+            few = where.checks[: len(where.checks) // 50]
+            yield Timing(
+                "OPA over HTTP", "a decision", where.people, [await _awaited(pdp.decide, each) for each in few]
+            )
+        finally:
+            await pdp.close()
+
+
 PARTS: dict[str, Callable[[Place], AsyncIterator[Timing]]] = {
     "engine": engine,
     "fresh": fresh,
     "transaction": in_transaction,
     "sdk": permit_check,
+    "opa": opa,
 }
 
 

@@ -78,7 +78,7 @@ async def serving(
     """
     settings = {name.upper() for name in Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryFile() as words:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments, str(port),
@@ -115,7 +115,8 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
