@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -83,48 +83,37 @@ def compile_model(session: Session) -> PolicyModel:
 
 def load_facts(session: Session) -> Facts:
     """The facts of an environment."""
-    refs = {
-        row.id: ResourceRef(row.kind, row.key)
-        for row in session.connection.execute(
-            _within(session, instances, resources.c.key.label("kind"), instances.c.key, instances.c.id).join(
-                resources, resources.c.id == instances.c.resource_id
-            )
-        )
-    }
-    owners = {
-        row.id: row.key for row in session.connection.execute(_within(session, tenants, tenants.c.id, tenants.c.key))
-    }
-    people = session.connection.execute(select(users).where(users.c.environment_id == session.environment_id)).all()
-    keys = {row.id: row.key for row in people}
-    held = {row.id: row.key for row in session.connection.execute(_within(session, roles, roles.c.id, roles.c.key))}
-    along = {
-        row.id: row.key
-        for row in session.connection.execute(_within(session, relations, relations.c.id, relations.c.key))
-    }
-    things = session.connection.execute(
-        _within(session, instances, instances.c.id, instances.c.tenant_id, instances.c.attributes)
-    )
-    given = session.connection.execute(
-        _within(
-            session, assignments, *(assignments.c[name] for name in ("user_id", "role_id", "tenant_id", "instance_id"))
-        )
-    )
-    links = session.connection.execute(
-        _within(session, tuples, *(tuples.c[name] for name in ("subject_id", "relation_id", "object_id", "tenant_id")))
-    )
+
+    def rows(table: Table, *columns: str) -> Sequence[Any]:
+        found = select(*(table.c[name] for name in columns)).where(table.c.environment_id == session.environment_id)
+        return session.connection.execute(found).all()
+
+    kinds, owners, held, along = (dict(rows(each, "id", "key")) for each in (resources, tenants, roles, relations))
+    keys: dict[str, str] = {}
+    people: list[User] = []
+    for row_id, key, first, last, email, known in rows(
+        users, "id", "key", "first_name", "last_name", "email", "attributes"
+    ):
+        keys[row_id] = key
+        people.append(User(key, first or "", last or "", email or "", known))
+    refs: dict[str | None, ResourceRef] = {}
+    things: list[ResourceInstance] = []
+    for row_id, resource_id, tenant_id, key, known in rows(
+        instances, "id", "resource_id", "tenant_id", "key", "attributes"
+    ):
+        refs[row_id] = ref = ResourceRef(kinds[resource_id], key)
+        things.append(ResourceInstance(ref, owners[tenant_id], known))
     return Facts.of(
-        users=[
-            User(row.key, row.first_name or "", row.last_name or "", row.email or "", row.attributes) for row in people
-        ],
+        users=people,
         tenants=owners.values(),
-        instances=[ResourceInstance(refs[row.id], owners[row.tenant_id], row.attributes) for row in things],
+        instances=things,
         assignments=[
-            RoleAssignment(keys[row.user_id], held[row.role_id], owners[row.tenant_id], refs.get(row.instance_id))
-            for row in given
+            RoleAssignment(keys[user], held[role], owners[tenant], refs.get(instance))
+            for user, role, tenant, instance in rows(assignments, "user_id", "role_id", "tenant_id", "instance_id")
         ],
         tuples=[
-            RelationshipTuple(refs[row.subject_id], along[row.relation_id], refs[row.object_id], owners[row.tenant_id])
-            for row in links
+            RelationshipTuple(refs[subject], along[relation], refs[thing], owners[tenant])
+            for subject, relation, thing, tenant in rows(tuples, "subject_id", "relation_id", "object_id", "tenant_id")
         ],
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, or_, select
 
-from permit_api.faults import ApiFault, Unprocessable, duplicate, invalid, not_found
+from permit_api.faults import Unprocessable, duplicate, invalid, not_found
 from permit_api.nouns.instances import ensure_instance, find_instance, instance_names, instance_of
 from permit_api.nouns.parts import resource_of
 from permit_api.nouns.tenants import tenant_of
@@ -78,31 +78,6 @@ def unassign(session: Session, body: AssignmentRemove) -> dict[str, Any]:
     answer = read_assignments(session, [row])[0]
     session.delete(assignments, assignments.c.id == row["id"])
     return answer
-
-
-def assign_many(session: Session, bodies: Sequence[AssignmentCreate], missing_user: str) -> dict[str, int]:
-    """Give many roles in one transaction.
-
-    Args:
-        session: the environment.
-        bodies: the roles; those that are held already stay, and are not counted.
-        missing_user: what of a user who is not there: ``fail``, ``ignore`` or ``create``.
-    """
-    created = 0
-    for body in bodies:
-        if session.find(users, body.user) is None and missing_user != "fail":
-            if missing_user == "ignore":
-                continue
-            names = {"email": None, "first_name": None, "last_name": None}
-            session.insert(users, "user", key=body.user, **names, attributes={})
-        try:
-            assign(session, body)
-        except ApiFault as fault:
-            if fault.error_code != "DUPLICATE_ENTITY":
-                raise
-        else:
-            created += 1
-    return {"assignments_created": created}
 
 
 def unassign_many(session: Session, bodies: Sequence[AssignmentRemove]) -> dict[str, int]:

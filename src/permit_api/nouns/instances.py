@@ -121,23 +121,6 @@ def create_instance(session: Session, body: InstanceCreate) -> dict[str, Any]:
     return read_instances(session, [add_instance(session, resource, tenant, body.key, body.attributes or {})])[0]
 
 
-def replace_instance(session: Session, body: InstanceCreate) -> None:
-    """Make an instance, or give one that is there the attributes of the body.
-
-    Raises:
-        ApiFault: 400, it is there in another tenant.
-    """
-    resource, tenant = resource_of(session, body.resource), tenant_of(session, body.tenant)
-    found = session.find(instances, body.key, instances.c.resource_id == resource["id"])
-    if found is None:
-        add_instance(session, resource, tenant, body.key, body.attributes or {})
-    elif found["tenant_id"] != tenant["id"]:
-        message = f"{resource['key']}:{body.key} belongs to another tenant"
-        raise invalid(message, "MISMATCH_RESOURCE_INSTANCES_TENANTS")
-    elif "attributes" in body.given():
-        session.update(instances, found["id"], attributes=body.attributes or {})
-
-
 def change_instance(session: Session, ident: str, body: InstanceUpdate) -> dict[str, Any]:
     """Change the attributes, if they are given; null clears them."""
     row = instance_of(session, ident)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from permit_api.nouns import assignments
+from permit_api.nouns import assignments, many
 from permit_api.routes.gate import InPages, Scope
 from permit_api.routes.parameters import Filter, Filters
 from permit_api.shapes.facts import MANY, AssignmentCreate, AssignmentRemove
@@ -92,7 +92,7 @@ async def assign_many(
     missing_user_policy: Literal["fail", "ignore", "create"] = "fail",
 ) -> Response:
     """Give many roles."""
-    return await scope.write(lambda session: assignments.assign_many(session, body, missing_user_policy))
+    return await scope.write(lambda session: many.assign_many(session, body, missing_user_policy))
 
 
 @router.delete("/bulk")

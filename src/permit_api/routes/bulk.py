@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from permit_api.nouns import instances, tenants, users
+from permit_api.nouns import instances, many, tenants, users
 from permit_api.routes.gate import Scope
 from permit_api.shapes.facts import Idents, InstancesBulk, TenantsBulk, UsersBulk
 from permit_api.store.session import Session
@@ -29,7 +29,7 @@ async def _each(scope: Scope, items: Iterable[T], work: Callable[[Session, T], A
 @router.post("/users")
 async def create_users(scope: Scope, body: UsersBulk) -> Response:
     """Make users; one that is there already fails the call."""
-    return await _each(scope, body.operations, users.add_user)
+    return await scope.write(lambda session: many.create_users(session, body.operations))
 
 
 @router.put("/users")
@@ -59,7 +59,7 @@ async def delete_tenants(scope: Scope, body: Idents) -> Response:
 @router.put("/resource_instances")
 async def replace_instances(scope: Scope, body: InstancesBulk) -> Response:
     """Make instances, or give those that are there other attributes."""
-    return await _each(scope, body.operations, instances.replace_instance)
+    return await scope.write(lambda session: many.replace_instances(session, body.operations))
 
 
 @router.delete("/resource_instances")

@@ -212,10 +212,14 @@ def listed(result: Any, envelope: bool | None) -> Any:
 
 
 def answer(result: Any, status: int = 200) -> Response:
-    """JSON, or nothing for 204; what ``work`` made into an answer already stays."""
+    """JSON, an empty object for None, nothing for 204; what ``work`` made into an answer already stays."""
     if isinstance(result, Response):
         return result
-    return Response(status_code=NO_CONTENT) if status == NO_CONTENT else JSONResponse(result, status)
+    return (
+        Response(status_code=NO_CONTENT)
+        if status == NO_CONTENT
+        else JSONResponse({} if result is None else result, status)
+    )
 
 
 ForAccount = Annotated[Account, Depends()]
