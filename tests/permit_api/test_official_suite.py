@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.official_suite import Unavailable, fetch_suite, run_suite
+from tests.support.official_suite import fetch_suite, run_suite
 from tests.support.permit_local import Environment
+from tests.support.uv_tool import Unavailable
 
 PASS = {
     "test_rbac_e2e::test_api_timeout",

@@ -6,16 +6,14 @@ it is kept: it is fetched into a folder that goes away.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.support.environment import bare_environment
 from tests.support.permit_local import Environment
+from tests.support.uv_tool import Unavailable, bare_of_python, in_its_own_environment
 
 RELEASE = "permit==3.0.0"
 BESIDE = ("pytest>=8", "pytest-asyncio", "pytest-httpserver")
@@ -66,23 +64,16 @@ markers = e2e: needs a server
 """
 
 
-class Unavailable(Exception):
-    """The distribution cannot be fetched here; the text says why."""
-
-
 def fetch_suite(folder: Path) -> list[Path]:
     """Unpack the distribution and make its tests ready to run; the files with end-to-end tests.
 
     Raises:
         Unavailable: there is no uv, or no package index.
     """
-    uv = shutil.which("uv")
-    if uv is None:
-        raise Unavailable("uv is not on this machine: it makes the suite an environment of its own")
-    pip = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, "--with", "pip", "python", "-m", "pip"]
+    pip = [*in_its_own_environment("pip"), "python", "-m", "pip"]
     download = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), RELEASE]
     done = subprocess.run(
-        download, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
+        download, cwd=folder, env=bare_of_python(), capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
     )
     archives = list(folder.glob("permit-*.tar.gz"))
     if done.returncode or not archives:
@@ -102,13 +93,10 @@ def fetch_suite(folder: Path) -> list[Path]:
 
 def run_suite(files: list[Path], server: Environment) -> tuple[dict[str, str], str]:
     """The outcome of each test, ``passed``, ``failed`` or ``skipped``; and what was printed."""
-    uv = shutil.which("uv")
-    assert uv is not None
     folder = files[0].parents[1]
-    wanted = [part for package in (RELEASE, *BESIDE) for part in ("--with", package)]
     report = folder / "report.xml"
     command = [
-        *(uv, "run", "--quiet", "--no-project", "--python", sys.executable, *wanted, "python", "-m", "pytest"),
+        *(*in_its_own_environment(RELEASE, *BESIDE), "python", "-m", "pytest"),
         *("-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}"),
         *(str(path.relative_to(folder)) for path in files),
     ]
@@ -116,7 +104,7 @@ def run_suite(files: list[Path], server: Environment) -> tuple[dict[str, str], s
     done = subprocess.run(
         command,
         cwd=folder,
-        env=_environment(**addresses),
+        env=bare_of_python(**addresses),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -130,13 +118,3 @@ def run_suite(files: list[Path], server: Environment) -> tuple[dict[str, str], s
         outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
         outcomes[f"{str(case.get('classname')).rpartition('.')[2]}::{case.get('name')}"] = outcome
     return outcomes, done.stdout
-
-
-def _environment(**more: str) -> dict[str, str]:
-    """This environment without what tells Python, pytest or uv where they are."""
-    kept = bare_environment(**more)
-    for name in [each for each in kept if each.startswith(("PYTEST", "COV_", "COVERAGE"))]:
-        del kept[name]
-    for name in ("PYTHONWARNINGS", "PYTHONPATH", "VIRTUAL_ENV"):
-        kept.pop(name, None)
-    return {**kept, "PATH": os.environ["PATH"]}

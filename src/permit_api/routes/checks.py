@@ -80,7 +80,13 @@ class UserPermissionsInput(BaseModel):
 
 
 _CHECK: TypeAdapter[CheckInput] = TypeAdapter(CheckInput)
-_ASK = {"requestBody": {"required": True, "content": {"application/json": {"schema": CheckInput.model_json_schema()}}}}
+# The body of ``/allowed/all-tenants`` puts it among the components.
+_ASK = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CheckInput"}}},
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ async def _snapshot(request: Request) -> Snapshot | _Refused:
         return _Refused(PlainTextResponse("Invalid API key", 403))
 
 
-@router.post("/allowed", openapi_extra=_ASK)
+@router.post("/allowed", openapi_extra=_ASK, responses={422: {"description": "The check cannot be read."}})
 async def allowed(request: Request) -> Response:
     """May this user do this?"""
     # Read by hand: this is asked before everything else that anybody does, and the framework's way costs more.
