@@ -32,20 +32,16 @@ class Question:
 
 
 def decide_check(snapshot: Snapshot, check: Check) -> Decision:
-    """Decide; whatever goes wrong, the answer is no.
+    """Decide.
 
     An instance that nobody has told of has no roles, but the attributes of the check may put it into a resource set.
     """
-    try:
-        decision = decide(snapshot.model, snapshot.facts, check)
-        if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource_attributes:
-            unknown = ResourceInstance(check.resource, check.tenant)
-            facts = replace(snapshot.facts, instances=_With(snapshot.facts.instances, check.resource, unknown))
-            found = decide(snapshot.model, facts, check)
-            decision = found if found.allowed else decision
-    except Exception:  # a question the engine cannot answer is answered with no
-        logger.exception("a check could not be decided and is denied")
-        return _FAILED
+    decision = decide(snapshot.model, snapshot.facts, check)
+    if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource_attributes:
+        unknown = ResourceInstance(check.resource, check.tenant)
+        facts = replace(snapshot.facts, instances=_With(snapshot.facts.instances, check.resource, unknown))
+        found = decide(snapshot.model, facts, check)
+        return found if found.allowed else decision
     return decision
 
 
@@ -67,14 +63,14 @@ class _With(Mapping[ResourceRef, ResourceInstance]):
 
 
 def answer(snapshot: Snapshot, question: Question) -> dict[str, Any]:
-    """``{allow, result, query, debug}``."""
-    decision = decide_check(snapshot, question.check)
-    return {
-        "allow": decision.allowed,
-        "result": decision.allowed,
-        "query": question.query,
-        "debug": explained(decision),
-    }
+    """``{allow, result, query, debug}``. Whatever goes wrong, the answer is no."""
+    try:
+        decision = decide_check(snapshot, question.check)
+        debug = explained(decision)
+    except Exception:  # a question the engine cannot answer is answered with no
+        logger.exception("a check could not be decided and is denied")
+        decision, debug = _FAILED, explained(_FAILED)
+    return {"allow": decision.allowed, "result": decision.allowed, "query": question.query, "debug": debug}
 
 
 def explained(decision: Decision) -> dict[str, Any]:
