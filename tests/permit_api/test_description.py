@@ -348,6 +348,52 @@ def test_projects_environments_and_keys(local_server: LocalServer, described: De
         answer(owner.get("/v2/projects/described"), 404)
 
 
+def test_the_schema_of_an_environment_is_copied_without_its_facts(
+    walk: Walk, environment: Environment, local_server: LocalServer, described: Description
+) -> None:
+    schema(walk)
+    walk("POST", "schema/roles", {"key": "reader", "name": "Reader", "permissions": ["document:read"]})
+    walk("POST", "schema/roles", {"key": "boss", "name": "Boss", "extends": ["reader"]})
+    rule = {"role": "viewer", "on_resource": "folder", "linked_by_relation": "parent"}
+    walk("POST", "schema/resources/document/roles/editor/implicit_grants", rule)
+    adult = {"user.age": {"greater-than": 17}}
+    walk(
+        "POST", "schema/condition_sets", {"key": "tall", "name": "Tall", "conditions": {"user.tall": {"equals": True}}}
+    )
+    walk("POST", "schema/condition_sets", {"key": "adults", "name": "Adults", "conditions": adult})
+    walk("PATCH", "schema/condition_sets/tall", {"parent_id": "adults"})
+    names = {"user_set": "tall", "permission": "folder:read", "resource_set": "folder"}
+    walk("POST", "facts/set_rules", {**names, "is_resource": True})
+    walk("POST", "facts/users", {"key": "ann"})
+    base = f"/v2/projects/{environment.project_id}/envs"
+    copy = {"target_env": {"new": {"key": "copy", "name": "Copy"}}}
+    with local_server.client() as owner, environment.client as insider:
+        owner.event_hooks = {"response": [described.look]}
+        answer(insider.post(f"{base}/dev/copy", json=copy), 403)
+        made = answer(owner.post(f"{base}/dev/copy", json=copy), 201)
+        for again in (copy, {"target_env": {"existing": "copy"}}):
+            answer(owner.post(f"{base}/dev/copy", json=again), 409)
+        answer(owner.post(f"{base}/dev/copy", json={"target_env": {"existing": "dev"}}), 422)
+        counted = answer(owner.get(f"{base}/copy/stats"))["stats"]
+        assert {name: counted[name] for name in ("roles", "users", "policies", "resources", "tenants")} == {
+            "roles": 4,
+            "users": 0,
+            "policies": 2,
+            "resources": 2,
+            "tenants": 1,
+        }
+        there = f"/v2/schema/{environment.project_id}/{made['id']}"
+        editor = answer(owner.get(f"{there}/resources/document/roles/editor"))
+        assert editor["granted_to"]["users_with_role"][0]["on_resource"] == "folder"
+        assert answer(owner.get(f"{there}/roles/boss"))["extends"] == ["reader"]
+        assert answer(owner.get(f"{there}/roles/reader"))["permissions"] == ["document:read"]
+        assert [each["key"] for each in answer(owner.get(f"{there}/condition_sets/tall/ancestors"))] == ["adults"]
+        part = {"target_env": {"existing": "production"}, "scope": {"resources": {"include": ["fol*"]}}}
+        answer(owner.post(f"{base}/dev/copy", json=part), 201)
+        found = answer(owner.get(f"/v2/schema/{environment.project_id}/production/resources"))
+        assert [each["key"] for each in found] == ["folder"]
+
+
 def test_an_answer_that_is_not_as_described_is_noticed(described: Description, environment: Environment) -> None:
     request = httpx.Request("GET", environment.url + environment.path("facts/users/ann"))
     with pytest.raises(AssertionError, match="is a required property"):

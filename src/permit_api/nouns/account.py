@@ -123,14 +123,14 @@ def create_project(caller: Caller, body: ProjectCreate) -> dict[str, Any]:
 def change_project(caller: Caller, ident: str, given: dict[str, Any]) -> dict[str, Any]:
     """Change what is given."""
     row = project_of(caller, ident)
-    _needs(caller, "project")
+    needs_wider_key(caller, "project")
     return read_project(_update(caller, projects, row, given))
 
 
 def delete_project(caller: Caller, ident: str) -> None:
     """Take a project away, with all its environments and keys."""
     row = project_of(caller, ident)
-    _needs(caller, "project")
+    needs_wider_key(caller, "project")
     caller.connection.execute(delete(projects).where(projects.c.id == row["id"]))
 
 
@@ -152,7 +152,7 @@ def list_environments(caller: Caller, project: str, paging: Paging) -> list[dict
 def create_environment(caller: Caller, project: str, body: EnvironmentCreate) -> dict[str, Any]:
     """A new environment. Needs a key of the project or of the organisation."""
     row = project_of(caller, project)
-    _needs(caller, "environment")
+    needs_wider_key(caller, "environment")
     return read_environment(add_environment(caller.connection, row, body, caller.now))
 
 
@@ -165,7 +165,7 @@ def change_environment(caller: Caller, project: str, ident: str, given: dict[str
 def delete_environment(caller: Caller, project: str, ident: str) -> None:
     """Take an environment away, with all that is in it and its keys."""
     row = find_environment(caller, project, ident)
-    _needs(caller, "environment")
+    needs_wider_key(caller, "environment")
     caller.connection.execute(delete(environments).where(environments.c.id == row["id"]))
 
 
@@ -224,7 +224,7 @@ def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
         find_environment(caller, project, environment)
     elif project:
         project_of(caller, project)
-        _needs(caller, "project")
+        needs_wider_key(caller, "project")
     elif caller.key["project_id"] is not None:
         raise forbidden("only a key of the organisation makes such keys")
     _needs_admin(caller)
@@ -330,8 +330,12 @@ def _within(caller: Caller) -> list[ColumnElement[bool]]:
     return [api_keys.c[name] == caller.key[name] for name in names if caller.key[name] is not None]
 
 
-def _needs(caller: Caller, what: str) -> None:
-    """Projects and environments are changed by keys that are not of one environment."""
+def needs_wider_key(caller: Caller, what: str) -> None:
+    """Projects and environments are changed by keys that are not of one environment.
+
+    Raises:
+        ApiFault: 403, the key is of one.
+    """
     if caller.key["environment_id"] is not None:
         raise forbidden(f"a key of one environment cannot change its {what}")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from permit_api.nouns import account
-from permit_api.routes.gate import ForAccount, InPages
-from permit_api.shapes.account import EnvironmentCreate, EnvironmentUpdate
+from permit_api.nouns import account, copying
+from permit_api.nouns.account import Caller
+from permit_api.routes.gate import ForAccount, InPages, finish
+from permit_api.shapes.account import EnvironmentCopy, EnvironmentCreate, EnvironmentUpdate
 
 router = APIRouter(prefix="/v2/projects/{proj_id}/envs", tags=["Environments"])
 
@@ -22,6 +25,24 @@ async def list_environments(gate: ForAccount, proj_id: str, pages: InPages) -> R
 async def create_environment(gate: ForAccount, proj_id: str, body: EnvironmentCreate) -> Response:
     """A new environment."""
     return await gate.write(lambda caller: account.create_environment(caller, proj_id, body))
+
+
+@router.get("/{env_id}/stats")
+async def stats(gate: ForAccount, proj_id: str, env_id: str) -> Response:
+    """How much is in an environment."""
+    return await gate.read(lambda caller: copying.environment_stats(caller, proj_id, env_id))
+
+
+@router.post("/{env_id}/copy", status_code=201)
+async def copy_environment(gate: ForAccount, proj_id: str, env_id: str, body: EnvironmentCopy) -> Response:
+    """Copy the schema into another environment, or a new one."""
+
+    def copied(caller: Caller) -> dict[str, Any]:
+        answer, session = copying.copy_environment(caller, proj_id, env_id, body)
+        finish(session)
+        return answer
+
+    return await gate.write(copied, 201)
 
 
 @router.get("/{env_id}")

@@ -31,6 +31,38 @@ class EnvironmentUpdate(Body):
     settings: JsonObject | None = None
 
 
+class CopyFilters(Body):
+    """Which of one kind, by key; ``*`` stands for anything, and nothing named includes all."""
+
+    include: list[Name] = Field(default_factory=list, max_length=1000)
+    exclude: list[Name] = Field(default_factory=list, max_length=1000)
+
+
+class CopyScope(Body):
+    """What is copied of an environment. There are no custom policies."""
+
+    resources: CopyFilters = CopyFilters()
+    roles: CopyFilters = CopyFilters()
+    user_sets: CopyFilters = CopyFilters()
+    resource_sets: CopyFilters = CopyFilters()
+    custom_policies: CopyFilters = CopyFilters()
+
+
+class CopyTarget(Body):
+    """An environment that is there, or one to make."""
+
+    existing: Name | None = None
+    new: EnvironmentCreate | None = None
+
+
+class EnvironmentCopy(Body):
+    """Where to copy an environment."""
+
+    target_env: CopyTarget
+    conflict_strategy: Literal["fail", "overwrite"] = "fail"
+    scope: CopyScope = CopyScope()
+
+
 class ProjectCreate(Body):
     """A new project, with the two environments that every project begins with unless others are named."""
 
