@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -154,6 +155,25 @@ def test_a_role_that_the_element_does_not_offer_cannot_be_asked_for_nor_given(fa
     answer(family.api.post(family.access("henry"), json=body), 403)
     asked = family.ask()
     answer(family.api.put(family.access("joe", f"/{asked['id']}/approve"), json={"role": "parent"}), 403)
+
+
+def test_of_two_reviewers_at_one_moment_one_decides(family: Family) -> None:
+    family.assign("rose", "parent", "restaurants:1")
+    for _ in range(5):
+        asked = family.ask()
+
+        def decide(who: str, verdict: str, request: str = asked["id"]) -> int:
+            with family.environment.client as client:
+                return client.put(family.access(who, f"/{request}/{verdict}"), json={}).status_code
+
+        with ThreadPoolExecutor(2) as both:
+            codes = sorted(both.map(decide, ("joe", "rose"), ("approve", "deny")))
+        assert codes == [200, 409]
+        status = answer(family.api.get(family.access("henry", f"/{asked['id']}")))["status"]
+        assert family.may("henry", "read") == (status == "approved")
+        if status == "approved":
+            held = {"role": "child-can-view", "tenant": "default", "resource_instance": "restaurants:1"}
+            answer(family.api.request("DELETE", family.environment.path("facts/users/henry/roles"), json=held), 204)
 
 
 def test_only_who_asked_can_cancel(family: Family) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import httpx
@@ -170,6 +171,27 @@ def test_without_a_key_the_decision_point_answers_in_plain_text_and_the_api_in_j
     with httpx.Client(base_url=local_server.url) as client:
         assert client.post("/allowed", json=body).status_code == 401
         assert answer(client.get("/v2/api-key/scope"), 401)["error_code"] == "UNAUTHORIZED"
+
+
+async def test_projects_and_environments_are_made_with_a_key_of_the_organisation(local_server: LocalServer) -> None:
+    owner = Permit(token=local_server.organization_key, pdp=local_server.url, api_url=local_server.url)
+    name = f"project-{uuid.uuid4().hex}"
+    project = await owner.api.projects.create({"key": name, "name": name})
+    assert {each.key for each in await owner.api.environments.list(name)} == {"dev", "production"}
+    await owner.api.environments.create(name, {"key": "staging", "name": "Staging"})
+    assert (await owner.api.environments.get_stats(name, "staging")).stats.tenants == 1
+    copied = await owner.api.environments.copy(name, "dev", {"target_env": {"new": {"key": "copy", "name": "Copy"}}})
+    assert copied.project_id == project.id
+    key = await owner.api.environments.get_api_key(name, "staging")
+    assert key.secret
+    inside = Permit(token=key.secret, pdp=local_server.url, api_url=local_server.url)
+    assert (await inside.api.users.create({"key": "ann"})).environment_id == key.environment_id
+    assert not await inside.check("ann", "read", "nothing")
+    await owner.api.environments.delete(name, "staging")
+    with pytest.raises(PermitApiError) as gone:
+        await inside.api.users.get("ann")
+    assert gone.value.status_code == 401
+    await owner.api.projects.delete(name)
 
 
 async def test_writes_at_one_moment_are_all_there_afterwards(permit: Permit) -> None:

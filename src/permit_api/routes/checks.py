@@ -126,8 +126,12 @@ async def allowed_bulk(request: Request, body: Annotated[list[CheckInput], Field
     found = await _snapshot(request)
     if isinstance(found, _Refused):
         return found.response
-    given = [answers.answer(found, _question(asked)) for asked in body]
-    return JSONResponse({"allow": given})
+    questions = [_question(asked) for asked in body]
+
+    def answered() -> Response:
+        return JSONResponse({"allow": [answers.answer(found, question) for question in questions]})
+
+    return await to_thread.run_sync(answered)
 
 
 @router.post("/allowed/all-tenants")
