@@ -132,7 +132,7 @@ async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
 
 def _deciding_here(settings: Settings) -> Settings:
     """The same, but nobody else is asked or told about facts that are thrown away."""
-    return settings.model_copy(update={"pdp": "embedded"})
+    return settings.model_copy(update={"pdp": "embedded", "permit_api_key": SecretStr("")})
 
 
 async def _make_rehearsal(settings: Settings, file: Path) -> None:

@@ -218,6 +218,7 @@ def main(
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     # At DEBUG they write down what nobody may read: every statement with its values, every header with its token.
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to Permit.io
     server_log_level = "info" if settings.log_level == "DEBUG" else settings.log_level.lower()
     uvicorn.run(
         app,

@@ -16,6 +16,7 @@ from tests.support.databases import PostgresServer, postgres_binaries, running_p
 
 if TYPE_CHECKING:
     from permit_core.bootstrap import Core
+    from tests.support.permit_io import SeededPermit
 
 # What is configured on this machine, in the environment or in a .env, is nothing to the tests and what they start.
 os.environ["ENV_FILE"] = ""
@@ -73,6 +74,22 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         await opened.close()
 
 
+@pytest.fixture(scope="session")
+def permit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededPermit]:
+    """A Permit.io with the shipped family, started when the first test asks for it."""
+    from tests.support.permit_io import seeded_permit
+
+    with seeded_permit(tmp_path_factory.mktemp("permit")) as permit:
+        yield permit
+
+
+@pytest.fixture
+def permit_io(permit_server: SeededPermit) -> SeededPermit:
+    """The same, as it was seeded."""
+    permit_server.reset()
+    return permit_server
+
+
 @pytest.fixture
 def clock() -> SteadyClock:
     """Noon of a day in November, until it is moved."""
@@ -97,6 +114,22 @@ async def core_on_each(database_url: str, tmp_path: Path, clock: SteadyClock) ->
     from tests.support.core import make_core
 
     opened = await make_core(tmp_path, database_url=database_url, clock=clock)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture(params=["embedded", "permit_io"])
+async def core_on_both(request: pytest.FixtureRequest, tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Core]:
+    """The shipped family in our own backend and in Permit.io: whoever uses it holds the two together."""
+    from tests.support.core import make_core
+
+    if request.param == "embedded":
+        opened = await make_core(tmp_path, clock=clock)
+    else:
+        permit: SeededPermit = request.getfixturevalue("permit_io")
+        opened = await permit.core(tmp_path, clock=clock)
     try:
         yield opened
     finally:

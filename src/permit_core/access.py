@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     TENANT_ROLE = "tenant_role"  # allow: a tenant role grants the action (RBAC)
     INSTANCE_ROLE = "instance_role"  # allow: a role on the instance, direct or derived, grants it (ReBAC)
     CONDITION_SET = "condition_set"  # allow: a condition-set rule grants it (ABAC)
+    PERMIT_IO = "permit_io"  # allow: Permit.io says so; it does not say by which rule
     APPROVAL_NEEDED = "approval_needed"  # require_approval: may be done once, when a reviewer agrees
     NO_SUCH_USER = "no_such_user"
     NO_SUCH_TENANT = "no_such_tenant"
@@ -38,6 +39,19 @@ class ReasonCode(StrEnum):
     TENANT_MISMATCH = "tenant_mismatch"
     NO_PERMISSION = "no_permission"
     PDP_ERROR = "pdp_error"  # deny: the decision point failed or timed out
+    PDP_UNREACHABLE = "pdp_unreachable"  # deny: the decision point does not answer, or not in time
+    PDP_REFUSED = "pdp_refused"  # deny: the decision point does not take our key
+    PDP_BUSY = "pdp_busy"  # deny: the decision point is asked too often
+    PDP_NONSENSE = "pdp_nonsense"  # deny: the decision point answers, but nothing that is a decision
+
+
+UNDECIDED: dict[ReasonCode, str] = {
+    ReasonCode.PDP_UNREACHABLE: "The permission service does not answer, so nothing is allowed.",
+    ReasonCode.PDP_REFUSED: "The permission service does not accept this program's key, so nothing is allowed.",
+    ReasonCode.PDP_BUSY: "The permission service is asked too much at the moment, so nothing is allowed.",
+    ReasonCode.PDP_NONSENSE: "The permission service gave no usable answer, so nothing is allowed.",
+}
+"""Denials that say nothing of the policy: what to tell people instead of what they may ask for."""
 
 
 class ResourceRef(NamedTuple):

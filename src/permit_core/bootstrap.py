@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.service import ApprovalService
@@ -13,9 +13,10 @@ from permit_core.database import Database
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
-from permit_core.errors import StoreError
+from permit_core.errors import ConfigurationError, StoreError, Unavailable
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
+from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp, RemotePdp
 from permit_core.settings import Settings
 from permit_core.stores.current_facts import CurrentFacts
@@ -23,7 +24,8 @@ from permit_core.stores.facts import FactStore
 from permit_core.stores.notices import NoticeStore
 from permit_core.stores.requests import RequestStore
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from permit_core.permit_io.client import PermitClient
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,23 @@ class Core:
     model: PolicyModel
     database: Database
     audit: AuditLog
-    directory: SqlDirectory
+    directory: WritableDirectory
     pdp: Pdp
     approvals: ApprovalService
     notices: NoticeBoard
     clock: Clock
     remote: RemotePdp | None = None
     """The server that decides, when it is not this process."""
+    permit_io: PermitClient | None = None
+    """The connection to Permit.io, when it is used."""
 
     async def close(self) -> None:
         """Close every connection."""
         try:
             if self.remote is not None:
                 await self.remote.close()
+            if self.permit_io is not None:
+                await self.permit_io.close()
         finally:
             await self.database.close()
 
@@ -56,18 +62,16 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
 
     Args:
         settings: which database, which policy.
-        migrate: bring the schema up to date first, and make sure that the server that decides is there. A process
-            that is started by one which did so passes False, and starts faster.
+        migrate: bring the schema up to date first, and make sure that the server that decides, or Permit.io, is there
+            and as the settings say. A process that is started by one which did so passes False, and starts faster.
         clock: the present moment, in UTC.
 
     Raises:
         PolicyFileError: the policy is not valid.
         ConfigurationError: the database URL cannot be used, or a newer version of the program made the database; or
-            the server that decides cannot be used.
+            the server that decides, or Permit.io, cannot be used, with the setting to look at.
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
-    if settings.permit_api_key.get_secret_value():
-        logger.warning("PERMIT_API_KEY is set, but the embedded backend decides; nothing is sent to Permit.io")
     model = load_policy(settings.policy_file)
     database = Database.open(settings.resolved_database_url)
     try:
@@ -79,6 +83,8 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     try:
         if migrate and core.remote is not None:
             await core.remote.check_ready()
+        if migrate and core.permit_io is not None:
+            await _begin_with_permit_io(core, core.permit_io)
     except BaseException:
         await core.close()
         raise
@@ -89,8 +95,13 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     """Connect the parts of a core over a database that has its tables, or will have when it is first used.
 
     Raises:
-        ConfigurationError: the policy is not one for the server that decides.
+        ConfigurationError: the policy is not one for the server that decides; or Permit.io is to be used, and its SDK
+            is not installed, or another decision point is to be used as well.
     """
+    if settings.permit_api_key.get_secret_value():
+        if settings.pdp != "embedded":
+            raise ConfigurationError(f"PERMIT_API_KEY and PDP={settings.pdp} are both set: only one of them can decide")
+        return _assemble_permit_io(settings, model, database, clock)
     facts = FactStore()
     audit = AuditLog(database, clock)
     current = CurrentFacts(facts, database)
@@ -124,6 +135,112 @@ def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> Remot
 
         feed = OpalFeed(settings.opal_server_url, client, seconds, settings.opal_token.get_secret_value())
     return OpaPdp(model, current, client, seconds, feed=feed)
+
+
+def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Database, clock: Clock) -> Core:
+    # Not imported where Permit.io is not used: its SDK is an extra, and slow to import.
+    from permit_core.approvals.permit_io import PermitApprovals
+    from permit_core.decision.permit_io import PermitPdp
+    from permit_core.directory.permit_io import PermitDirectory
+    from permit_core.permit_io.client import PermitClient
+    from permit_core.permit_io.reader import PermitReader
+    from permit_core.permit_io.requests import RemoteRequests
+
+    client = PermitClient(settings)
+    reader = PermitReader(model, client)
+    audit = AuditLog(database, clock)
+    directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
+    pdp = JournalledPdp(PermitPdp(model, client, reader))
+    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
+    approvals = PermitApprovals(
+        model=model,
+        database=database,
+        directory=directory,
+        pdp=pdp,
+        audit=audit,
+        request_store=RequestStore(),
+        notices=notices,
+        clock=clock,
+        client=client,
+        reader=reader,
+        remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
+        note_people=directory.note,
+    )
+    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, None, client)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What :func:`seed_permit_io` wrote, in words; empty when everything was there."""
+
+    schema: list[str]
+    facts: list[str]
+
+
+async def seed_permit_io(settings: Settings) -> Seeded:
+    """Make Permit.io's environment what the policy and the facts file say; nothing is taken away.
+
+    Every step looks before it writes: done twice, or once more after it was cut short, it ends the same.
+
+    Raises:
+        PolicyFileError: one of the files is wrong.
+        ConfigurationError: the account cannot be used; names the setting.
+        StoreError: our database, where it is audited, is unreachable.
+        Unavailable: Permit.io stopped answering, or does not take something.
+    """
+    from permit_core.permit_io.schema import ElementsWriter, SchemaWriter
+    from permit_core.permit_io.start import check_account
+    from permit_core.policy.facts_file import load_facts
+
+    if not settings.permit_api_key.get_secret_value():
+        raise ConfigurationError("PERMIT_API_KEY is not set: there is no Permit.io to seed")
+    model = load_policy(settings.policy_file)
+    facts = load_facts(settings.facts_file, model)
+    database = Database.open(settings.resolved_database_url)
+    core = None
+    try:
+        await _prepare(database, migrate=True)
+        core = assemble(settings, model, database)
+        client = core.permit_io
+        if client is None:
+            raise AssertionError("a key is set")
+        await check_account(client, settings)
+        schema = SchemaWriter(model, client)
+        await schema.write()
+        written = [
+            f"tenant {each.key}" for each in facts.tenants if await core.directory.put_tenant(each.key, each.name)
+        ]
+        elements = ElementsWriter(model, client)
+        await elements.write(settings.access_elements_config_id, settings.operation_elements_config_id)
+        written += [f"user {each.key}" for each in facts.users if await core.directory.put_user(each)]
+        written += [str(each.ref) for each in facts.instances if await core.directory.put_instance(each)]
+        written += [
+            f"{each.subject} {each.relation} {each.object}"
+            for each in facts.tuples
+            if await core.directory.relate(each)
+        ]
+        written += [
+            f"{each.role} of user {each.user} on {each.resource or each.tenant}"
+            for each in facts.assignments
+            if await core.directory.assign(each)
+        ]
+        return Seeded([*schema.done, *elements.done], written)
+    finally:
+        await (core.close() if core is not None else database.close())
+
+
+async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:
+    from permit_core.directory.permit_io import PermitDirectory
+    from permit_core.permit_io.start import check_account, check_environment
+
+    await check_account(client, core.settings)
+    await check_environment(client, core.settings)
+    if isinstance(core.directory, PermitDirectory):
+        try:
+            await core.directory.note_everybody()
+        except Unavailable as fault:
+            raise ConfigurationError(f"PERMIT_API_URL: the people of the tenant cannot be read: {fault}") from fault
+    await core.approvals.settle()
 
 
 async def _prepare(database: Database, *, migrate: bool) -> None:

@@ -9,7 +9,8 @@
         ├── NotFound                 there is no such thing, or none that this caller may know of
         ├── Forbidden                the policy says no, or not without approval; carries the decision
         ├── Conflict                 the thing is not in a state in which this can be done
-        └── TooMany                  a limit was reached; says when to try again
+        ├── TooMany                  a limit was reached; says when to try again
+        └── Unavailable              something that is needed for an answer does not answer; nothing was done
 
 A ``UserFacing`` error has a stable machine-readable ``code``, a ``message`` that says what was wrong and a
 ``hint`` that says what to do next.
@@ -111,3 +112,9 @@ class TooMany(UserFacing):
     def __init__(self, message: str, *, retry_after: int, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.retry_after = retry_after
+
+
+class Unavailable(UserFacing):
+    """Something that is needed for an answer does not answer, or not sensibly."""
+
+    default_code = "unavailable"

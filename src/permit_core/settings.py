@@ -7,6 +7,7 @@ holds the two together.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -29,12 +30,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    # The eight variables of Permit.io's guide. Decisions are made here, which takes RESOURCE_KEY and TENANT alone.
-    permit_api_key: SecretStr = Field(SecretStr(""), description="API key of Permit.io.")
+    # The eight variables of Permit.io's guide, and the address of its API. Without the key everything is decided and
+    # kept here, which takes RESOURCE_KEY and TENANT alone.
+    permit_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of a Permit.io environment. Set, directory, decisions and requests are Permit.io's; "
+        "docs/permit-io.md says how.",
+    )
     permit_pdp_url: str = Field("https://cloudpdp.api.permit.io", description="Permit.io's policy decision point.")
+    permit_api_url: str = Field("https://api.permit.io", description="Permit.io's API.")
     tenant: str = Field("default", description="The tenant everything happens in.")
-    project_id: str = Field("", description="Permit.io project.")
-    env_id: str = Field("", description="Permit.io environment.")
+    project_id: str = Field("", description="Permit.io project, by key or id. Empty: that of the key.")
+    env_id: str = Field("", description="Permit.io environment, by key or id. Empty: that of the key.")
     resource_key: str = Field(
         "restaurants",
         description="The resource type that list_resource_instances lists and a bare key in an access request means.",
@@ -156,6 +163,13 @@ class Settings(BaseSettings):
             usable = False
         if not usable or parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("the address of a server is needed, such as http://127.0.0.1:8181, without a password")
+        return value.rstrip("/")
+
+    @field_validator("permit_pdp_url", "permit_api_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not re.match(r"https?://[^\s/@?#]+(/[^\s@?#]*)?\Z", value):
+            raise ValueError("an address is needed, such as http://localhost:7766")
         return value.rstrip("/")
 
     @classmethod

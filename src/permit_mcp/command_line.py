@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from permit_mcp import audit_commands, policy_commands
+from permit_mcp import audit_commands, policy_commands, seed_command
 
 app = typer.Typer(
     name="permit-mcp",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(audit_commands.app, name="audit")
+app.command()(seed_command.seed)
 
 
 @app.command()

@@ -125,6 +125,10 @@ def _stored_facts(settings: Settings) -> Facts:
         ConfigurationError: there is no such database yet, or it holds no facts; says what to do.
         StoreError: it cannot be read.
     """
+    if settings.permit_api_key.get_secret_value():
+        raise ConfigurationError(
+            f"PERMIT_API_KEY is set: the facts are Permit.io's and not in our database; give --facts {settings.facts_file}"
+        )
     if not settings.database_url.get_secret_value() and not Path(settings.db_name).exists():
         raise ConfigurationError(f"there is no database {settings.db_name} yet; {_how(settings)}")
     return asyncio.run(_snapshot(settings))

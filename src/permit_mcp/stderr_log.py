@@ -20,6 +20,7 @@ def log_to_stderr(level: str) -> None:
     # Chatter, and at DEBUG every statement with its parameters.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def log_to_own_stderr() -> None:

@@ -23,6 +23,7 @@ from permit_core.database import Database
 from permit_core.settings import Settings
 from permit_core.stores.tables import requests
 from tests.support.environment import PROJECT, bare_environment
+from tests.support.permit_io import SeededPermit
 
 
 @dataclass
@@ -51,6 +52,18 @@ async def test_the_story_plays_on_each_database_and_the_record_is_exactly_it(dat
     # Three decisions, and each was heard in the open session; one slow moment of the machine is no failure.
     assert len(story.outcome.told_after) == 3
     assert min(story.outcome.told_after) < 1.0
+
+
+async def test_the_story_plays_on_permit_io(
+    permit_io: SeededPermit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in permit_io.environment.items():
+        monkeypatch.setenv(name, value)
+    story = await played(f"sqlite+aiosqlite:///{tmp_path / 'story.db'}")
+    assert not story.outcome.problem, f"{story.outcome.problem}\n{story.transcript}"
+    assert [claim.text for claim in story.outcome.claims if not claim.holds] == [], story.transcript
+    assert len(story.outcome.claims) >= 15
+    assert len(story.outcome.told_after) == 3
 
 
 async def test_a_database_that_tells_another_story_is_found_out(tmp_path: Path) -> None:

@@ -82,12 +82,3 @@ async def test_several_processes_that_start_on_nothing_end_with_the_same_facts_o
     assert len(await core.audit.records(event="directory.seeded")) == 1
     assert (await core.audit.verify()).ok
     await core.close()
-
-
-async def test_a_key_of_permit_io_is_said_to_have_no_effect_and_is_not_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("PERMIT_API_KEY", "permit_key_hunter2")
-    await (await open_core(family_settings(tmp_path))).close()
-    assert "the embedded backend decides" in caplog.text
-    assert "hunter2" not in caplog.text

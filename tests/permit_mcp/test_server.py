@@ -50,8 +50,10 @@ async def test_on_a_database_with_nothing_in_it_lists_are_empty_and_nothing_is_p
             assert refused.structured_content["code"] == "no_such_user"
 
 
-async def test_bound_to_a_user_it_acts_for_that_user(core: Core) -> None:
+async def test_bound_to_a_user_it_acts_for_that_user(core: Core, request: pytest.FixtureRequest) -> None:
     environment = child_environment(core.settings.resolved_database_url)
+    if core.permit_io is not None:
+        environment |= request.getfixturevalue("permit_io").environment
     with anyio.fail_after(START_SECONDS):
         async with client(environment, "--acting-user", "3") as server:
             names = {tool.name for tool in (await server.list_tools()).tools}

@@ -73,6 +73,9 @@ class Family:
 
     async def remove(self, ref: ResourceRef) -> None:
         """Take an instance out of the world, as a later version of the menu might."""
+        if self.core.permit_io is not None:
+            await self.core.permit_io.sdk("an instance", lambda sdk: sdk.api.resource_instances.delete(str(ref)))
+            return
         async with self.core.database.transaction() as transaction:
             where = (resource_instances.c.type == ref.type, resource_instances.c.key == ref.key)
             await transaction.execute(resource_instances.delete().where(*where))

@@ -14,6 +14,15 @@ from family_food.nursery.tool_start import ToolStart, spawned
 from permit_core.errors import ConfigurationError
 from permit_core.settings import PROJECT, Settings
 
+_PERMIT_IO = (
+    "permit_api_url",
+    "permit_pdp_url",
+    "project_id",
+    "env_id",
+    "access_elements_config_id",
+    "operation_elements_config_id",
+)
+
 
 def food_server(settings: Settings, user: str) -> StdioServerParameters:
     """How the food server is started for one user. Its environment holds what is named here and nothing else."""
@@ -36,6 +45,7 @@ def _program(settings: Settings, *arguments: str) -> StdioServerParameters:
         "LOG_LEVEL": settings.log_level,
         "ENV_FILE": "",  # or it would find there what is not named here: the keys of models
         "PYTHONUNBUFFERED": "1",
+        **_permit_io(settings),
     }
     return StdioServerParameters(
         command=sys.executable,
@@ -43,6 +53,16 @@ def _program(settings: Settings, *arguments: str) -> StdioServerParameters:
         env=environment,
         cwd=PROJECT,
     )
+
+
+def _permit_io(settings: Settings) -> dict[str, str]:
+    """What a process needs that decides by Permit.io: the key of the environment too."""
+    if not settings.permit_api_key.get_secret_value():
+        return {}
+    named = {name: str(getattr(settings, name)) for name in _PERMIT_IO}
+    return {name.upper(): value for name, value in named.items()} | {
+        "PERMIT_API_KEY": settings.permit_api_key.get_secret_value()
+    }
 
 
 @asynccontextmanager

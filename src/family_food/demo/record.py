@@ -15,6 +15,7 @@ from permit_core.audit.log import AuditLog
 from permit_core.audit.verify import VerifyReport
 from permit_core.database import Database
 from permit_core.policy.facts_file import load_facts
+from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
 from permit_core.stores.tables import audit_records, requests, role_assignments
 
@@ -67,17 +68,23 @@ async def check_record(settings: Settings, told: Told) -> list[Claim]:
     Raises:
         StoreError: the database cannot be read.
         PolicyFileError: the facts file, which says what was there before, cannot be read.
+        Unavailable: Permit.io, where the roles are, does not answer.
     """
     database = Database.open(settings.resolved_database_url)
     try:
         async with database.reading() as reading:
             stored_requests = (await reading.execute(select(requests).order_by(requests.c.created_at))).all()
             stored_orders = (await reading.execute(select(orders))).all()
-            stored_roles = (await reading.execute(select(role_assignments))).all()
+            stored_roles = [
+                (row.user_key, row.role, f"{row.resource_type}:{row.resource_key}")
+                for row in await reading.execute(select(role_assignments))
+            ]
             rows = (await reading.execute(select(audit_records).order_by(audit_records.c.seq))).all()
         report = await AuditLog(database).verify()
     finally:
         await database.close()
+    if settings.permit_api_key.get_secret_value():
+        stored_roles = await _roles_in_permit_io(settings)
     audit = [(row.event, row.actor, json.loads(row.body)) for row in rows]
     return [
         *_requests(told, stored_requests),
@@ -86,6 +93,20 @@ async def check_record(settings: Settings, told: Told) -> list[Claim]:
         *_audit(told, audit),
         _chain(report),
     ]
+
+
+async def _roles_in_permit_io(settings: Settings) -> list[tuple[str, str, str]]:
+    """The roles of everybody in the facts file, as Permit.io has them now."""
+    from permit_core.permit_io.client import PermitClient  # with an SDK that is there only where it is used
+    from permit_core.permit_io.reader import PermitReader
+
+    client = PermitClient(settings)
+    try:
+        reader = PermitReader(load_policy(settings.policy_file), client)
+        found = [await reader.assignments(user.key) for user in load_facts(settings.facts_file).users]
+    finally:
+        await client.close()
+    return [(each.user, each.role, str(each.resource or ":")) for mine in found for each in mine]
 
 
 def _requests(told: Told, stored: Sequence[Row[Any]]) -> Iterator[Claim]:
@@ -109,12 +130,12 @@ def _requests(told: Told, stored: Sequence[Row[Any]]) -> Iterator[Claim]:
         )
 
 
-def _roles(settings: Settings, told: Told, stored: Sequence[Row[Any]]) -> Iterator[Claim]:
+def _roles(settings: Settings, told: Told, stored: Sequence[tuple[str, str, str]]) -> Iterator[Claim]:
     before = {
         (given.user, given.role, str(given.resource) if given.resource else ":")
         for given in load_facts(settings.facts_file).assignments
     }
-    now = {(row.user_key, row.role, f"{row.resource_type}:{row.resource_key}") for row in stored}
+    now = set(stored)
     granted = {
         (told.child, ruling.request["role"], ruling.request["resource_instance"])
         for ruling in told.rulings

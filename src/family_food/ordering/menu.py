@@ -8,7 +8,7 @@ from typing import Literal
 
 from family_food.ordering import names
 from family_food.ordering.results import DishList, DishView
-from permit_core.access import Check, Decision, Effect, ResourceRef
+from permit_core.access import UNDECIDED, Check, Decision, Effect, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
 from permit_core.entries import ResourceInstance
@@ -227,7 +227,14 @@ def order_check(principal: Principal, dish: ResourceRef) -> Check:
 
 
 def access_denied(message: str, decision: Decision) -> Forbidden:
-    """A refusal that says what can be asked for instead."""
+    """A refusal that says what can be asked for instead, or that nobody could be asked."""
+    if decision.reason_code in UNDECIDED:
+        return Forbidden(
+            UNDECIDED[decision.reason_code],
+            code=decision.reason_code.value,
+            hint="Say so, and try again later; nobody needs to be asked for anything.",
+            decision=decision,
+        )
     remedies = [remedy.as_dict() for remedy in decision.remedies]
     return Forbidden(
         message,

@@ -62,11 +62,13 @@ class OrderDesk:
                 approval = await self._claim(principal, sold.instance, decision, transaction)
                 order = self._order(principal, place, sold, approval)
                 await self._insert(transaction, principal, place, order, _decided(check, decision))
-                return order
         except Forbidden:
             if decision is not None:
                 await self._core.audit.record(_decided(check, decision))
             raise
+        if order.approval_id is not None:
+            await self._core.approvals.settle()
+        return order
 
     async def _claim(
         self, principal: Principal, dish: ResourceInstance, decision: Decision, transaction: Transaction

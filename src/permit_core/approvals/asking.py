@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
+from permit_core.access import UNDECIDED, Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.approvals.claims import holds, open_at
 from permit_core.approvals.lifecycle import LIVE, lapsed
 from permit_core.approvals.register import Register
@@ -17,6 +17,7 @@ from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from permit_core.identity import Principal
+from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.relations import find_holding
 from permit_core.policy.schema import AccessRequestRule, OperationRule
@@ -33,6 +34,10 @@ MOST_PENDING = 20
 """How many undecided requests one user may have: nobody floods the reviewers."""
 
 
+FactsAbout = Callable[[str, Iterable[ResourceRef]], Awaitable[Facts]]
+"""Reads what the roles of a user on some instances depend on, where the facts are not in our database."""
+
+
 class Asking:
     """Makes access requests and operation approvals."""
 
@@ -47,6 +52,7 @@ class Asking:
         register: Register,
         clock: Clock,
         new_id: Callable[[], str],
+        facts_about: FactsAbout | None = None,
     ) -> None:
         self._model = model
         self._database = database
@@ -54,6 +60,7 @@ class Asking:
         self._pdp = pdp
         self._store = store
         self._facts = FactStore()
+        self._facts_about = facts_about
         self._register = register
         self._clock = clock
         self._new_id = new_id
@@ -151,6 +158,10 @@ class Asking:
 
     async def _holds(self, asker: Principal, resource: ResourceRef, role: str, transaction: Transaction) -> bool:
         """Whether the asker has the role there, given or derived."""
+        if self._facts_about is not None:
+            elsewhere = await self._facts_about(asker.user, [resource])
+            held_there = elsewhere.held_by(asker.user, asker.tenant)
+            return find_holding(self._model.index, elsewhere, held_there, resource, [role]) is not None
         given = RoleAssignment(asker.user, role, asker.tenant, resource)
         if await self._facts.has_assignment(transaction, given):
             return True
@@ -225,6 +236,9 @@ def _pinned(rule: OperationRule, instance: ResourceInstance) -> dict[str, Any]:
 
 
 def _denied(decision: Decision, operation: str, resource: ResourceRef) -> Forbidden:
+    if decision.reason_code in UNDECIDED:
+        code = decision.reason_code
+        return Forbidden(UNDECIDED[code], decision=decision, code=code.value, hint="Try again later.")
     helps = [remedy.as_dict() for remedy in decision.remedies]
     return Forbidden(
         f"You may not {operation} {resource}, and an approval would not change that.",

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from permit_core.access import ResourceRef
-from permit_core.approvals.asking import Asking
+from permit_core.approvals.asking import Asking, FactsAbout
 from permit_core.approvals.claims import Claims
 from permit_core.approvals.deciding import Deciding, GrantingDirectory, no_such_request
 from permit_core.approvals.lifecycle import Event, lapsed
@@ -50,12 +50,14 @@ class ApprovalService:
         notices: NoticeBoard,
         clock: Clock,
         new_id: Callable[[], str] = new_request_id,
+        register: Register | None = None,
+        facts_about: FactsAbout | None = None,
     ) -> None:
         self._database = database
         self._store = request_store
         self._clock = clock
         self._reviewers = Reviewers(model, pdp)
-        self._register = Register(database, request_store, audit, notices)
+        self._register = register or Register(database, request_store, audit, notices)
         self._asking = Asking(
             model=model,
             database=database,
@@ -65,6 +67,7 @@ class ApprovalService:
             register=self._register,
             clock=clock,
             new_id=new_id,
+            facts_about=facts_about,
         )
         self._deciding = Deciding(
             model=model,
@@ -164,6 +167,9 @@ class ApprovalService:
     ) -> Request | None:
         """What :meth:`use` would use, left as it is; None when it would refuse."""
         return await self._claims.usable(user, operation, instance, transaction)
+
+    async def settle(self) -> None:
+        """To be called once the transaction of :meth:`use` is committed; nothing here, for nothing is kept elsewhere."""
 
     async def _reviewed_by(
         self, approver: str | None, tenant: str, subjects: builtins.list[Subject], transaction: Transaction

@@ -66,14 +66,14 @@ class EntryWriter:
         if await self._facts.has_assignment(transaction, assignment):
             return None
         await self._facts.add_assignment(transaction, assignment)
-        return _assignment_event("role.assigned", actor, assignment)
+        return assignment_event("role.assigned", actor, assignment)
 
     async def unassign(self, transaction: Transaction, assignment: RoleAssignment, actor: str) -> Change:
         """Take a role away."""
         if not await self._facts.has_assignment(transaction, assignment):
             return None
         await self._facts.remove_assignment(transaction, assignment)
-        return _assignment_event("role.unassigned", actor, assignment)
+        return assignment_event("role.unassigned", actor, assignment)
 
     async def relate(self, transaction: Transaction, link: RelationshipTuple, actor: str) -> Change:
         """Put two instances in relation."""
@@ -84,14 +84,14 @@ class EntryWriter:
         if await self._facts.has_tuple(transaction, link):
             return None
         await self._facts.add_tuple(transaction, link)
-        return _tuple_event("relationship.added", actor, link)
+        return tuple_event("relationship.added", actor, link)
 
     async def unrelate(self, transaction: Transaction, link: RelationshipTuple, actor: str) -> Change:
         """Take two instances out of a relation."""
         if not await self._facts.has_tuple(transaction, link):
             return None
         await self._facts.remove_tuple(transaction, link)
-        return _tuple_event("relationship.removed", actor, link)
+        return tuple_event("relationship.removed", actor, link)
 
     async def _need_tenant(self, transaction: Transaction, tenant: str) -> None:
         if await self._facts.tenant_name(transaction, tenant) is None:
@@ -103,13 +103,15 @@ class EntryWriter:
             raise NotFound("There is no such instance.", code="no_such_instance", hint="Use a key from a list.")
 
 
-def _assignment_event(name: str, actor: str, assignment: RoleAssignment) -> AuditEvent:
+def assignment_event(name: str, actor: str, assignment: RoleAssignment) -> AuditEvent:
+    """What is remembered of a role that was given or taken."""
     body = {"user": assignment.user, "role": assignment.role}
     if assignment.resource is not None:
         body["instance"] = str(assignment.resource)
     return AuditEvent(name, actor, assignment.tenant, body)
 
 
-def _tuple_event(name: str, actor: str, link: RelationshipTuple) -> AuditEvent:
+def tuple_event(name: str, actor: str, link: RelationshipTuple) -> AuditEvent:
+    """What is remembered of a relationship that began or ended."""
     body = {"subject": str(link.subject), "relation": link.relation, "object": str(link.object)}
     return AuditEvent(name, actor, link.tenant, body)

@@ -200,7 +200,7 @@ class SqlDirectory:
         Raises:
             InvalidInput, NotFound, Conflict: as the writers above, for an entry that they refuse.
         """
-        digest = _digest(facts)
+        digest = facts_digest(facts)
         async with self._database.writing(transaction) as writing:
             before = await self._facts.seed_digest(writing, SEED)
             if before is not None:
@@ -238,7 +238,8 @@ class SqlDirectory:
         return bool(events)
 
 
-def _digest(facts: FactsFile) -> str:
+def facts_digest(facts: FactsFile) -> str:
+    """What tells one facts file from another."""
     parts = [[entry.model_dump() for entry in facts.tenants]]
     parts += [
         [asdict(entry, dict_factory=_named) for entry in part]

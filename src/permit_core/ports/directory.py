@@ -6,9 +6,10 @@ from typing import Protocol
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
-from permit_core.entries import ResourceInstance, User
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.identity import Principal
 from permit_core.page import Page
+from permit_core.policy.facts_file import FactsFile
 
 
 class Directory(Protocol):
@@ -40,4 +41,55 @@ class Directory(Protocol):
 
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
+        ...
+
+
+class WritableDirectory(Directory, Protocol):
+    """A directory that can be changed. Each method answers whether anything was another way before, and audits if so.
+
+    What the methods refuse is said at those of :class:`permit_core.directory.sql.SqlDirectory`.
+    """
+
+    async def put_tenant(
+        self, key: str, name: str, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Add a tenant, or rename it."""
+        ...
+
+    async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = ...) -> bool:
+        """Add a user, or replace what is known of the user."""
+        ...
+
+    async def put_instance(
+        self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Add an instance, or replace its attributes."""
+        ...
+
+    async def assign(
+        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Give a role."""
+        ...
+
+    async def unassign(
+        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Take a role away."""
+        ...
+
+    async def relate(
+        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Put two instances in relation."""
+        ...
+
+    async def unrelate(
+        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = ...
+    ) -> bool:
+        """Take two instances out of a relation."""
+        ...
+
+    async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = ...) -> bool:
+        """Give a new database what it starts with; whether it was new."""
         ...

@@ -173,6 +173,17 @@ notices = Table(
     Index("ix_notices_recipient", "recipient", "delivered_at"),
 )
 
+# Requests that Permit.io has as well, under an id of its own. What is still owed to it is NULL, 'cancel' (the request
+# has lapsed here) or 'take_back' (its approval is used or has lapsed, and the role that Permit.io gave is to go).
+remote_requests = Table(
+    "remote_requests",
+    metadata,
+    Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("remote_id", String(60), nullable=False, unique=True),
+    Column("owed", String(20)),
+    Index("ix_remote_requests_owed", "owed"),
+)
+
 audit_records = Table(
     "audit_records",
     metadata,

@@ -1,4 +1,4 @@
-"""The shipped family, ready to ask and to decide."""
+"""The shipped family, ready to ask and to decide: every rule holds in our own backend and on Permit.io."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,33 @@ import pytest
 from permit_core.bootstrap import Core
 from tests.support.clock import SteadyClock
 from tests.support.core import make_core
+from tests.support.databases import PostgresServer
 from tests.support.family import Family, meet
+from tests.support.permit_io import SeededPermit
+
+
+@pytest.fixture
+async def core(core_on_both: Core) -> Core:
+    """The shipped family, in our own backend and in Permit.io."""
+    return core_on_both
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "permit_io"])
+async def core_on_each(request: pytest.FixtureRequest, tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Core]:
+    """The shipped family, in our own backend on each kind of database, and in Permit.io."""
+    if request.param == "permit_io":
+        permit: SeededPermit = request.getfixturevalue("permit_io")
+        opened = await permit.core(tmp_path, clock=clock)
+    else:
+        url = ""
+        if request.param == "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            url = server.new_database()
+        opened = await make_core(tmp_path, database_url=url, clock=clock)
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 @pytest.fixture
@@ -22,9 +48,12 @@ async def each_family(core_on_each: Core, clock: SteadyClock) -> Family:
 
 
 @pytest.fixture
-async def second_process(family: Family, tmp_path: Path) -> AsyncIterator[Family]:
+async def second_process(request: pytest.FixtureRequest, family: Family, tmp_path: Path) -> AsyncIterator[Family]:
     """The same family, seen through connections of another core."""
-    core = await make_core(tmp_path, clock=family.clock, facts=False)
+    if family.core.permit_io is None:
+        core = await make_core(tmp_path, clock=family.clock, facts=False)
+    else:
+        core = await request.getfixturevalue("permit_io").core(tmp_path, clock=family.clock)
     try:
         yield await meet(core, family.clock)
     finally:

@@ -3,6 +3,7 @@
 import pytest
 
 from permit_core.access import Check, Decision
+from permit_core.decision.permit_io import PermitPdp
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
 from tests.support.family import ACCESS, Family, refused
@@ -38,7 +39,8 @@ async def test_without_an_answer_no_operation_can_be_asked_for(family: Family, m
     async def away(*_args: object) -> object:
         raise ConnectionError("the facts are away")
 
-    for kind, part in ((CurrentFacts, "facts"), (type(family.core.pdp), "decide")):
+    inside: tuple[type, str] = (CurrentFacts, "facts") if family.core.permit_io is None else (PermitPdp, "_decide")
+    for kind, part in (inside, (type(family.core.pdp), "decide")):
         monkeypatch.setattr(kind, part, away)
         error = await refused(family.asks_operation())
         assert error.code == "access_denied"

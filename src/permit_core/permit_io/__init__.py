@@ -1,0 +1,1 @@
+"""Talking to Permit.io: its API and its decision point, and their things in our nouns."""

@@ -1,0 +1,272 @@
+"""What is decided, lost or taken away in Permit.io itself, and what is left over there when a process dies here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from permit_core.access import ResourceRef
+from permit_core.approvals.permit_io import PermitApprovals
+from permit_core.bootstrap import Core
+from permit_core.clock import utc_now
+from permit_core.entries import RoleAssignment
+from permit_core.permit_io.client import PermitClient
+from permit_core.permit_io.faults import PermitFault
+from permit_core.permit_io.requests import RemoteRequests
+from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
+from permit_core.stores.remote_requests import RemoteRequestStore
+from permit_core.stores.requests import RequestStore
+from tests.support.clock import SteadyClock
+from tests.support.core import TENANT
+from tests.support.family import ACCESS, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, Family, refused
+from tests.support.permit_io import SeededPermit
+
+APPROVED = "_Approved_"
+
+
+class CutShort(Exception):
+    """The process died."""
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    """Permit.io's own clock is the machine's."""
+    return SteadyClock(utc_now())
+
+
+@pytest.fixture
+async def core(permit_io: SeededPermit, tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Core]:
+    opened = await permit_io.core(tmp_path, clock=clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def remote(core: Core) -> RemoteRequests:
+    """Somebody's own hands in Permit.io's dashboard."""
+    assert core.permit_io is not None
+    return RemoteRequests(core.permit_io, "restaurant-requests", "dish-requests")
+
+
+async def link_of(family: Family, request_id: str) -> str:
+    async with family.core.database.reading() as reading:
+        found = await RemoteRequestStore().remote_id(reading, request_id)
+    assert found is not None
+    return found
+
+
+async def roles(core: Core, user: str, ref: ResourceRef) -> list[str]:
+    assert core.permit_io is not None
+    found = await core.permit_io.sdk(
+        "roles",
+        lambda sdk: sdk.api.role_assignments.list(user_key=user, tenant_key=TENANT, resource_instance_key=str(ref)),
+    )
+    return [each.role for each in found]
+
+
+@pytest.mark.parametrize("kind", [ACCESS, OPERATION])
+@pytest.mark.parametrize("look", ["list", "get", "approve"])
+async def test_what_a_reviewer_decided_in_permit_io_is_decided_here(
+    family: Family, remote: RemoteRequests, kind: RequestKind, look: str
+) -> None:
+    asked = await (family.asks_access() if kind is ACCESS else family.asks_operation())
+    await remote.decide(kind, "2", await link_of(family, asked.id), "deny", "not today")
+    service = family.core.approvals
+    if look == "list":
+        await service.list(family.joe, kind, RequestFilter())
+    elif look == "get":
+        await service.get(family.henry, kind, asked.id)
+    else:
+        error = await refused(service.approve(family.joe, kind, asked.id))
+        assert (error.code, error.details["decided_by"]) == ("already_decided", "Jane")
+    stored = await family.stored(asked)
+    assert (stored.status, stored.decided_by, stored.comment) == (RequestStatus.DENIED, "2", "not today")
+    assert (await family.audited())[-1] == "request.denied"
+    assert [each.event for each in await family.core.notices.undelivered("3", TENANT)] == ["request_decided"]
+
+
+async def test_an_approval_given_in_permit_io_can_be_used_at_once(family: Family, remote: RemoteRequests) -> None:
+    asked = await family.asks_operation()
+    await remote.decide(OPERATION, "1", await link_of(family, asked.id), "approve", "")
+    dish = await family.instance()
+    assert await family.core.approvals.usable(family.henry, "order", dish) is not None
+    assert (await family.use()).id == asked.id
+    assert await family.audited() == ["request.created", "request.approved", "request.used"]
+
+
+async def test_an_approval_given_in_permit_io_counts_in_the_order_itself(
+    family: Family, remote: RemoteRequests
+) -> None:
+    asked = await family.asks_operation()
+    await remote.decide(OPERATION, "1", await link_of(family, asked.id), "approve", "")
+    assert (await family.use()).decided_by == "1"
+
+
+async def test_an_access_request_made_in_permit_io_is_listed_and_decided_here(
+    family: Family, remote: RemoteRequests
+) -> None:
+    asked = await family.asks_access(family.rose)
+    async with family.core.database.transaction() as transaction:
+        await transaction.run_sync(lambda connection: connection.exec_driver_sql("DELETE FROM requests"))
+    found = (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).items
+    assert [(each.user_name, each.resource, each.role) for each in found] == [("Rose", SUSHI_WORLD, ROLE)]
+    assert found[0].id != asked.id
+    await family.core.approvals.approve(family.joe, ACCESS, found[0].id)
+    assert await family.may(family.rose, "read", SUSHI_WORLD)
+
+
+async def test_permit_io_gives_the_role_on_the_dish_and_it_is_taken_back_after_use(family: Family) -> None:
+    await family.approved()
+    assert await roles(family.core, "3", DEAR_PIZZA) == [APPROVED]
+    await family.use()
+    await family.core.approvals.settle()
+    assert await roles(family.core, "3", DEAR_PIZZA) == []
+
+
+async def test_a_role_that_a_dead_process_left_is_taken_back_at_the_next_start(
+    permit_io: SeededPermit, family: Family, tmp_path: Path, clock: SteadyClock
+) -> None:
+    await family.approved()
+    await family.use()
+    assert await roles(family.core, "3", DEAR_PIZZA) == [APPROVED]
+    again = await permit_io.core(tmp_path, clock=clock)
+    assert await roles(again, "3", DEAR_PIZZA) == []
+    await again.close()
+    assert (await family.core.audit.records())[-1].event == "role.unassigned"
+
+
+async def test_what_is_owed_stays_owed_while_permit_io_is_away(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    await family.approved()
+    await family.use()
+    away = PermitFault("permit_unreachable", "a test")
+
+    async def unreachable(*_args: object, **_more: object) -> None:
+        raise away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PermitClient, "sdk", unreachable)
+        await family.core.approvals.settle()
+    assert await roles(family.core, "3", DEAR_PIZZA) == [APPROVED]
+    await family.core.approvals.settle()
+    assert await roles(family.core, "3", DEAR_PIZZA) == []
+
+
+async def test_a_lapsed_approval_leaves_no_role_and_a_lapsed_request_cannot_be_approved_in_permit_io(
+    family: Family, remote: RemoteRequests
+) -> None:
+    await family.approved()
+    waiting = await family.asks_operation(family.rose)
+    family.clock.advance(days=2)
+    await family.core.approvals.list(family.joe, OPERATION, RequestFilter())
+    await family.core.approvals.settle()
+    assert await roles(family.core, "3", DEAR_PIZZA) == []
+    there = await remote.get(OPERATION, "4", await link_of(family, waiting.id))
+    assert there.status == "canceled"
+
+
+async def test_an_approval_taken_away_in_permit_io_is_worth_nothing_and_can_be_asked_for_again(
+    family: Family,
+) -> None:
+    first = await family.approved()
+    assert family.core.permit_io is not None
+    gone = RoleAssignment("3", APPROVED, TENANT, DEAR_PIZZA)
+    await family.core.directory.unassign(gone)
+    error = await refused(family.use())
+    assert error.code == "approval_withdrawn"
+    assert error.details["ask_for"]
+    assert await family.core.approvals.usable(family.henry, "order", await family.instance()) is None
+    second = await family.asks_operation()
+    assert second.id != first.id
+    assert (await family.stored(first)).status is RequestStatus.EXPIRED
+
+
+async def test_a_request_of_a_process_that_died_is_taken_up_and_not_made_twice(
+    family: Family, remote: RemoteRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_args: object) -> None:
+        raise CutShort
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteRequestStore, "tie", dies)
+        with pytest.raises(CutShort):
+            await family.asks_operation()
+    assert (await family.core.approvals.list(family.henry, OPERATION, RequestFilter())).total == 0
+    await family.asks_operation()
+    assert len(await remote.pending(OPERATION, "3")) == 1
+
+
+async def test_a_decision_of_a_process_that_died_is_followed(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = await family.asks_access()
+    real = RemoteRequests.decide
+
+    async def dies(self: RemoteRequests, *args: Any) -> None:
+        await real(self, *args)
+        raise CutShort
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteRequests, "decide", dies)
+        with pytest.raises(CutShort):
+            await family.core.approvals.approve(family.joe, ACCESS, asked.id, "fine")
+    assert (await family.stored(asked)).status is RequestStatus.PENDING
+    again = await family.core.approvals.approve(family.joe, ACCESS, asked.id, "fine")
+    assert (again.status, again.decided_by) == (RequestStatus.APPROVED, "1")
+    assert await family.may(family.henry, "read", SUSHI_WORLD)
+
+
+async def test_while_permit_io_is_away_nothing_is_asked_decided_or_listed(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await family.asks_access()
+
+    async def unreachable(*_args: object, **_more: object) -> None:
+        raise PermitFault("permit_unreachable", "a test")
+
+    monkeypatch.setattr(PermitClient, "api", unreachable)
+    service = family.core.approvals
+    for attempt in (
+        family.asks_access(family.rose),
+        service.approve(family.joe, ACCESS, asked.id),
+        service.deny(family.joe, ACCESS, asked.id),
+        service.cancel(family.henry, ACCESS, asked.id),
+        service.list(family.joe, ACCESS, RequestFilter()),
+    ):
+        assert (await refused(attempt)).code == "permit_unreachable"
+    assert await family.stored(asked) == asked
+
+
+async def test_a_list_takes_as_many_calls_however_many_requests_there_are(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    real = httpx.AsyncClient.request
+
+    async def counts(self: httpx.AsyncClient, method: str, url: Any, **more: Any) -> httpx.Response:
+        counted.append(str(url))
+        return await real(self, method, url, **more)
+
+    async def calls() -> int:
+        counted.clear()
+        await family.core.approvals.list(family.joe, ACCESS, RequestFilter())
+        return len(counted)
+
+    await family.asks_access()
+    monkeypatch.setattr(httpx.AsyncClient, "request", counts)
+    one = await calls()
+    for who in (family.henry, family.rose):
+        await family.asks_access(who, ResourceRef("restaurants", "3"))
+    await family.asks_access(family.rose)
+    assert await calls() == one
+    assert (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).total == 4
+
+
+async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, core: Core) -> None:
+    asked = await family.asks_access()
+    assert isinstance(core.approvals, PermitApprovals)
+    await family.gives(family.rose, "parent", SUSHI_WORLD)
+    assert (await refused(core.approvals.approve(family.rose, ACCESS, asked.id))).code == "no_such_request"
+    async with core.database.reading() as reading:
+        assert await RequestStore().get(reading, ACCESS, asked.id) == asked

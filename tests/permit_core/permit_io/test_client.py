@@ -1,0 +1,151 @@
+"""Calls of Permit.io end in time, are repeated where that is safe, and answer in our errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from permit_core.permit_io import client as client_module
+from permit_core.permit_io.client import ATTEMPTS, PermitClient, escaped
+from permit_core.permit_io.faults import PermitFault
+from permit_core.settings import Settings
+from tests.support.core import family_settings
+from tests.support.fake_permit import FakePermit, Reply, fake_permit, saying
+
+
+class Answers:
+    """What the next requests are answered with, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply | None] = [saying({})]
+
+    def __call__(self, _method: str, _path: str) -> Reply | None:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+
+@pytest.fixture
+def answers() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+async def fake(answers: Answers) -> AsyncIterator[FakePermit]:
+    async with fake_permit(answers) as running:
+        yield running
+
+
+def settings(folder: Path, url: str) -> Settings:
+    return family_settings(folder, permit_api_key="permit_key_x", permit_api_url=url, permit_pdp_url=url)
+
+
+@pytest.fixture
+async def client(fake: FakePermit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PermitClient]:
+    monkeypatch.setattr(client_module, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(client_module, "WHOLE_SECONDS", 1.0)
+    opened = PermitClient(settings(tmp_path, fake.url))
+    yield opened
+    await opened.close()
+
+
+async def refused(client: PermitClient, method: str = "GET") -> PermitFault:
+    with pytest.raises(PermitFault) as caught:
+        await client.api(method, "/v2/anything", body={} if method == "POST" else None)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_reading_is_tried_again_when_that_may_help(
+    client: PermitClient, fake: FakePermit, answers: Answers, status: int
+) -> None:
+    answers.replies = [saying({}, status), saying({}, status), saying({"here": 1})]
+    assert await client.api("GET", "/v2/anything") == {"here": 1}
+    assert len(fake.asked) == ATTEMPTS
+
+
+async def test_reading_is_given_up_after_a_few_times(client: PermitClient, fake: FakePermit, answers: Answers) -> None:
+    answers.replies = [saying({}, 503)]
+    assert (await refused(client)).code == "permit_unreachable"
+    assert len(fake.asked) == ATTEMPTS
+
+
+async def test_what_changes_something_is_never_repeated(
+    client: PermitClient, fake: FakePermit, answers: Answers
+) -> None:
+    answers.replies = [saying({}, 503)]
+    assert (await refused(client, "POST")).code == "permit_unreachable"
+    assert len(fake.asked) == 1
+
+
+async def test_nobody_waits_longer_than_is_worth_it_for_retry_after(
+    client: PermitClient, fake: FakePermit, answers: Answers
+) -> None:
+    answers.replies = [saying({}, 429, **{"retry-after": "60"})]
+    fault = await refused(client)
+    assert (fault.code, fault.retry_after) == ("permit_busy", 60.0)
+    assert len(fake.asked) == 1
+
+
+async def test_a_short_retry_after_is_waited_for(client: PermitClient, answers: Answers) -> None:
+    answers.replies = [saying({}, 429, **{"retry-after": "0"}), saying([1])]
+    assert await client.api("GET", "/v2/anything") == [1]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_key_that_is_not_accepted_is_said_to_be(
+    client: PermitClient, fake: FakePermit, answers: Answers, status: int
+) -> None:
+    answers.replies = [(status, {"content-type": "text/plain"}, b"Invalid API key")]
+    fault = await refused(client)
+    assert (fault.code, fault.status) == ("permit_refused", status)
+    assert len(fake.asked) == 1
+
+
+async def test_an_answer_that_is_no_json_is_nonsense(client: PermitClient, answers: Answers) -> None:
+    answers.replies = [(200, {"content-type": "text/html"}, b"<html>hello</html>")]
+    assert (await refused(client)).code == "permit_nonsense"
+
+
+async def test_silence_ends(client: PermitClient, answers: Answers) -> None:
+    answers.replies = [None]
+    assert (await refused(client)).code == "permit_unreachable"
+
+
+async def test_what_the_sdk_raises_ends_in_the_same_errors(client: PermitClient, answers: Answers) -> None:
+    async def user() -> PermitFault:
+        with pytest.raises(PermitFault) as caught:
+            await client.sdk("a user", lambda sdk: sdk.api.users.get("1"), safe=True)
+        return caught.value
+
+    answers.replies = [(401, {"content-type": "text/plain"}, b"no")]
+    assert ((await user()).code) == "permit_refused"
+    answers.replies = [saying({"organization_id": "not an id"})]
+    assert ((await user()).code) == "permit_nonsense"
+    answers.replies = [(200, {"content-type": "text/html"}, b"<html>")]
+    assert ((await user()).code) == "permit_nonsense"
+    answers.replies = [saying({}, 429, **{"retry-after": "60"})]
+    assert ((await user()).code) == "permit_busy"
+    answers.replies = [None]
+    assert ((await user()).code) == "permit_unreachable"
+
+
+async def test_nobody_there_is_said_in_words_that_name_neither_address_nor_key(tmp_path: Path) -> None:
+    client = PermitClient(settings(tmp_path, "http://127.0.0.1:9"))
+    fault = await refused(client, "POST")
+    await client.close()
+    assert fault.as_dict() == {
+        "code": "permit_unreachable",
+        "message": "Permit.io does not answer.",
+        "hint": "Nothing was done. Try again in a moment.",
+    }
+
+
+@pytest.mark.parametrize("part", ["", ".", ".."])
+def test_what_would_be_another_path_is_no_part_of_one(part: str) -> None:
+    with pytest.raises(ValueError, match="no part of a path"):
+        escaped(part)
+
+
+def test_every_part_of_a_path_is_escaped() -> None:
+    assert escaped("a/b?c#d%e:f g") == "a%2Fb%3Fc%23d%25e%3Af%20g"
