@@ -32,7 +32,7 @@ from family_food.chat.origins import origin_allowed
 from family_food.chat.startup_errors import StartupErrors
 from family_food.chat.window import Window
 from family_food.models.port import Model
-from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany
+from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany, Unavailable
 from permit_core.ports.record import AuditEvent
 from permit_core.settings import Settings
 from permit_core.views import plain
@@ -100,6 +100,8 @@ async def refresh_access_token(request: Request, response: Response, backend: Ba
         issued = backend.tokens.issue(claims.username, claims.login_at)
     except Forbidden as error:
         raise _unauthorized(f"{error.message} {error.hint}") from None
+    except Unavailable as error:
+        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"{error.message} {error.hint}") from None
     body = {"token": issued.claims.token_id, "from": claims.token_id}
     who = user.principal
     await backend.core.audit.record(AuditEvent("login.refreshed", who.user, who.tenant, body))
@@ -132,7 +134,11 @@ async def websocket_chat(websocket: WebSocket) -> None:
     if not origin_allowed(headers.get("origin"), headers.get("host"), backend.settings.allowed_origins):
         await websocket.close(status.WS_1008_POLICY_VIOLATION)
         return
-    current_user = await get_current_websocket_user(websocket, backend.tokens, backend.accounts)
+    try:
+        current_user = await get_current_websocket_user(websocket, backend.tokens, backend.accounts)
+    except Unavailable:  # the directory is elsewhere, and away: nobody is let in unseen
+        await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
+        return
     if not current_user:
         await websocket.close(status.WS_1008_POLICY_VIOLATION)
         return

@@ -224,6 +224,7 @@ async def seed_permit_io(settings: Settings) -> Seeded:
             for each in facts.assignments
             if await core.directory.assign(each)
         ]
+        await schema.write_rules()
         return Seeded([*schema.done, *elements.done], written)
     finally:
         await (core.close() if core is not None else database.close())

@@ -28,7 +28,8 @@ def era(request: pytest.FixtureRequest) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave Permit.io in a second kind of server or a second era alone."""
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         again = given.get("kind", KINDS[0]) != KINDS[0] or given.get("era", ERAS[0]) != ERAS[0]

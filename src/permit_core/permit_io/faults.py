@@ -10,9 +10,9 @@ from permit_core.errors import Unavailable
 LONGEST_RETRY_AFTER = 3600.0
 
 _SENTENCES = {
-    "permit_unreachable": ("Permit.io does not answer.", "Nothing was done. Try again in a moment."),
+    "permit_unreachable": ("Permit.io does not answer.", "Try again in a moment."),
     "permit_refused": ("Permit.io does not accept this program's key for that.", "Whoever runs this has to look."),
-    "permit_busy": ("Permit.io is asked too much at the moment.", "Nothing was done. Try again in a moment."),
+    "permit_busy": ("Permit.io is asked too much at the moment.", "Try again in a moment."),
     "permit_nonsense": ("Permit.io gave an answer that makes no sense.", "Whoever runs this has to look."),
     "permit_rejected": ("Permit.io did not take this.", "Whoever runs this has to look."),
 }

@@ -38,7 +38,7 @@ class SchemaWriter:
         self.done: list[str] = []
 
     async def write(self) -> None:
-        """Write everything, in an order in which each thing finds what it refers to.
+        """Write everything but the set rules, in an order in which each thing finds what it refers to.
 
         Raises:
             PermitFault: Permit.io does not answer, or does not take something.
@@ -59,6 +59,13 @@ class SchemaWriter:
             await self._condition_set(set_key, users)
         for set_key, things in self._model.resource_sets.items():
             await self._condition_set(set_key, things)
+
+    async def write_rules(self) -> None:
+        """Write the set rules; after everything else, for they ask most of Permit.io.
+
+        Raises:
+            PermitFault: as of :meth:`write`.
+        """
         for rule in self._model.set_rules:
             await self._set_rule(rule)
 

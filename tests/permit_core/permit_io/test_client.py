@@ -137,7 +137,7 @@ async def test_nobody_there_is_said_in_words_that_name_neither_address_nor_key(t
     assert fault.as_dict() == {
         "code": "permit_unreachable",
         "message": "Permit.io does not answer.",
-        "hint": "Nothing was done. Try again in a moment.",
+        "hint": "Try again in a moment.",
     }
 
 
