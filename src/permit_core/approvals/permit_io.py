@@ -26,7 +26,7 @@ from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Conflict, Forbidden, StoreError
 from permit_core.identity import Principal
 from permit_core.page import Page
-from permit_core.permit_io.client import PermitClient
+from permit_core.permit_io.client import PermitClient, in_time
 from permit_core.permit_io.faults import PermitFault
 from permit_core.permit_io.reader import PermitReader, or_none
 from permit_core.permit_io.requests import RemoteRequest, RemoteRequests
@@ -100,13 +100,15 @@ class PermitApprovals(ApprovalService):
     async def ask_access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the base. Also ``permit_...`` (Unavailable)."""
         await self._catch_up_about(asker, Subject(RequestKind.ACCESS_REQUEST, resource, role, None))
-        return await super().ask_access(asker, resource, role, reason)
+        async with in_time("asking for access"):
+            return await super().ask_access(asker, resource, role, reason)
 
     async def ask_operation(self, asker: Principal, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the base. Also ``permit_...`` (Unavailable)."""
         await self.settle()
         await self._catch_up_about(asker, Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation))
-        return await super().ask_operation(asker, resource, operation, reason)
+        async with in_time("asking for an operation"):
+            return await super().ask_operation(asker, resource, operation, reason)
 
     async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
         """One request that the viewer made or may review; see the base."""
@@ -128,7 +130,8 @@ class PermitApprovals(ApprovalService):
         """Approve a pending request here and in Permit.io, which gives the role; see the base."""
         await self._catch_up_one(request_id)
         try:
-            return await super().approve(reviewer, kind, request_id, comment)
+            async with in_time("a decision"):
+                return await super().approve(reviewer, kind, request_id, comment)
         except DecidedElsewhere:
             await self._catch_up_one(request_id)
             return await super().approve(reviewer, kind, request_id, comment)
@@ -137,7 +140,8 @@ class PermitApprovals(ApprovalService):
         """Deny a pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)
         try:
-            return await super().deny(reviewer, kind, request_id, comment)
+            async with in_time("a decision"):
+                return await super().deny(reviewer, kind, request_id, comment)
         except DecidedElsewhere:
             await self._catch_up_one(request_id)
             return await super().deny(reviewer, kind, request_id, comment)
@@ -145,7 +149,8 @@ class PermitApprovals(ApprovalService):
     async def cancel(self, asker: Principal, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)
-        return await super().cancel(asker, kind, request_id)
+        async with in_time("a withdrawal"):
+            return await super().cancel(asker, kind, request_id)
 
     async def use(
         self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
@@ -155,21 +160,22 @@ class PermitApprovals(ApprovalService):
         Raises:
             Forbidden: as of the base, and ``approval_withdrawn``: the role was taken away in Permit.io.
         """
-        for link in await self._standing(transaction, user, _subject(operation, instance), {RequestStatus.PENDING}):
-            news = await self._news(link)
-            if news is not None:
-                await self._follow(transaction, link.request, *news)
-        found = await super().usable(user, operation, instance, transaction)
-        if found is not None and not await self._still_given(found):
-            raise Forbidden(
-                "The approval was taken back in Permit.io.",
-                code="approval_withdrawn",
-                hint="Ask again.",
-                ask_for=[
-                    {"kind": "operation_approval", "resource_instance": str(instance.ref), "operation": operation}
-                ],
-            )
-        return await super().use(user, operation, instance, transaction)
+        async with in_time("the use of an approval"):
+            for link in await self._standing(transaction, user, _subject(operation, instance), {RequestStatus.PENDING}):
+                news = await self._news(link)
+                if news is not None:
+                    await self._follow(transaction, link.request, *news)
+            found = await super().usable(user, operation, instance, transaction)
+            if found is not None and not await self._still_given(found):
+                raise Forbidden(
+                    "The approval was taken back in Permit.io.",
+                    code="approval_withdrawn",
+                    hint="Ask again.",
+                    ask_for=[
+                        {"kind": "operation_approval", "resource_instance": str(instance.ref), "operation": operation}
+                    ],
+                )
+            return await super().use(user, operation, instance, transaction)
 
     async def usable(
         self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction | None = None

@@ -11,7 +11,8 @@ import asyncio
 import logging
 import random
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -38,8 +39,8 @@ LONGEST_PAUSE_SECONDS = 2.0
 CALL_SECONDS = 4
 """Longest wait for one answer."""
 WHOLE_SECONDS = 8.0
-"""Longest wait for one call with its repetitions: less than writers wait for each other in our database, for calls are
-made while a transaction is open."""
+"""Longest wait for one call with its repetitions, and for the calls of one step of a request: less than writers wait for
+each other in our database, for they are made while a transaction is open."""
 MOST_ANSWER_BYTES = 16 * 1024 * 1024
 
 
@@ -224,6 +225,20 @@ class PermitClient:
         return await _patiently(about, once, safe=safe)
 
 
+@asynccontextmanager
+async def in_time(about: str) -> AsyncIterator[None]:
+    """End several calls that belong together as if they were one.
+
+    Raises:
+        PermitFault: ``permit_unreachable``: the body took too long.
+    """
+    try:
+        async with asyncio.timeout(WHOLE_SECONDS):
+            yield
+    except TimeoutError:
+        raise unreachable(f"{about}: not within {WHOLE_SECONDS:g} seconds") from None
+
+
 def _content(reply: httpx.Response, about: str) -> Any:
     if not reply.is_success:
         try:
@@ -241,18 +256,15 @@ def _content(reply: httpx.Response, about: str) -> Any:
 
 async def _patiently(about: str, once: Callable[[], Awaitable[T]], *, safe: bool) -> T:
     """Try until it succeeds, or trying again does not help, or the time is over."""
-    try:
-        async with asyncio.timeout(WHOLE_SECONDS):
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    return await once()
-                except PermitFault as fault:
-                    pause = _pause(attempt, fault)
-                    if not safe or not fault.passing or attempt == ATTEMPTS or pause > LONGEST_PAUSE_SECONDS:
-                        raise
-                await asyncio.sleep(pause)
-    except TimeoutError:
-        raise unreachable(f"{about}: not within {WHOLE_SECONDS:g} seconds") from None
+    async with in_time(about):
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await once()
+            except PermitFault as fault:
+                pause = _pause(attempt, fault)
+                if not safe or not fault.passing or attempt == ATTEMPTS or pause > LONGEST_PAUSE_SECONDS:
+                    raise
+            await asyncio.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
