@@ -14,6 +14,7 @@ from mcp import StdioServerParameters
 from family_food.chat.endings import SHUTDOWN
 from family_food.messages import ModelStep, UserMessage
 from family_food.models.port import ModelError
+from permit_core.errors import Unavailable
 from permit_core.identity import Principal
 from tests.server.conftest import StartServer
 from tests.support import tiny_mcp
@@ -230,6 +231,23 @@ async def test_a_session_that_fails_says_goodbye_with_a_number(
         assert "incident" in goodbye["content"]
         assert await henry.closed() == 1011
     assert "secret" not in str(henry.seen)
+
+
+async def test_a_directory_that_is_away_ends_the_turn_with_its_own_words_and_not_the_session(
+    start: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await start(ScriptedModel(says("Hello.")), tiny)
+    async with server.chat("henry") as henry:
+        with monkeypatch.context() as away:
+
+            async def gone(*_: object) -> frozenset[str]:
+                raise Unavailable("The directory does not answer.", code="away", hint="Try again in a moment.")
+
+            away.setattr(server.backend.core.directory, "tenant_roles", gone)
+            turn = await henry.ask("hi")
+        assert turn.outcome == "failed"
+        assert [(f["content"], f["code"]) for f in turn.of("error")] == [("The directory does not answer.", "away")]
+        assert (await henry.ask("hi again")).outcome == "completed"
 
 
 async def test_tools_that_fail_tell_the_model_and_never_their_secrets(start: StartServer) -> None:

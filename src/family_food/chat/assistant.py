@@ -186,10 +186,7 @@ class Assistant:
             if not self._refused(attempt.number, work, opening.refused):
                 return
         elif problem is not None:
-            incident = log_incident(problem, f"turn {attempt.number} of {self._conversation.id}")
-            await self._outgoing.send(
-                ErrorFrame(content=apology(incident), code="internal_error", hint=f"Incident {incident}.")
-            )
+            await self._outgoing.send(_told(problem, f"turn {attempt.number} of {self._conversation.id}"))
         elif outcome == "cancelled":
             account = attempt.toolbox.account if attempt.toolbox else ""
             await self._outgoing.send(Status(content=f"Stopped. {account}".strip()))
@@ -220,12 +217,7 @@ class Assistant:
             self._outgoing.put(Accepted(message_id=work.message_id, duplicate=True))
             return False
         self._outgoing.put(TurnStart(turn=number, cause=work.cause, message_id=work.message_id))
-        if isinstance(why, UserFacing):
-            self._outgoing.put(ErrorFrame(content=why.message, code=why.code, hint=why.hint))
-        else:
-            incident = log_incident(why, f"the beginning of turn {number} of {self._conversation.id}")
-            error = ErrorFrame(content=apology(incident), code="internal_error", hint=f"Incident {incident}.")
-            self._outgoing.put(error)
+        self._outgoing.put(_told(why, f"the beginning of turn {number} of {self._conversation.id}"))
         return True
 
     async def _attempt(self, attempt: _Attempt, opening: Pending) -> TurnOutcome:
@@ -292,3 +284,11 @@ class Assistant:
     def _event(self, event: str, body: dict[str, object]) -> AuditEvent:
         who = self._principal
         return AuditEvent(event, who.user, who.tenant, {"session": self._conversation.id, **body})
+
+
+def _told(problem: BaseException, during: str) -> ErrorFrame:
+    """What the person is told of a problem: its own words when it is meant for people, else where to look it up."""
+    if isinstance(problem, UserFacing):
+        return ErrorFrame(content=problem.message, code=problem.code, hint=problem.hint)
+    incident = log_incident(problem, during)
+    return ErrorFrame(content=apology(incident), code="internal_error", hint=f"Incident {incident}.")
