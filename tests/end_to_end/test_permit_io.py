@@ -1,4 +1,4 @@
-"""The real server on Permit.io: a wrong setting stops it with one sentence, and while Permit.io is away nobody comes in."""
+"""The real programs on Permit.io: a wrong setting stops it with one sentence, and while Permit.io is away nobody comes in."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def test_a_wrong_setting_stops_the_server_with_one_sentence(permit_io: SeededPer
     assert "cannot start: TENANT: Permit.io has no tenant 'nowhere'" in done.stderr
     assert "Traceback" not in done.stderr
     assert permit_io.environment["PERMIT_API_KEY"] not in done.stderr + done.stdout
+
+
+def test_seeding_what_is_seeded_says_so(permit_io: SeededPermit, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from permit_api.command_line import main; main()", "seed"],
+        cwd=PROJECT,
+        env=bare_environment(ENV_FILE="", DB_NAME=str(tmp_path / "family.db"), **permit_io.environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (
+        0,
+        "0 changes of the schema, 0 of the facts; Permit.io is as the files say\n",
+    )
 
 
 def test_seed_says_in_one_sentence_what_keeps_it_from_seeding(permit_io: SeededPermit, tmp_path: Path) -> None:
