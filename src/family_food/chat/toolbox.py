@@ -38,7 +38,7 @@ GRACE_SECONDS = 2.0
 _REFUSALS = frozenset({
     "access_denied", "forbidden", "forbidden_argument", "may_not_ask", "not_a_reviewer", "own_request", "unknown_tool",
     "not_confirmed", "approval_needed", "approval_pending", "approval_expired", "approval_used", "approval_mismatch",
-    "approval_denied",
+    "approval_denied", "approval_withdrawn",
 })  # fmt: skip
 
 

@@ -45,7 +45,9 @@ class OrderDesk:
             NotFound: ``no_such_restaurant``, ``no_such_dish``, ``wrong_restaurant``.
             InvalidInput: ``ambiguous_restaurant``, ``ambiguous_dish``, ``invalid_resource``.
             Forbidden: ``access_denied``, or why no approval could be used: ``approval_needed``, ``approval_pending``,
-                ``approval_expired``, ``approval_used``, ``approval_denied``, ``approval_mismatch``; with ``ask_for``.
+                ``approval_expired``, ``approval_used``, ``approval_denied``, ``approval_mismatch``,
+                ``approval_withdrawn``; with ``ask_for``; or ``pdp_...``: nobody could be asked for a decision.
+            Unavailable: ``permit_...``: Permit.io, where it is used, does not answer.
         """
         place = await self._menu.open(principal, restaurant)
         wanted = await self._menu.find_dish(principal, place, dish)
