@@ -11,7 +11,7 @@ import pytest
 
 from permit_core.access import ResourceRef
 from permit_core.approvals.permit_io import PermitApprovals
-from permit_core.bootstrap import Core
+from permit_core.bootstrap import Core, open_core
 from permit_core.clock import utc_now
 from permit_core.entries import RoleAssignment
 from permit_core.permit_io.client import PermitClient
@@ -22,7 +22,8 @@ from permit_core.stores.remote_requests import RemoteRequestStore
 from permit_core.stores.requests import RequestStore
 from tests.support.clock import SteadyClock
 from tests.support.core import TENANT
-from tests.support.family import ACCESS, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, Family, refused
+from tests.support.databases import PostgresServer
+from tests.support.family import ACCESS, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, Family, meet, refused
 from tests.support.permit_io import SeededPermit
 
 APPROVED = "_Approved_"
@@ -270,3 +271,22 @@ async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, co
     assert (await refused(core.approvals.approve(family.rose, ACCESS, asked.id))).code == "no_such_request"
     async with core.database.reading() as reading:
         assert await RequestStore().get(reading, ACCESS, asked.id) == asked
+
+
+async def test_our_ledger_may_be_in_postgresql(
+    permit_io: SeededPermit, postgres_server: PostgresServer, tmp_path: Path, clock: SteadyClock
+) -> None:
+    core = await open_core(permit_io.ours(tmp_path, database_url=postgres_server.new_database()), clock=clock)
+    try:
+        family = await meet(core, clock)
+        access = await family.asks_access()
+        await core.approvals.deny(family.jane, ACCESS, access.id, "no")
+        await family.approved()
+        await family.use()
+        await core.approvals.settle()
+        assert await roles(core, "3", DEAR_PIZZA) == []
+        assert (await refused(family.use())).code == "approval_used"
+        assert (await core.approvals.list(family.joe, OPERATION, RequestFilter())).total == 1
+        assert (await core.audit.verify()).ok
+    finally:
+        await core.close()
