@@ -11,6 +11,7 @@ import sys
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from permit_api.app import create_app
 from permit_core.database import Database
@@ -29,8 +30,8 @@ async def serve(port: int) -> None:
     async def ready(_request: Request) -> Response:
         return Response()
 
-    app.add_route("/empty/allowed", nothing, methods=["POST"])
-    app.add_route("/readyz", ready)
+    # In front, so that no other address is looked at first.
+    app.router.routes[:0] = [Route("/empty/allowed", nothing, methods=["POST"]), Route("/readyz", ready)]
     config = uvicorn.Config(app, port=port, log_level="warning", access_log=False, server_header=False, lifespan="off")
     try:
         await uvicorn.Server(config).serve()
