@@ -24,7 +24,7 @@ from family_food.chat.backend import ChatBackend
 from family_food.chat.connections import ConnectionManager
 from permit_core.settings import PROJECT
 from server import MAX_FRAME_BYTES
-from tests.support.process_tree import tool_servers_of
+from tests.support.process_tree import children_of, tool_servers_of
 
 WAIT_SECONDS = 60.0
 """How long anything may take on a machine that does much else."""
@@ -57,10 +57,11 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], what: str = "it
 
 @dataclass
 class ChatServer:
-    """A running backend."""
+    """A running backend. ``strangers`` are processes that this one had started before."""
 
     app: FastAPI
     port: int
+    strangers: frozenset[int] = frozenset()
 
     @property
     def url(self) -> str:
@@ -119,7 +120,7 @@ class ChatServer:
 
     def children(self) -> list[int]:
         """The tool servers of its sessions that run, and whatever else it started but the nursery, by id."""
-        return tool_servers_of(os.getpid())
+        return [child for child in tool_servers_of(os.getpid()) if child not in self.strangers]
 
 
 class ChatClient:
@@ -250,11 +251,12 @@ async def serving(app: FastAPI) -> AsyncIterator[ChatServer]:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(app, log_level="warning", lifespan="on", ws_max_size=MAX_FRAME_BYTES)
     running = _Server(config)
+    strangers = frozenset(children_of(os.getpid()))
     task = asyncio.create_task(running.serve(sockets=[listening]))
     try:
         await until(lambda: running.started or task.done(), "the server's start")
         assert not task.done(), "the server ended at its start"
-        yield ChatServer(app, listening.getsockname()[1])
+        yield ChatServer(app, listening.getsockname()[1], strangers)
     finally:
         running.should_exit = True
         async with asyncio.timeout(WAIT_SECONDS):
