@@ -17,6 +17,10 @@ from permit_core.views import RequestView
 class Board(Protocol):
     """Where notices are kept."""
 
+    async def latest_id(self) -> int:
+        """The id of the newest notice, or 0."""
+        ...
+
     async def undelivered(self, user: str, tenant: str) -> list[Notice]:
         """What this user was not told yet."""
         ...
@@ -30,7 +34,9 @@ class NoticeDesk:
     """Tells notices while somebody is there to read them.
 
     A notice counts as delivered when a socket has taken it; one that the assistant is to act on, when that turn is in
-    the database. Until then the next session tells it again, or this one, should its client come back.
+    the database. Until then the next session tells it again, or this one, should its client come back. What is older
+    than the session comes from the board alone: whoever follows the board may be behind, and hand on what another
+    session has told already.
 
     Args:
         board: where notices are kept.
@@ -59,8 +65,11 @@ class NoticeDesk:
     async def run(self) -> None:
         """Tell, for ever."""
         user, tenant = self._principal.user, self._principal.tenant
+        older = await self._board.latest_id()
         while True:
             notice = await self._incoming.get()
+            if notice is not None and notice.id <= older:
+                continue
             for each in [notice] if notice else await self._board.undelivered(user, tenant):
                 if self._outgoing.shown and each.id not in self._told:
                     await self._tell(each)

@@ -36,6 +36,9 @@ class Board:
         self.waiting = list(waiting)
         self.delivered: list[int] = []
 
+    async def latest_id(self) -> int:
+        return max((each.id for each in self.waiting), default=0)
+
     async def undelivered(self, user: str, tenant: str) -> list[Notice]:
         return [each for each in self.waiting if each.id not in self.delivered]
 
@@ -112,6 +115,21 @@ async def test_a_notice_that_comes_on_two_ways_is_told_once(stage: Stage) -> Non
     await settled()
     assert stage.outgoing.last == 2
     assert len(stage.model.heard) == 2
+
+
+async def test_what_an_earlier_session_has_told_is_not_told_again_when_it_is_handed_on_late() -> None:
+    stage = Stage()
+    stage.board.waiting, stage.board.delivered = [notice(1)], [1]
+    running = asyncio.create_task(stage.desk.run())
+    mark = stage.come()
+    stage.desk.notify(notice(1))
+    stage.desk.notify(notice(2))
+    await stage.read(mark)
+    await until(lambda: stage.board.delivered == [1, 2], "the delivery")
+    await settled()
+    assert stage.outgoing.last == 1
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_it_is_delivered_when_it_is_written_and_not_before(stage: Stage) -> None:
