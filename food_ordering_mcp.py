@@ -19,6 +19,7 @@ from mcp import ClientSession
 from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
 
+from family_food.nursery import event_loop
 from family_food.nursery.child import Serve
 from family_food.nursery.parent import tend
 from family_food.nursery.rehearsal import apart, rehearsing
@@ -103,7 +104,7 @@ def prepare(settings: Settings) -> Serve:
         file = Path(folder, "rehearsal.db")
         # In a process of its own: what makes a schema is long to import, and would be in every child's memory.
         apart(lambda: _make_rehearsal(settings, file))
-        asyncio.run(_rehearse(settings, model, database, file))
+        event_loop.run(_rehearse(settings, model, database, file))
     food = Food.over(assemble(settings, model, database))
     mcp, permit = _built(food, LATER)
 

@@ -45,6 +45,17 @@ class Core:
     """The server that decides, when it is not this process."""
     permit_io: PermitClient | None = None
     """The connection to Permit.io, when it is used."""
+    facts: CurrentFacts | None = None
+    """What is decided on, when it is in our database."""
+
+    async def warm(self) -> None:
+        """Have the facts in memory before anybody waits for them.
+
+        Raises:
+            StoreError: the database is unreachable.
+        """
+        if self.facts is not None:
+            await self.facts.facts()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -119,7 +130,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         notices=notices,
         clock=clock,
     )
-    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote)
+    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote, None, current)
 
 
 def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> RemotePdp:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from permit_core.errors import ConfigurationError, StoreError
-from permit_core.sqlite_threads import SqliteThreads, SqliteTransaction, settled, sqlite_engine
+from permit_core.sqlite_threads import SqliteThreads, SqliteTransaction, commit, rollback, settled, sqlite_engine
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -166,9 +166,9 @@ class Database:
                     thread.begin(connection, durable=durable)
                     try:
                         done = work(connection)
-                        connection.commit()
+                        commit(connection)
                     finally:
-                        connection.rollback()  # nothing, after the commit
+                        rollback(connection)  # nothing, after the commit
                     return done
 
                 return await settled(thread.do(whole))
@@ -228,7 +228,7 @@ class Database:
                     try:
                         return work(connection)
                     finally:
-                        connection.rollback()
+                        rollback(connection)
 
                 return await thread.do(whole)
 

@@ -128,12 +128,13 @@ class SqliteThread:
 
     def begin(self, connection: Connection, *, durable: bool) -> None:
         """Begin a transaction; to be called within the thread."""
-        raw: Any = connection.connection.dbapi_connection
+        raw = _raw(connection)
         if self._writes and durable is not self._durable:
             raw.execute(_DURABLE[durable])
             self._durable = durable
+        # SQLAlchemy gets a notion of it by itself, if a statement is run on its connection. It says nothing to the
+        # database then, and most transactions do without.
         raw.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN DEFERRED")
-        connection.begin()  # SQLAlchemy's own notion of it, which says nothing to the database
 
     async def close(self) -> None:
         """Close the connection; the thread is gone when this returns."""
@@ -146,14 +147,28 @@ class SqliteThread:
 
     def _connect(self) -> sqlite3.Connection:
         self._connection = self._engine.connect()
-        raw: Any = self._connection.connection.dbapi_connection
+        raw = _raw(self._connection)
         raw.execute(f"PRAGMA query_only = {'OFF' if self._writes else 'ON'}")
-        return cast("sqlite3.Connection", raw)
+        return raw
 
     def _open_connection(self) -> Connection:
         if self._connection is None:
             raise sqlite3.ProgrammingError("the connection is not open")
         return self._connection
+
+
+def commit(connection: Connection) -> None:
+    """Commit the transaction that :meth:`SqliteThread.begin` began; to be called within the thread."""
+    (connection if connection.in_transaction() else _raw(connection)).commit()
+
+
+def rollback(connection: Connection) -> None:
+    """Leave nothing open of the transaction; to be called within the thread."""
+    (connection if connection.in_transaction() else _raw(connection)).rollback()
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -194,12 +209,12 @@ class SqliteTransaction:
 
     async def commit(self) -> None:
         """Commit; it has happened or failed when this ends, cancelled or not."""
-        await settled(self._thread.do(lambda connection: connection.commit()))
+        await settled(self._thread.do(commit))
 
     def end(self) -> None:
         """Leave nothing open. Whatever comes after it in the thread need not wait to be asked."""
         if self._begun:
-            self._thread.do_unheard(lambda connection: connection.rollback())
+            self._thread.do_unheard(rollback)
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement; all its rows have been fetched when this returns."""

@@ -79,6 +79,7 @@ async def open_backend(
         stack.push_async_callback(food.close)
         core = food.core
         await seed(core, settings)
+        await core.warm()
         chosen = model or choose_model(settings)
         stack.push_async_callback(chosen.close)
         notices = NoticeDispatch(core.notices, sessions_of)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
@@ -13,6 +12,8 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
+
+from family_food.nursery.event_loop import run
 
 Serve = Callable[[str, socket.socket], Coroutine[Any, Any, int]]
 """Serves the session of a user, by directory key, over a socket until its end; answers the exit code."""
@@ -33,7 +34,7 @@ def live(user: str, session: int, errors: int, serve: Serve) -> NoReturn:
     code = 1
     try:
         connected = _cut_loose(session, errors)
-        code = asyncio.run(serve(user, connected))
+        code = run(serve(user, connected))
     except BaseException:  # noqa: BLE001 - nothing may get back to the parent's frames
         traceback.print_exc()
     finally:

@@ -16,12 +16,13 @@ from permit_core.directory.entry_writer import Change, EntryWriter
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.identity import Principal
 from permit_core.page import Page, page_offset
+from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.current_facts import CurrentFacts
-from permit_core.stores.facts import FactStore, read_instances, read_tenant_roles, read_user_in
+from permit_core.stores.facts import FactStore, read_tenant_roles, read_user_in
 from permit_core.views import plain
 
 SYSTEM = "system"
@@ -37,7 +38,8 @@ class SqlDirectory:
     and against what is there, audits, and makes every process's snapshot stale: all in one transaction, the given one
     or its own. Writing what is there already changes, audits and costs nothing; a writer answers whether it did more.
 
-    Outside of a transaction the database is asked only where the snapshot on which decisions are made is not at hand.
+    Outside of a transaction the database is asked only where the snapshot on which decisions are made is not at hand;
+    for a list of things it is brought up to date.
     """
 
     def __init__(
@@ -99,21 +101,19 @@ class SqlDirectory:
         Raises:
             InvalidInput: ``invalid_page``.
         """
-        if (facts := self._current.at_hand()) is not None:
-            skip = page_offset(page, per_page)
-            found = facts.instances_of(resource_type, tenant)
-            return Page(list(found[skip : skip + per_page]), len(found), page, per_page)
-        return await self._database.read(
-            lambda connection: read_instances(connection, resource_type, tenant, page, per_page)
-        )
+        skip = page_offset(page, per_page)
+        found = (await self._now()).instances_of(resource_type, tenant)
+        return Page(list(found[skip : skip + per_page]), len(found), page, per_page)
 
     async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
-        if (facts := self._current.at_hand()) is not None:
-            found = [facts.instances[each] for each in facts.objects_of(ref, relation)]
-            return [each for each in found if each.tenant == tenant]
-        async with self._database.reading() as reading:
-            return await self._facts.objects(reading, ref, relation, tenant)
+        facts = await self._now()
+        found = [facts.instances[each] for each in facts.objects_of(ref, relation)]
+        return [each for each in found if each.tenant == tenant]
+
+    async def _now(self) -> Facts:
+        """All facts: whoever lists things asks for decisions on them next, which need these as well."""
+        return self._current.at_hand() or await self._current.facts()
 
     # Writing
 

@@ -113,10 +113,7 @@ class Facts:
 
 
 def _in_order(ref: ResourceRef) -> tuple[str, bool, int, str, str]:
-    """Types by name; of each, keys of digits first and by value, then the others by their characters.
-
-    The database orders them in the same way (``stores/facts.py``).
-    """
+    """Types by name; of each, keys of digits first and by value, then the others by their characters."""
     key = ref.key or ""
     if key.strip("0123456789"):
         return ref.type, True, 0, "", key

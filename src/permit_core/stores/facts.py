@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Table,
     and_,
     bindparam,
-    case,
-    collate,
     func,
     insert,
     select,
@@ -28,7 +23,6 @@ from sqlalchemy import (
 from permit_core.access import ResourceRef
 from permit_core.database import Database, Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.page import Page, page_offset
 from permit_core.policy.facts import Facts
 from permit_core.prepared import Prepared
 from permit_core.stores.tables import (
@@ -56,8 +50,11 @@ _TENANT_ROLES = Prepared(
 _INSTANCE = select(resource_instances).where(
     resource_instances.c.type == bindparam("type"), resource_instances.c.key == bindparam("key")
 )
-_OF_TYPE = and_(resource_instances.c.type == bindparam("type"), resource_instances.c.tenant == bindparam("tenant"))
-_HOW_MANY = Prepared(select(func.count().label("total")).select_from(resource_instances).where(_OF_TYPE))
+_ALL_USERS = Prepared(select(users))
+_ALL_TENANTS = Prepared(select(tenants.c.key))
+_ALL_INSTANCES = Prepared(select(resource_instances))
+_ALL_ASSIGNMENTS = Prepared(select(role_assignments))
+_ALL_TUPLES = Prepared(select(relationship_tuples))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +109,6 @@ class FactStore:
         """The instance, whatever its tenant, or None."""
         row = (await transaction.execute(_INSTANCE, {"type": ref.type, "key": ref.key or ""})).one_or_none()
         return None if row is None else _instance(row)
-
-    async def objects(
-        self, transaction: Transaction, ref: ResourceRef, relation: str, tenant: str
-    ) -> list[ResourceInstance]:
-        """The instances to which ``ref`` stands in ``relation``, ordered by key."""
-        query = _linked_in_order(transaction.dialect.name)
-        which = {"type": ref.type, "key": ref.key or "", "relation": relation, "tenant": tenant}
-        return [_instance(row) for row in await transaction.execute(query, which)]
 
     async def has_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> bool:
         """Whether this very assignment is there."""
@@ -183,11 +172,11 @@ class FactStore:
 
 def _snapshot(connection: Connection) -> Facts:
     return Facts.of(
-        users=[_user(row) for row in connection.execute(select(users))],
-        tenants=connection.execute(select(tenants.c.key)).scalars(),
-        instances=[_instance(row) for row in connection.execute(select(resource_instances))],
-        assignments=[_assignment(row) for row in connection.execute(select(role_assignments))],
-        tuples=[_tuple(row) for row in connection.execute(select(relationship_tuples))],
+        users=map(_user, _ALL_USERS.all(connection, {})),
+        tenants=[row.key for row in _ALL_TENANTS.all(connection, {})],
+        instances=map(_instance, _ALL_INSTANCES.all(connection, {})),
+        assignments=map(_assignment, _ALL_ASSIGNMENTS.all(connection, {})),
+        tuples=map(_tuple, _ALL_TUPLES.all(connection, {})),
     )
 
 
@@ -207,21 +196,6 @@ def _read_user(connection: Connection, key: str) -> User | None:
 def read_tenant_roles(connection: Connection, user: str, tenant: str) -> frozenset[str]:
     """The roles the user holds tenant-wide."""
     return frozenset(row.role for row in _TENANT_ROLES.all(connection, {"user": user, "of_tenant": tenant}))
-
-
-def read_instances(
-    connection: Connection, resource_type: str, tenant: str, page: int, per_page: int
-) -> Page[ResourceInstance]:
-    """One page of the instances of a type in a tenant, keys that are numbers first and by value.
-
-    Raises:
-        InvalidInput: ``invalid_page``.
-    """
-    skip = page_offset(page, per_page)
-    which = {"type": resource_type, "tenant": tenant}
-    total = int(_HOW_MANY.all(connection, which)[0].total)
-    rows = _in_order(connection.dialect.name).all(connection, {**which, "skip": skip, "per_page": per_page})
-    return Page([_instance(row) for row in rows], total, page, per_page)
 
 
 def _user(row: Row[Any]) -> User:
@@ -266,43 +240,6 @@ def _tuple_columns(link: RelationshipTuple) -> dict[str, str]:
         "object_key": link.object.key or "",
         "tenant": link.tenant,
     }
-
-
-@cache
-def _in_order(dialect: str) -> Prepared:
-    """One page of the instances of a type in a tenant."""
-    page = select(resource_instances).where(_OF_TYPE).order_by(*_by_key(dialect))
-    return Prepared(page.offset(bindparam("skip")).limit(bindparam("per_page")))
-
-
-@cache
-def _linked_in_order(dialect: str) -> Select[Any]:
-    """The instances to which something stands in a relation."""
-    link = relationship_tuples.c
-    linked = and_(link.object_type == resource_instances.c.type, link.object_key == resource_instances.c.key)
-    subject = and_(link.subject_type == bindparam("type"), link.subject_key == bindparam("key"))
-    tenant: ColumnElement[str] = bindparam("tenant")
-    return (
-        select(resource_instances)
-        .join_from(resource_instances, relationship_tuples, linked)
-        .where(subject, link.relation == bindparam("relation"))
-        .where(link.tenant == tenant, resource_instances.c.tenant == tenant)
-        .order_by(resource_instances.c.type, *_by_key(dialect))
-    )
-
-
-def _by_key(dialect: str) -> Iterable[ColumnElement[Any]]:
-    """Numbers by value, then everything else by its characters, on both databases."""
-    key = resource_instances.c.key
-    digits = func.ltrim(key, "0123456789") == ""
-    value = func.ltrim(key, "0")
-    plain_order = "BINARY" if dialect == "sqlite" else "C"
-    return (
-        case((digits, 0), else_=1),
-        case((digits, func.length(value)), else_=0),
-        case((digits, collate(value, plain_order)), else_=""),
-        collate(key, plain_order),
-    )
 
 
 def _equal(table: Table, columns: dict[str, str]) -> ColumnElement[bool]:

@@ -57,6 +57,8 @@ async def migrate(
     async with database.transaction() as transaction:
 
         def upgrade(connection: Connection) -> None:
+            if not connection.in_transaction():  # Alembic would begin, and commit, one of its own
+                connection.begin()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

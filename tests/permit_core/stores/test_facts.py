@@ -5,9 +5,8 @@ import pytest
 from permit_core.access import ResourceRef
 from permit_core.database import Database
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.errors import InvalidInput
 from permit_core.policy.facts import Facts
-from permit_core.stores.facts import FactStore, read_instances, read_tenant_roles, read_user_in
+from permit_core.stores.facts import FactStore, read_tenant_roles, read_user_in
 
 STORE = FactStore()
 HOUSE = ResourceRef("houses", "1")
@@ -84,31 +83,6 @@ async def test_what_is_removed_is_gone_and_nothing_else(home: Database) -> None:
         assert not await STORE.has_assignment(reading, RoleAssignment("rose", "owner", "home", ROOM))
         assert await STORE.has_assignment(reading, RoleAssignment("rose", "child", "home"))
         assert not await STORE.has_tuple(reading, RelationshipTuple(HOUSE, "house", ROOM, "home"))
-
-
-async def test_the_objects_of_a_relation_are_found_in_their_tenant(home: Database) -> None:
-    async with home.reading() as reading:
-        assert [found.ref for found in await STORE.objects(reading, HOUSE, "house", "home")] == [ROOM]
-        assert await STORE.objects(reading, HOUSE, "house", "work") == []
-        assert await STORE.objects(reading, HOUSE, "landlord", "home") == []
-        assert await STORE.objects(reading, ROOM, "house", "home") == []
-
-
-async def test_pages_are_ordered_by_key_and_numbers_by_value(database: Database) -> None:
-    ordered = ["0", "2", "010", "10", "100", "A-2", "a-1", "a-10", "a-2", "b", "é"]
-    async with database.transaction() as writing:
-        await STORE.put_tenant(writing, "home", "Home")
-        for key in sorted(ordered, reverse=True):
-            await STORE.put_instance(writing, ResourceInstance(ResourceRef("houses", key), "home"))
-    async with database.reading() as reading:
-        whole = await reading.run_sync(read_instances, "houses", "home", 1, 100)
-        assert [found.ref.key for found in whole.items] == ordered
-        pages = [await reading.run_sync(read_instances, "houses", "home", page, 4) for page in (1, 2, 3, 4)]
-        assert [found.ref.key for page in pages for found in page.items] == ordered
-        assert {page.total for page in pages} == {len(ordered)}
-        assert (await reading.run_sync(read_instances, "houses", "work", 1, 4)).total == 0
-        with pytest.raises(InvalidInput):
-            await reading.run_sync(read_instances, "houses", "home", 0, 4)
 
 
 async def test_every_bump_is_a_version_of_its_own_even_after_a_rollback(database: Database) -> None:
