@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -85,4 +86,15 @@ turns = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     UniqueConstraint("conversation_id", "message_id", name="uq_turns_message"),
+)
+
+# In which conversation a request was asked: when it is decided, that one goes on with what was asked for.
+asked_requests = Table(
+    "asked_requests",
+    metadata,
+    Column("request_id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("conversation_id", String(40), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("answered", Boolean, nullable=False),  # the decision is in the conversation
+    Index("ix_asked_requests_conversation", "conversation_id", "answered"),
 )

@@ -34,12 +34,14 @@ class Work:
 
     Attributes:
         begun: called once the turn is in the database.
+        wanted: asked when everything before it is over: whether there is to be a turn at all. None: there is.
     """
 
     cause: TurnCause
     entry: Entry
     message_id: str | None = None
     begun: Callable[[], Awaitable[None]] | None = None
+    wanted: Callable[[], Awaitable[bool]] | None = None
 
 
 @dataclass(slots=True)
@@ -164,7 +166,8 @@ class Assistant:
                 await self._arrived.wait()
             self._work = self._waiting.popleft()
             try:
-                await self._take_turn(self._work)
+                if self._work.wanted is None or await self._work.wanted():
+                    await self._take_turn(self._work)
             finally:
                 self._work = None
 
@@ -223,12 +226,14 @@ class Assistant:
     async def _attempt(self, attempt: _Attempt, opening: Pending) -> TurnOutcome:
         """Run a turn that can be cancelled on its own, and write how it ended."""
         outcome: StoredOutcome = "failed"
+        news = self._work is not None and self._work.cause == "event"
         self._task = asyncio.create_task(self._answer(attempt, opening), name="chat turn")
         try:
             try:
                 await asyncio.wait([self._task])
             except asyncio.CancelledError:
-                outcome = self.cut_short
+                # Nobody has said stop to a turn that news began: whoever comes back can take it up.
+                outcome = "interrupted" if news else self.cut_short
                 await cancel_and_wait(self._task)
                 raise
             if self._task.cancelled():

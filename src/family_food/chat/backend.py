@@ -12,6 +12,7 @@ from sqlalchemy import text
 from family_food.chat.food_server import food_tools
 from family_food.chat.notice_dispatch import Listener, NoticeDispatch
 from family_food.chat.tool_listings import ToolListings
+from family_food.conversations.asked_requests import AskedRequests
 from family_food.conversations.conversation_store import ConversationStore
 from family_food.login.accounts import Accounts
 from family_food.login.login_limit import LoginLimit
@@ -41,6 +42,7 @@ class ChatBackend:
     accounts: Accounts
     login_limit: LoginLimit
     conversations: ConversationStore
+    asked: AskedRequests
     notices: NoticeDispatch
     tool_start: Callable[[str], ToolStart]
     listings: ToolListings = field(default_factory=ToolListings)
@@ -93,6 +95,7 @@ async def open_backend(
             accounts=Accounts(core.database, core.directory, settings.tenant),
             login_limit=LoginLimit(settings.login_attempts_per_minute),
             conversations=ConversationStore(core.database, core.audit),
+            asked=AskedRequests(core.database),
             notices=notices,
             tool_start=tool_start,
         )

@@ -98,7 +98,15 @@ class ChatSession:
             desk=self._desk,
             stop=self.stop,
         )
-        self._notices = NoticeDesk(core.notices, principal, self.outgoing, self._assistant)
+        self._notices = NoticeDesk(
+            core.notices,
+            backend.asked,
+            core.approvals,
+            principal=principal,
+            conversation_id=self.id,
+            outgoing=self.outgoing,
+            assistant=self._assistant,
+        )
         self._answers = StoredAnswers(core, principal, self.id, self.outgoing, self._desk_now)
         self._lost, self._back = asyncio.Event(), asyncio.Event()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from family_food.conversations.asked_requests import note_answered, note_asked
 from family_food.conversations.conversation_rows import (
     MINE,
     ConversationRows,
@@ -126,6 +127,7 @@ class ConversationStore:
             add_turn(connection, turn)
             add_entries(connection, rows)
             touch(connection, conversation_id, said, now)
+            note_answered(connection, conversation_id, entries)
             self._remember(connection, events)
 
         try:
@@ -145,6 +147,7 @@ class ConversationStore:
 
         def work(connection: Connection) -> None:
             add_entries(connection, rows)
+            note_asked(connection, conversation_id, entries)
             if said:
                 touch(connection, conversation_id, said, now)
 

@@ -13,7 +13,8 @@ from family_food.messages import Entry
 
 TurnCause = Literal["message", "event", "continue"]
 StoredOutcome = Literal["running", "completed", "cancelled", "failed", "limit", "interrupted"]
-"""How a turn ended; ``running`` while it has not, ``interrupted`` when its process ended before it did."""
+"""How a turn ended; ``running`` while it has not, ``interrupted`` when its process ended before it did, or its client left
+while it acted on news."""
 
 
 class Interrupted(BaseModel):

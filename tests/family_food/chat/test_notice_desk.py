@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
@@ -14,6 +15,7 @@ from family_food.chat.notice_desk import NoticeDesk
 from family_food.chat.outgoing import Bookmark, Outgoing
 from family_food.messages import Entry
 from permit_core.access import ResourceRef
+from permit_core.errors import NotFound
 from permit_core.identity import Principal
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.notices import Notice
@@ -46,6 +48,32 @@ class Board:
         self.delivered += ids
 
 
+class Known:
+    """In place of what was asked, and of the requests themselves."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+        self.open: list[tuple[RequestKind, str]] = []
+        self.requests: dict[str, Request] = {}
+
+    async def where(self, request_id: str) -> str | None:
+        return self.places.get(request_id)
+
+    async def unanswered(self, conversation_id: str) -> list[tuple[RequestKind, str]]:
+        return [each for each in self.open if self.places.get(each[1]) == conversation_id]
+
+    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+        if request_id not in self.requests:
+            raise NotFound("There is no such request.", code="no_such_request")
+        return self.requests[request_id]
+
+    def asked(self, conversation_id: str, status: RequestStatus) -> None:
+        """REQUEST was asked there, and stands like this now."""
+        self.places[REQUEST.id] = conversation_id
+        self.open = [(REQUEST.kind, REQUEST.id)]
+        self.requests[REQUEST.id] = replace(REQUEST, status=status)
+
+
 class Model:
     """In place of the assistant."""
 
@@ -62,9 +90,16 @@ class Model:
 
 class Stage:
     def __init__(self) -> None:
-        self.board, self.model, self.outgoing = Board(), Model(), Outgoing()
-        principal = Principal("1", "default", "Joe")
-        self.desk = NoticeDesk(self.board, principal, self.outgoing, cast("Assistant", self.model))
+        self.board, self.known, self.model, self.outgoing = Board(), Known(), Model(), Outgoing()
+        self.desk = NoticeDesk(
+            self.board,
+            self.known,
+            self.known,
+            principal=Principal("1", "default", "Joe"),
+            conversation_id="chat_here",
+            outgoing=self.outgoing,
+            assistant=cast("Assistant", self.model),
+        )
 
     def come(self) -> Bookmark:
         """A window comes, with no past."""
@@ -169,3 +204,69 @@ async def test_a_decision_counts_as_delivered_when_its_turn_is_in_the_database(s
     assert work.begun is not None
     await work.begun()
     assert stage.board.delivered == [1]
+
+
+async def test_a_decision_is_acted_on_where_its_request_was_asked(stage: Stage) -> None:
+    stage.known.asked("chat_here", RequestStatus.PENDING)
+    mark = stage.come()
+    await settled()
+    stage.desk.notify(notice(1, "request_decided"))
+    await stage.read(mark)
+    await until(lambda: len(stage.model.work) == 1, "the work")
+    assert stage.model.work[0].wanted is not None
+    assert await stage.model.work[0].wanted()
+    assert (stage.model.heard, stage.board.delivered) == ([], [])
+
+
+async def test_a_decision_on_what_another_conversation_asked_is_told_and_known_but_not_acted_on(stage: Stage) -> None:
+    stage.known.asked("chat_elsewhere", RequestStatus.APPROVED)
+    mark = stage.come()
+    stage.desk.notify(notice(1, "request_decided"))
+    await stage.read(mark)
+    await until(lambda: len(stage.model.work) == 1, "the work")
+    assert stage.model.work[0].wanted is not None
+    assert not await stage.model.work[0].wanted()
+    (heard,) = stage.model.heard
+    assert cast("Any", heard).data["asked_here"] is False
+    assert stage.board.delivered == [1]
+
+
+async def test_what_was_decided_while_its_conversation_was_closed_is_acted_on_when_it_is_opened(stage: Stage) -> None:
+    stage.known.asked("chat_here", RequestStatus.DENIED)
+    stage.board.waiting, stage.board.delivered = [notice(1, "request_decided")], [1]  # another conversation took it
+    mark = stage.come()
+    await stage.read(mark)
+    await until(lambda: len(stage.model.work) == 1, "the work")
+    assert cast("Any", stage.model.work[0].entry).data["status"] == "denied"
+    stage.come()
+    await settled()
+    assert (len(stage.model.work), stage.outgoing.last) == (1, 1), "once"
+
+
+async def test_a_notice_that_comes_right_after_the_decision_was_found_is_not_told_again(stage: Stage) -> None:
+    stage.known.asked("chat_here", RequestStatus.APPROVED)
+    mark = stage.come()
+    await stage.read(mark)
+    await until(lambda: len(stage.model.work) == 1, "the work")
+    stage.desk.notify(notice(1, "request_decided"))
+    await until(lambda: stage.board.delivered == [1], "the delivery")
+    assert (len(stage.model.work), stage.outgoing.last) == (1, 1)
+
+
+async def test_what_was_used_or_has_lapsed_meanwhile_is_only_known(stage: Stage) -> None:
+    stage.known.asked("chat_here", RequestStatus.USED)
+    stage.come()
+    await until(lambda: len(stage.model.heard) == 1, "the news")
+    assert (stage.model.work, stage.outgoing.last) == ([], 0)
+
+
+@pytest.mark.parametrize("status", [RequestStatus.PENDING, None])
+async def test_what_still_waits_or_is_not_there_any_more_is_left_alone(
+    stage: Stage, status: RequestStatus | None
+) -> None:
+    stage.known.asked("chat_here", status or RequestStatus.PENDING)
+    if status is None:
+        stage.known.requests.clear()
+    stage.come()
+    await settled()
+    assert (stage.model.work, stage.model.heard, stage.outgoing.last) == ([], [], 0)
