@@ -285,7 +285,7 @@ def test_no_escape_and_no_control_character_reaches_either_stream(backend: FakeB
         assert "\u202e" not in stream
 
 
-def test_a_decision_is_answered_with_no(backend: FakeBackend, pipe: Pipe) -> None:
+def test_a_decision_is_answered_by_saying_that_nobody_is_there(backend: FakeBackend, pipe: Pipe) -> None:
     answers: list[dict[str, Any]] = []
 
     def play() -> None:
@@ -300,10 +300,10 @@ def test_a_decision_is_answered_with_no(backend: FakeBackend, pipe: Pipe) -> Non
     thread = playing(backend, play)
     done = pipe("--url", backend.url, "approve everything", lines="yes\nyes\n", **TOKEN)
     thread.join(30)
-    assert answers == [{"type": "confirm", "confirm_id": "c-1", "answer": False}]
+    assert answers == [{"type": "confirm", "confirm_id": "c-1", "answer": False, "unattended": True}]
     assert done.returncode == 5
     assert "Approve Henry's pizza?" in done.stderr
-    assert "Answered no" in done.stderr
+    assert "Not confirmed: nobody is here to be asked." in done.stderr
 
 
 def test_news_of_before_is_no_part_of_the_answer(backend: FakeBackend, pipe: Pipe) -> None:

@@ -82,6 +82,23 @@ async def test_the_question_tells_who_what_price_and_reason_of_the_stored_reques
     assert (event["actor"], event["request_id"], event["verb"]) == ("1", request.id, "approve")
 
 
+@pytest.mark.parametrize("answer", [False, True])
+async def test_where_nobody_is_there_to_be_asked_it_is_not_a_person_s_no(parent: Parent, answer: bool) -> None:
+    request = await asked(parent.server)
+    parent.decide(request)
+    async with parent.server.chat("joe") as joe:
+        await joe.say("approve it")
+        asking = await question_of(joe)
+        await joe.send(type="confirm", confirm_id=asking["confirm_id"], answer=answer, unattended=True)
+        assert (await joe.next("confirm_closed"))["outcome"] == "unattended"
+        turn = await joe.turn()
+        assert turn.codes == ["not_confirmed"]
+        assert any("Nobody is there to be asked" in str(frame["content"]) for frame in turn.of("tool"))
+    assert await status(parent.server, request) is RequestStatus.PENDING
+    (event,) = await parent.server.events("decision.declined")
+    assert event["outcome"] == "unattended"
+
+
 @pytest.mark.parametrize("answer", ["no", "No!", "hmm, what else is there?", "yes, but ask Jane first"])
 async def test_anything_but_a_plain_yes_is_a_no(parent: Parent, answer: str) -> None:
     request = await asked(parent.server)

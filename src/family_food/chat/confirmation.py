@@ -17,7 +17,8 @@ from permit_core.ports.approvals import Approvals
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.views import RequestView, plain
 
-Outcome = Literal["confirmed", "declined", "expired", "cancelled"]
+Outcome = Literal["confirmed", "declined", "unattended", "expired", "cancelled"]
+"""How a question ended: ``unattended`` when its client has said that nobody is there to be asked."""
 Verb = Literal["approve", "deny"]
 
 DECIDES = "permit/decides"
@@ -120,7 +121,7 @@ class Confirmations:
         self._history = history
         self._timeout = timeout_seconds
         self._id: str | None = None
-        self._answer: asyncio.Future[bool] | None = None
+        self._answer: asyncio.Future[Outcome] | None = None
         self._turn = 0
         self._agreed: tuple[int, float] | None = None  # the turn and the time of the last plain yes
 
@@ -129,11 +130,17 @@ class Confirmations:
         """The id of the question that waits for an answer."""
         return self._id if self._answer is not None and not self._answer.done() else None
 
-    def answer(self, confirm_id: str, yes: bool) -> bool:
-        """Give the person's answer; False when that question is not open (any more)."""
+    def answer(self, confirm_id: str, yes: bool, *, unattended: bool = False) -> bool:
+        """Give the person's answer; False when that question is not open (any more).
+
+        Args:
+            confirm_id: the question's.
+            yes: the person's word.
+            unattended: nobody is there who could have a word, whatever ``yes`` says.
+        """
         if self._answer is None or self.open != confirm_id:
             return False
-        self._answer.set_result(yes)
+        self._answer.set_result("unattended" if unattended else "confirmed" if yes else "declined")
         return True
 
     def answer_in_words(self, yes: bool) -> None:
@@ -161,7 +168,7 @@ class Confirmations:
         confirm_id = f"confirm_{secrets.token_hex(8)}"
         words = question(request, verb, comment)
         outcome: Outcome = "cancelled"
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         asked = Confirm(
             content=words,
             confirm_id=confirm_id,
@@ -178,7 +185,7 @@ class Confirmations:
             await self._send(self._history())
             try:
                 async with asyncio.timeout(self._timeout):
-                    outcome = "confirmed" if await answer else "declined"
+                    outcome = await answer
             except TimeoutError:
                 outcome = "expired"
         finally:
@@ -190,6 +197,7 @@ class Confirmations:
 _CLOSED: dict[Outcome, str] = {
     "confirmed": "Confirmed.",
     "declined": "Not confirmed; nothing was decided.",
+    "unattended": "Nobody is there to confirm it; nothing was decided.",
     "expired": "Nobody answered in time; nothing was decided.",
     "cancelled": "Cancelled; nothing was decided.",
 }

@@ -154,7 +154,7 @@ class ConfirmClosed(_ServerFrame):
 
     type: Literal["confirm_closed"] = "confirm_closed"
     confirm_id: str
-    outcome: Literal["confirmed", "declined", "expired", "cancelled"]
+    outcome: Literal["confirmed", "declined", "unattended", "expired", "cancelled"]
 
 
 class NoticeFrame(_ServerFrame):
@@ -283,6 +283,7 @@ class Answer(_ClientFrame):
     type: Literal["confirm"]
     confirm_id: str = Field(max_length=100)
     answer: bool
+    unattended: bool = Field(False, description="Nobody is there to be asked: it is not a person's no.")
 
 
 class Cancel(_ClientFrame):

@@ -292,7 +292,7 @@ class ChatSession:
                 await self.outgoing.room()  # whoever does not read what is accepted is not listened to
                 self._take_message(frame)
             case Answer():
-                if not self._confirmations.answer(frame.confirm_id, frame.answer):
+                if not self._confirmations.answer(frame.confirm_id, frame.answer, unattended=frame.unattended):
                     raise InvalidInput(
                         "That question is not open.", code="no_such_confirm", hint="It was answered or has lapsed."
                     )

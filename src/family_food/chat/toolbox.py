@@ -245,9 +245,11 @@ class Toolbox:
             await uninterrupted(self._record(event, {**asked, **decided.as_dict()}))
         if outcome == "confirmed":
             return None
-        said = "did not answer in time" if outcome == "expired" else "said no"
+        said = {"expired": "The person did not answer in time", "unattended": "Nobody is there to be asked"}
         return failure(
-            "not_confirmed", f"The person {said}; nothing was decided.", "Do not try again unless they ask for it."
+            "not_confirmed",
+            f"{said.get(outcome, 'The person said no')}; nothing was decided.",
+            "Do not try again unless they ask for it.",
         )
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:

@@ -116,8 +116,8 @@ class Script:
                 self._own_name = one_line(user.get("name")) if isinstance(user, Mapping) else ""
                 self._greeted.set()
             case "confirm":
-                await self._link.send(type="confirm", confirm_id=frame.get("confirm_id"), answer=False)
-                self._output.aside(f"{one_line(frame.get('content'))} - Answered no: nobody is here to confirm it.")
+                await self._link.send(type="confirm", confirm_id=frame.get("confirm_id"), answer=False, unattended=True)
+                self._output.aside(f"{one_line(frame.get('content'))} - Not confirmed: nobody is here to be asked.")
             case "token_expiring":
                 self._start_renewal()
             case "goodbye":
