@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.conftest import Spawn
+from tests.client.conftest import Pipe, Spawn
 from tests.support.fake_backend import HELLO, FakeBackend
 from tests.support.terminal import Terminal
 
@@ -524,12 +524,47 @@ def test_logging_in_again_lets_the_chat_go_on(chatting: Terminal, backend: FakeB
     chatting.see("Password of henry:")
     chatting.enter("right")
     assert backend.received() == {"type": "authenticate", "token": "first-token"}
+    backend.send({"type": "notice", "content": "Not yet.", "event": "request_decided", "request": {}})
+    assert "Logged in" not in chatting.see("Not yet.")
+    backend.send({"type": "token_refreshed", "content": "You stay logged in.", "expires_at": 4102444800})
     chatting.see("Logged in again.")
     assert "right" not in chatting.shown
     chatting.control("d")
     assert chatting.ended() == 0
     history = state / "permit-chat" / "history"
     assert not history.exists() or "right" not in history.read_text()
+
+
+def test_nobody_else_logs_in_to_a_chat_and_no_password_is_asked_for(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.enter("/login joe")
+    chatting.see("This chat is that of henry. Another person has one of their own:")
+    chatting.see("--user joe")
+    chatting.enter("hello")
+    assert backend.received()["message"] == "hello"
+    assert "Password of joe" not in chatting.shown
+
+
+def test_a_log_in_that_the_session_does_not_take_leaves_everything_as_it_was(
+    backend: FakeBackend, spawn: Spawn, pipe: Pipe, state: Path
+) -> None:
+    pipe("--login", "--user", "henry", "--url", backend.url, lines="right\n")
+    (stored,) = (state / "permit-chat").glob("token-*")
+    before = stored.read_text()
+    terminal = spawn("--url", backend.url)
+    terminal.see("You:")
+    backend.granted = "third-token"
+    terminal.enter("/login")
+    terminal.see("Password of henry:")
+    terminal.enter("right")
+    assert backend.received() == {"type": "authenticate", "token": "third-token"}
+    refusal = {"content": "That token is somebody else's.", "hint": "Open a session of your own."}
+    backend.send({"type": "error", "code": "other_user", "reply_to": None, **refusal})
+    terminal.see("That token is somebody else's. Open a session of your own.")
+    terminal.enter("/new")
+    terminal.see("Hello Henry")
+    assert backend.headers["authorization"] == "Bearer first-token"
+    assert stored.read_text() == before
+    assert "Logged in again" not in terminal.shown
 
 
 def test_usage_counts_tokens_and_model_names_the_model(chatting: Terminal, backend: FakeBackend) -> None:

@@ -41,12 +41,14 @@ HELLO: Frame = {
 
 
 class FakeBackend:
-    """Accepts henry with the password ``right``.
+    """Accepts henry with the password ``right``, and whom the test adds.
 
     Attributes:
         hello: the first frame of every session; None to stay silent. Its ``session_id`` is used for the first session.
         refuse: an HTTP status: 429 refuses log-ins, any other the chat socket.
         tokens: those that are good for the chat, for HTTP and for a refresh.
+        accounts: passwords, by user name.
+        granted: the token that a log-in gives.
         expires_in: the life of every token, in seconds.
         refreshed: tokens that were made by a refresh.
         headers: of the newest chat socket.
@@ -64,6 +66,8 @@ class FakeBackend:
         self.hello: Frame | None = HELLO
         self.refuse: int | None = None
         self.tokens = {"first-token", "second-token"}
+        self.accounts = {"henry": "right"}
+        self.granted = "first-token"
         self.expires_in = 1800
         self.refreshed: list[str] = []
         self.headers: dict[str, str] = {}
@@ -283,9 +287,9 @@ class FakeBackend:
         async def token(username: Annotated[str, Form()], password: Annotated[str, Form()]) -> dict[str, Any]:
             if self.refuse == 429:
                 raise HTTPException(429, "Too many log-ins.", headers={"Retry-After": "7"})
-            if (username, password) != ("henry", "right"):
+            if self.accounts.get(username) != password:
                 raise HTTPException(401, "Incorrect username or password")
-            return {"access_token": "first-token", "token_type": "bearer", "expires_in": self.expires_in}
+            return {"access_token": self.granted, "token_type": "bearer", "expires_in": self.expires_in}
 
         @app.post("/token/refresh")
         async def refresh(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:

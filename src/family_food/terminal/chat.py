@@ -16,6 +16,7 @@ from family_food.terminal.commands.tally import Tally
 from family_food.terminal.commands.waiting_requests import WaitingRequests
 from family_food.terminal.connection.address import client_command
 from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.token_claims import is_somebody_elses, token_user
 from family_food.terminal.connection.web import Web, log_in
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.screen import Screen
@@ -43,7 +44,7 @@ class Chat:
         link: the open chat.
         screen: shows.
         keyboard: where lines come from.
-        username: who logged in, for a log-in in between.
+        username: the log-in name of the session's person, for a log-in in between; empty when nobody knows it.
         lasting: the server outlives the chat.
 
     Attributes:
@@ -62,7 +63,7 @@ class Chat:
         self.link = link
         self.screen = screen
         self.keyboard = keyboard
-        self.username = username
+        self.username = username or token_user(link.token)
         self._lasting = lasting
         self.typed = keyboard if isinstance(keyboard, TerminalKeyboard) else None
         self.turns = Turns()
@@ -143,17 +144,16 @@ class Chat:
         await before.close()
 
     async def log_in(self, username: str, password: str) -> None:
-        """Log in anew and let this chat live on with it.
+        """Log in anew and let this chat live on with it, once the server has taken that for this very session.
 
         Raises:
-            ChatProblem: the server refused.
+            ChatProblem: the server refused; everything is as it was.
         """
         grant = await log_in(self.link.url, username, password)
-        self.web.token = grant.token
-        if self.web.on_grant is not None:
-            await self.web.on_grant(grant)
-        self.username = username
-        await self.link.send(type="authenticate", token=grant.token)
+        if is_somebody_elses(grant.token, self.username or username):
+            raise ChatProblem("The server gave somebody else's log-in. Nothing has changed.", Exit.NOT_LOGGED_IN)
+        await self.link.authenticate(grant)
+        self.username = self.username or username
 
     def go_on(self) -> None:
         """Take up the turn that was interrupted."""

@@ -11,8 +11,10 @@ from family_food.terminal.access.token_store import StoredLogin, TokenStore
 from family_food.terminal.arguments import Options
 from family_food.terminal.connection.address import log_in_again
 from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.token_claims import is_somebody_elses, token_user
 from family_food.terminal.connection.web import Grant, Web, log_in
 from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.visible import one_line
 
 TOKEN_VARIABLE = "PERMIT_CHAT_TOKEN"  # noqa: S105 - a name
 
@@ -51,11 +53,15 @@ async def find_entry(url: str, user: str | None, store: TokenStore) -> Entry | N
     A stored token of which less than half is left is renewed, and so is the stored one.
 
     Raises:
-        ChatProblem: the server cannot be reached, or the stored log-in could be read by others.
+        ChatProblem: the server cannot be reached, the stored log-in could be read by others, or the token of the
+            environment is somebody else's.
     """
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if token:
-        return Entry(Web(url, token), user or "", from_environment=True)
+        if user is not None and is_somebody_elses(token, user):
+            whose = f"The token in {TOKEN_VARIABLE} is that of {one_line(token_user(token))}, not of {one_line(user)}."
+            raise ChatProblem(f"{whose} Unset it, or leave out --user.", Exit.NOT_LOGGED_IN)
+        return Entry(Web(url, token), user or token_user(token), from_environment=True)
     login = await store.find(url, user)
     if login is None or login.grant.left <= 0:
         return None

@@ -15,8 +15,10 @@ from typing import Any
 
 from family_food.terminal.access import keyring_door
 from family_food.terminal.access.state_folder import private_folder, state_folder
+from family_food.terminal.connection.token_claims import is_somebody_elses
 from family_food.terminal.connection.web import Grant
 from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.visible import one_line
 
 _MAX_BYTES = 64 * 1024
 
@@ -59,8 +61,10 @@ class TokenStore:
             Where it is now, for people.
 
         Raises:
-            ChatProblem: it can be stored nowhere.
+            ChatProblem: it can be stored nowhere, or is somebody else's.
         """
+        if is_somebody_elses(grant.token, user):
+            raise ChatProblem(f"That log-in is not one of {one_line(user)}: it is not stored.", Exit.NOT_LOGGED_IN)
         in_keyring = await keyring_door.put(_account(url, user), grant.token)
         token = "" if in_keyring else grant.token
         login = StoredLogin(url, user, token, grant.expires_at, grant.lifetime, time.time(), in_keyring)
@@ -74,6 +78,8 @@ class TokenStore:
     async def find(self, url: str, user: str | None = None) -> StoredLogin | None:
         """The stored log-in for a server; without a user the newest one. It may have expired.
 
+        One whose token says that it is somebody else's is none.
+
         Raises:
             ChatProblem: the file could be read by others, so that nobody knows whose token it is (``NOT_LOGGED_IN``).
         """
@@ -81,10 +87,10 @@ class TokenStore:
         for login in self._every():
             if login.url == url and user in (None, login.user) and (not newest or login.saved_at > newest.saved_at):
                 newest = login
-        if newest is None or not newest.keyring:
-            return newest
-        token = await keyring_door.get(_account(newest.url, newest.user))
-        return None if token is None else StoredLogin(**{**asdict(newest), "token": token})
+        if newest is not None and newest.keyring:
+            token = await keyring_door.get(_account(newest.url, newest.user))
+            newest = None if token is None else StoredLogin(**{**asdict(newest), "token": token})
+        return None if newest is None or is_somebody_elses(newest.token, newest.user) else newest
 
     async def forget(self, url: str, user: str | None = None) -> list[str]:
         """Remove the stored log-in of a user, or of everybody, at a server.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from family_food.terminal.commands.registry import Command
+from family_food.terminal.connection.address import client_command
 from family_food.terminal.display.moments import lasted
 from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
@@ -88,6 +90,11 @@ async def log_in_again(chat: Chat, arguments: str) -> None:
     name = arguments.split(maxsplit=1)[0] if arguments else chat.username
     if not name:
         raise ChatProblem("Who? /login NAME")
+    if chat.username and name != chat.username:
+        other = client_command(chat.link.url, f"--user {shlex.quote(one_line(name))}")
+        raise ChatProblem(
+            f"This chat is that of {one_line(chat.username)}. Another person has one of their own: {other}"
+        )
     password = await chat.questions.secret(f"Password of {one_line(name)}: ")
     if not password:
         chat.screen.aside("Not logged in again.")

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Self
 
 from family_food.terminal.connection.chat_socket import end_of_chat, open_socket, read_frame
+from family_food.terminal.connection.offered_tokens import OfferedTokens
 from family_food.terminal.connection.outbox import Outbox
 from family_food.terminal.connection.redial import Patience, Redial
-from family_food.terminal.connection.web import Web
+from family_food.terminal.connection.web import Grant, Web
+from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _GREET_SECONDS = 30.0
 _END_SECONDS = 5.0
+_TOKEN_SECONDS = 15.0
 _INTERNAL_ERROR = 1011
 
 _LOST = "The connection to the server is lost. Trying to get it back..."
@@ -26,6 +29,7 @@ _BACK = "Connected again."
 _ANEW = "Connected again; the server was started anew."
 _CUT_SHORT = "Connected again; the server was started anew, and what the assistant was doing was cut short."
 _MISSED = "Connected again; some of what was said meanwhile cannot be shown."
+_UNHEARD = "The connection to the server is lost. Try again when it is back."
 _NEW_SESSION = "Connected again, but the server does not have this conversation any more: a new one begins."
 
 
@@ -48,6 +52,7 @@ class Link:
         self._socket: ClientConnection | None = None
         self._redial = Redial(web, self._connect, patience)
         self._outbox = Outbox()
+        self._tokens = OfferedTokens()
         self._greeted = False
         self._newest = 0  # number of the last frame that was passed on
         self._any_number = False  # the next frame may have any
@@ -122,7 +127,25 @@ class Link:
             ChatProblem: the server would not.
         """
         self._redial.expires_at = (await self.web.refresh()).expires_at
+        self._tokens.offer(self.token).cancel()  # nobody waits: the end of the token says it once more
         await self.send(type="authenticate", token=self.token)
+
+    async def authenticate(self, grant: Grant) -> None:
+        """Let the open chat live on with another token, and use it from now on, if the server takes it for this session.
+
+        Raises:
+            ChatProblem: it does not (``NOT_LOGGED_IN``), or did not say; everything is as it was.
+        """
+        if self._redial.lost:
+            raise ChatProblem(_UNHEARD, Exit.UNREACHABLE)
+        taken = self._tokens.offer(grant.token)
+        await self.send(type="authenticate", token=grant.token)
+        try:
+            async with asyncio.timeout(_TOKEN_SECONDS):
+                await taken
+        except TimeoutError:
+            raise ChatProblem("The server did not answer in time. Try again.", Exit.UNREACHABLE) from None
+        await self.web.adopt(grant)
 
     async def frames(self) -> AsyncIterator[dict[str, Any]]:
         """Every frame of the server once, in order, whatever becomes of the connection.
@@ -147,6 +170,7 @@ class Link:
                 problem = end_of_chat(self.url, error, said_goodbye=self._said_goodbye)
                 if problem is not None:
                     raise problem from error
+                self._tokens.give_up(_UNHEARD)
                 if self._redial.begin():
                     yield {"type": "link", "state": "lost", "content": _LOST}
                 await self._redial.run()
@@ -200,6 +224,8 @@ class Link:
         if isinstance(number, int) and not self._is_news(number):
             return []
         self._note(frame)
+        if self._tokens.take(frame):
+            return []
         shown = self._outbox.heard(frame)
         if kind == "turn_end":
             for held in self._outbox.released():

@@ -78,10 +78,14 @@ class Web:
             ChatProblem: the token is not good any more (``NOT_LOGGED_IN``), or the server cannot be reached.
         """
         grant = _grant(self.url, await self._call("POST", "/token/refresh"))
+        await self.adopt(grant)
+        return grant
+
+    async def adopt(self, grant: Grant) -> None:
+        """Use another token of the same person from now on."""
         self.token = grant.token
         if self.on_grant is not None:
             await self.on_grant(grant)
-        return grant
 
     async def token_is_good(self) -> bool | None:
         """Whether the server takes the token; None when it does not say."""

@@ -15,10 +15,12 @@ import pytest
 from keyring.backends import null
 
 from family_food.terminal.access import keyring_door
+from family_food.terminal.access.entrance import find_entry
 from family_food.terminal.access.token_store import TokenStore
 from family_food.terminal.connection.web import Grant
 from family_food.terminal.problem import ChatProblem, Exit
 from tests.support.fake_keyring import FakeKeyring, using
+from tests.support.tokens import token_of
 
 URL = "http://127.0.0.1:8000"
 
@@ -199,3 +201,25 @@ async def test_a_token_that_the_keyring_lost_is_no_log_in() -> None:
         await store.keep(URL, "henry", grant())
         fake.kept.clear()
         assert await store.find(URL) is None
+
+
+@pytest.mark.usefixtures("no_keyring")
+async def test_somebody_elses_token_is_not_stored_and_not_used(folder: Path) -> None:
+    store = TokenStore()
+    await store.keep(URL, "henry", grant(token_of("henry")))
+    with pytest.raises(ChatProblem) as raised:
+        await store.keep(URL, "henry", grant(token_of("joe")))
+    assert raised.value.exit_code is Exit.NOT_LOGGED_IN
+    assert json.loads(only_file(folder).read_text())["token"] == token_of("henry")
+    only_file(folder).write_text(only_file(folder).read_text().replace(token_of("henry"), token_of("joe")))
+    assert await store.find(URL, "henry") is None
+    assert await store.find(URL) is None
+
+
+async def test_a_token_of_the_environment_is_not_used_for_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERMIT_CHAT_TOKEN", token_of("henry"))
+    found = await find_entry(URL, None, TokenStore())
+    assert found is not None
+    assert found.user == "henry"
+    with pytest.raises(ChatProblem, match="is that of henry, not of joe"):
+        await find_entry(URL, "joe", TokenStore())
