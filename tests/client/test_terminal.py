@@ -131,8 +131,9 @@ def test_a_decision_is_confirmed_only_by_a_clear_yes(
         CONFIRM,
     )
     before = chatting.see("[y/N]")
-    for words in ("Henry orders Sushi Platter for 22.99, because it is my birthday?", "have fun", "1 of 1"):
+    for words in ("Henry orders Sushi Platter for 22.99, because it is my birthday?", "have fun"):
         assert words in before
+    assert " of " not in before  # how many more it will ask, nobody knows
     chatting.enter(typed)
     assert backend.received() == {"type": "confirm", "confirm_id": "c-1", "answer": answer}
     assert "Really?" not in chatting.shown
@@ -471,6 +472,70 @@ def test_all_that_waits_is_decided_one_by_one(chatting: Terminal, backend: FakeB
     chatting.enter("y")
     assert backend.received()["request_id"] == "request-2"
     chatting.see("Approved")
+
+
+def test_what_somebody_else_decided_meanwhile_does_not_end_the_questions(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
+    for number in (1, 2):
+        backend.requests[f"request-{number}"] = request(number)
+    backend.listings["requests"] = list(backend.requests.values())
+    chatting.enter("/approve all")
+    chatting.see("1 of 2")
+    chatting.see("[y/N]")
+    backend.requests["request-1"]["status"] = "denied"
+    chatting.enter("y")
+    chatting.see("It is decided.")
+    chatting.see("2 of 2")
+    chatting.see("[y/N]")
+    chatting.enter("y")
+    chatting.see("Approved")
+
+
+@pytest.mark.parametrize("key", ["c", "d"])
+def test_ctrl_c_and_ctrl_d_end_the_questions_and_what_is_undecided_is_told(
+    chatting: Terminal, backend: FakeBackend, key: str
+) -> None:
+    for number in (1, 2, 3):
+        backend.requests[f"request-{number}"] = request(number)
+    backend.listings["requests"] = list(backend.requests.values())
+    chatting.enter("/approve all")
+    chatting.see("1 of 3")
+    chatting.see("[y/N]")
+    chatting.enter("y")
+    chatting.see("2 of 3")
+    chatting.see("[y/N]")
+    chatting.control(key)
+    before = chatting.see("2 of 3 are left undecided.")
+    assert "3 of 3" not in before
+    assert backend.received()["request_id"] == "request-1"
+    assert backend.silent()
+
+
+def test_with_one_request_a_comment_needs_no_number(chatting: Terminal, backend: FakeBackend) -> None:
+    backend.requests["request-1"] = request(1)
+    backend.listings["requests"] = list(backend.requests.values())
+    chatting.enter("/approve 2")
+    chatting.see("No request 2 waits for a decision.")
+    chatting.enter("/approve enjoy it")
+    assert "enjoy it" in chatting.see("[y/N]")
+    chatting.enter("y")
+    decide = backend.received()
+    assert (decide["request_id"], decide["comment"]) == ("request-1", "enjoy it")
+
+
+def test_a_yes_that_nobody_hears_is_said_to_have_decided_nothing(chatting: Terminal, backend: FakeBackend) -> None:
+    backend.requests["request-1"] = request(1)
+    backend.listings["requests"] = list(backend.requests.values())
+    chatting.enter("/approve")
+    chatting.see("[y/N]")
+    backend.die(forget=False)
+    chatting.see("The connection to the server is lost.")
+    chatting.enter("y")
+    chatting.see("Nothing was decided: there is no connection now.")
+    backend.come_back()
+    chatting.see("Connected again")
+    assert backend.silent()
 
 
 def test_conversations_are_listed_resumed_and_exported(

@@ -70,7 +70,7 @@ class Chat:
         self.tally = Tally()
         self.waiting = WaitingRequests()
         self.names = Names()
-        self.questions = Questions(screen, keyboard, self.waiting)
+        self.questions = Questions(screen, keyboard)
         self.sessions = StoredSessions(self._stored)
         self.replies = Replies(self._send_now)
         self.hello: Frame = {}

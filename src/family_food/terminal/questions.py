@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from family_food.terminal.commands.waiting_requests import WaitingRequests
 from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard
 from family_food.terminal.visible import one_line
 
@@ -23,13 +22,11 @@ class Questions:
     Args:
         screen: shows what is asked about.
         keyboard: where answers come from.
-        waiting: tells how many requests wait.
     """
 
-    def __init__(self, screen: Screen, keyboard: Keyboard, waiting: WaitingRequests) -> None:
+    def __init__(self, screen: Screen, keyboard: Keyboard) -> None:
         self._screen = screen
         self._keyboard = keyboard
-        self._waiting = waiting
         self._one_at_a_time = asyncio.Lock()
         self._open: Frame | None = None  # the server's question that waits for an answer
         self._shown: Frame | None = None  # ... and is on the screen
@@ -86,15 +83,15 @@ class Questions:
                 return None
             self._asked_in_turn += 1
             self._shown = question
-            self._show(question)
-            yes = await self._ask(one_line(question.get("verb")))
+            self._screen.question(question, self._asked_in_turn)
+            yes = bool(await self._ask(one_line(question.get("verb"))))
             self._shown = None
             if self._open is not question:
                 return None
             self._open, self._answered = None, question
             return str(question.get("confirm_id")), yes
 
-    async def decide(self, verb: str, view: Frame, comment: str, *, number: int, total: int) -> bool:
+    async def decide(self, verb: str, view: Frame, comment: str, *, number: int, total: int) -> bool | None:
         """Ask whether a stored request shall be approved or denied.
 
         Args:
@@ -103,6 +100,9 @@ class Questions:
             comment: what the asker will be told.
             number: which one of several it is, from 1.
             total: how many they are.
+
+        Returns:
+            None when the person would rather not answer: nothing is to be decided, and nothing more to be asked.
         """
         async with self._one_at_a_time:
             self._screen.ask_approval(view, number, total, verb=verb, comment=comment)
@@ -112,20 +112,14 @@ class Questions:
         """Ask a yes-or-no question of our own."""
         async with self._one_at_a_time:
             self._screen.say(f"❓ {sentence}", "bold yellow")
-            return await self._ask("")
+            return bool(await self._ask(""))
 
     async def secret(self, prompt: str) -> str | None:
         """Ask for a password; None when the person would rather not."""
         async with self._one_at_a_time:
             return await self._keyboard.secret(prompt)
 
-    def _show(self, question: Frame) -> None:
-        view = question.get("request")
-        asked_about = view.get("id") if isinstance(view, Mapping) else None
-        others = [one for one in self._waiting.to_decide if one.get("id") != asked_about]
-        self._screen.question(question, self._asked_in_turn, self._asked_in_turn + len(others))
-
-    async def _ask(self, verb: str) -> bool:
+    async def _ask(self, verb: str) -> bool | None:
         if isinstance(self._keyboard, TerminalKeyboard):
             return await self._keyboard.confirm(f"{verb.capitalize()}? [y/N] " if verb else "[y/N] ")
         return await self._keyboard.confirm()

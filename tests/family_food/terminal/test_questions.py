@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import pytest
 
-from family_food.terminal.commands.waiting_requests import WaitingRequests
 from family_food.terminal.display.screen import Screen
 from family_food.terminal.questions import Questions
 from family_food.terminal.typing.keyboard import Keyboard
@@ -36,16 +35,16 @@ class Person:
 
 
 class Shown:
-    """Which question of how many was shown."""
+    """Which question was shown."""
 
     def __init__(self) -> None:
-        self.numbers: list[tuple[int, int]] = []
+        self.numbers: list[int] = []
 
-    def question(self, _: object, number: int, total: int) -> None:
-        self.numbers.append((number, total))
+    def question(self, _: object, number: int) -> None:
+        self.numbers.append(number)
 
-    def ask_approval(self, _: object, number: int, total: int, **__: object) -> None:
-        self.numbers.append((number, total))
+    def ask_approval(self, _: object, number: int, __: int, **___: object) -> None:
+        self.numbers.append(number)
 
 
 @pytest.fixture
@@ -59,13 +58,8 @@ def shown() -> Shown:
 
 
 @pytest.fixture
-def waiting() -> WaitingRequests:
-    return WaitingRequests()
-
-
-@pytest.fixture
-async def questions(person: Person, shown: Shown, waiting: WaitingRequests) -> Questions:
-    return Questions(cast("Screen", shown), cast("Keyboard", person), waiting)
+async def questions(person: Person, shown: Shown) -> Questions:
+    return Questions(cast("Screen", shown), cast("Keyboard", person))
 
 
 async def test_the_answer_belongs_to_its_question(questions: Questions, person: Person) -> None:
@@ -100,23 +94,19 @@ async def test_an_answer_that_came_too_soon_is_asked_for_again(questions: Questi
     assert not questions.asked_again()
 
 
-async def test_questions_of_a_turn_are_counted_with_those_that_wait(
-    questions: Questions, person: Person, shown: Shown, waiting: WaitingRequests
-) -> None:
-    waiting.update([confirm(1)["request"], confirm(2)["request"]], "Joe")
+async def test_questions_are_counted_within_their_turn(questions: Questions, person: Person, shown: Shown) -> None:
     for number in (1, 2):
         questions.asked(confirm(number))
         task = asyncio.create_task(questions.answer())
         await person.asked.wait()
         person.answer.set_result(True)
         await task
-        waiting.news({"id": f"r-{number}", "status": "approved"}, "Joe")
-    assert shown.numbers == [(1, 2), (2, 2)]
+    assert shown.numbers == [1, 2]
     questions.turn_over()
     questions.asked(confirm(3))
     asyncio.get_running_loop().call_soon(questions.withdraw)
     await questions.answer()
-    assert shown.numbers[-1] == (1, 1)
+    assert shown.numbers[-1] == 1
 
 
 async def test_one_question_at_a_time(questions: Questions, person: Person, shown: Shown) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from family_food.terminal.commands.registry import Command
 from family_food.terminal.commands.waiting_requests import View
 from family_food.terminal.display.listing_tables import listing_table
+from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
@@ -54,13 +55,15 @@ async def deny(chat: Chat, arguments: str) -> None:
 
 
 async def _decide(chat: Chat, verb: str, arguments: str) -> None:
+    await chat.refresh_requests()
+    to_decide = chat.waiting.to_decide
     word, _, comment = arguments.partition(" ")
+    if len(to_decide) == 1 and word.lower() != "all" and not chat.waiting.is_named_by(word):
+        word, comment = "", arguments  # there is nothing to choose: all of it is the comment
     comment = one_line(comment)
     if len(comment) > MOST_COMMENT:
         chat.screen.trouble(f"A comment has at most {MOST_COMMENT} characters; nothing was decided.")
         return
-    await chat.refresh_requests()
-    to_decide = chat.waiting.to_decide
     if word.lower() == "all":
         chosen = list(to_decide)
     elif not word:
@@ -77,23 +80,64 @@ async def _decide(chat: Chat, verb: str, arguments: str) -> None:
     if not chosen:
         _show_waiting(chat)
         return
+    if word.lower() == "all":
+        await _decide_all(chat, verb, chosen, comment)
+    else:
+        ids = [one.get("id") for one in to_decide]
+        number = ids.index(chosen[0].get("id")) + 1
+        if not await _decide_one(chat, verb, chosen[0], comment, number=number, total=len(ids)):
+            chat.screen.aside("Nothing was decided.")
+
+
+async def _decide_all(chat: Chat, verb: str, chosen: Sequence[View], comment: str) -> None:
+    """Ask about one after the other, until the person would rather not be asked, or nobody hears the answers."""
+    total = left = len(chosen)
     for number, view in enumerate(chosen, 1):
-        await _decide_one(chat, verb, view, comment, number=number, total=len(chosen) if word.lower() == "all" else 0)
-
-
-async def _decide_one(chat: Chat, verb: str, view: View, comment: str, *, number: int, total: int) -> None:
-    """Show a stored request and ask; send the decision only after a yes."""
-    if not total:  # one of those that wait
-        ids = [one.get("id") for one in chat.waiting.to_decide]
-        number, total = ids.index(view.get("id")) + 1, len(ids)
-    if not await chat.questions.decide(verb, view, comment, number=number, total=total):
-        chat.screen.aside("Nothing was decided.")
+        try:
+            yes = await _decide_one(chat, verb, view, comment, number=number, total=total)
+        except ChatProblem as problem:  # such as: somebody else was faster
+            chat.screen.trouble(problem.sentence)
+            if problem.exit_code is Exit.UNREACHABLE:
+                break
+            left -= 1
+            continue
+        if yes is None:
+            break
+        left -= yes
+        if not yes:
+            chat.screen.aside("Nothing was decided.")
+    else:
         return
+    chat.screen.aside(f"{left} of {total} are left undecided.")
+
+
+async def _decide_one(chat: Chat, verb: str, view: View, comment: str, *, number: int, total: int) -> bool | None:
+    """Show a stored request and ask; send the decision only after a yes.
+
+    Returns:
+        Whether it is decided; None when the person would rather not answer.
+
+    Raises:
+        ChatProblem: the server refused, or cannot be reached now.
+    """
+    yes = await chat.questions.decide(verb, view, comment, number=number, total=total)
+    if not yes:
+        return yes
+    if not chat.turns.linked:
+        sentence = "Nothing was decided: there is no connection now. Try again when it is back."
+        raise ChatProblem(sentence, Exit.UNREACHABLE)
     frame: dict[str, Any] = {"kind": view.get("kind"), "request_id": view.get("id"), "verb": verb, "comment": comment}
-    decided = await chat.ask(type="decide", **frame)
+    try:
+        decided = await chat.ask(type="decide", **frame)
+    except ChatProblem as problem:
+        if problem.exit_code is not Exit.UNREACHABLE:
+            raise
+        sentence = f"{problem.sentence} Whether it was decided is not known: /pending tells what still waits."
+        raise ChatProblem(sentence, Exit.UNREACHABLE) from problem
     chat.waiting.news(decided.get("request"), chat.own_name)
     chat.screen.show(decided)
     chat.look_around()
+    return True
 
 
 async def orders(chat: Chat, _: str) -> None:

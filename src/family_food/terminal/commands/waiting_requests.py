@@ -9,6 +9,8 @@ from family_food.terminal.visible import one_line
 
 View = Mapping[str, Any]
 
+_LEAST_OF_AN_ID = 4  # letters; less is taken for a word
+
 
 class WaitingRequests:
     """Pending requests as the server last told, and the numbers they were last shown with.
@@ -53,10 +55,20 @@ class WaitingRequests:
         shown = self._shown or [str(view.get("id")) for view in self.to_decide]
         return [(shown.index(str(view.get("id"))) + 1, view) for view in self.to_decide if str(view.get("id")) in shown]
 
+    def is_named_by(self, word: str) -> bool:
+        """Whether a word is meant for a number or an id, be it a wrong one, and not for the first word of a comment."""
+        ids = (str(view.get("id")) for view in (*self.to_decide, *self.mine))
+        begins_one = len(word) >= _LEAST_OF_AN_ID and any(one.startswith(word) for one in ids)
+        return word == "" or self._is_number(word) or word.startswith("req_") or begins_one
+
+    @staticmethod
+    def _is_number(word: str) -> bool:
+        return word.isascii() and word.isdigit() and len(word) < 5
+
     def find(self, word: str) -> View | None:
         """The request that a number of the last list, an id, or the beginning of just one id means."""
         views = [*self.to_decide, *self.mine]
-        if word.isascii() and word.isdigit() and len(word) < 5:
+        if self._is_number(word):
             shown = self._shown or [str(view.get("id")) for view in views]
             number = int(word)
             wanted = shown[number - 1] if 0 < number <= len(shown) else None

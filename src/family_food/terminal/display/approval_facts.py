@@ -11,12 +11,21 @@ from family_food.terminal.visible import one_line, quoted
 
 View = Mapping[str, Any]
 
+_ORDINALS = {2: "second", 3: "third"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def approval_title(verb: str, number: int, total: int) -> str:
-    """The headline: what is to be decided, and which of how many."""
+def approval_title(verb: str, number: int, total: int | None) -> str:
+    """The headline: what is to be decided, and which of how many.
+
+    Args:
+        verb: ``approve`` or ``deny``.
+        number: from 1.
+        total: None when nobody knows how many will be asked about.
+    """
     asked = f"{one_line(verb).capitalize()}?" if one_line(verb) else "Request"
+    if total is None:
+        return asked if number == 1 else f"{asked} (the {_ORDINALS.get(number, f'{number}th')} question of this turn)"
     return f"{asked} ({number} of {total})"
 
 

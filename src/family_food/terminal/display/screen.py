@@ -125,19 +125,18 @@ class Screen:
         """A line that must not be overlooked; on stderr when standard output is no terminal."""
         self._marked("trouble", line, "bold red")
 
-    def question(self, frame: Frame, number: int = 1, total: int = 1) -> None:
+    def question(self, frame: Frame, number: int = 1) -> None:
         """A decision to be confirmed, as a ``confirm`` frame tells it.
 
         Args:
             frame: the frame.
-            number: which one of ``total`` it is.
-            total: how many wait.
+            number: which one of its turn it is, from 1. How many more the assistant will ask for, nobody knows.
         """
         view = frame.get("request")
         self.ask_approval(
             view if isinstance(view, Mapping) else {},
             number,
-            total,
+            None,
             frame.get("expires_in"),
             verb=one_line(frame.get("verb")),
             comment=one_line(frame.get("comment")),
@@ -148,7 +147,7 @@ class Screen:
         self,
         view: Frame,
         number: int = 1,
-        total: int = 1,
+        total: int | None = 1,
         expires_in: float | None = None,
         *,
         verb: str = "",
@@ -160,7 +159,7 @@ class Screen:
         Args:
             view: the request as the server sends it.
             number: which one of ``total`` it is.
-            total: how many wait.
+            total: how many there are; None when nobody knows.
             expires_in: seconds for an answer.
             verb: ``approve`` or ``deny``.
             comment: the reviewer's words to go with it.

@@ -24,8 +24,8 @@ class Keyboard(Protocol):
         """A line that is not shown."""
         ...
 
-    async def confirm(self) -> bool:
-        """Whether a person said yes, now, to the question that is on the screen."""
+    async def confirm(self) -> bool | None:
+        """Whether a person said yes, now, to the question that is on the screen; None when they would rather not answer."""
         ...
 
     def put_aside(self) -> None:

@@ -64,7 +64,7 @@ class PipeKeyboard:
         except EOFError:
             return None
 
-    async def confirm(self) -> bool:
+    async def confirm(self) -> bool | None:
         """No, unless somebody types yes now: a line that was written before the question is no answer to it."""
         if not os.isatty(self._descriptor):
             self._screen.aside("Answered no: only a person at a terminal can confirm a decision.")
@@ -73,7 +73,8 @@ class PipeKeyboard:
         drop_input(self._descriptor)
         self._rest = ""
         self._say("[y/N] ")
-        return is_yes(await self._next() or "")
+        answer = await self._next()
+        return None if answer is None else is_yes(answer)
 
     def put_aside(self) -> None:
         """Nothing to do: lines are read only between turns."""

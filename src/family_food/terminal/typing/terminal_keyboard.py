@@ -112,12 +112,15 @@ class TerminalKeyboard:
                 self._screen.input_line_below = False
                 self._lines = None
 
-    async def confirm(self, prompt: str = "[y/N] ") -> bool:
-        """Ask for a yes. Whatever was typed before the question could be read is thrown away; all but a yes is a no."""
+    async def confirm(self, prompt: str = "[y/N] ") -> bool | None:
+        """Ask for a yes; None at Ctrl-C and Ctrl-D.
+
+        Whatever was typed before the question could be read is thrown away; all but a yes is a no.
+        """
         answer = await self._put(prompt, guard=CONFIRM_GUARD_SECONDS)
         if not self._put_aside:
             self._screen.say(f"{prompt}{'no' if answer is None else answer}")
-        return is_yes(answer or "")
+        return None if answer is None else is_yes(answer)
 
     def put_aside(self) -> None:
         """End a question that needs no answer any more; the half-typed line comes back."""

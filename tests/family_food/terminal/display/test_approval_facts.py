@@ -55,6 +55,9 @@ def test_what_makes_no_sense_is_left_out(view: dict[str, Any]) -> None:
 def test_the_title_counts() -> None:
     assert approval_title("approve", 1, 2) == "Approve? (1 of 2)"
     assert approval_title("", 1, 1) == "Request (1 of 1)"
+    assert approval_title("deny", 1, None) == "Deny?"
+    assert approval_title("deny", 2, None) == "Deny? (the second question of this turn)"
+    assert approval_title("deny", 4, None) == "Deny? (the 4th question of this turn)"
 
 
 @pytest.mark.parametrize(
