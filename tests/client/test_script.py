@@ -53,6 +53,17 @@ def test_the_answer_is_all_there_is_on_standard_output(backend: FakeBackend, pip
     assert backend.closed.wait(WAIT_SECONDS)
 
 
+def test_an_argument_that_is_no_utf_8_is_asked_with_question_marks(backend: FakeBackend, pipe: Pipe) -> None:
+    def play() -> None:
+        assert backend.received()["message"] == "caf? \u00e9"
+        backend.answer("Coffee.")
+
+    thread = playing(backend, play)
+    done = pipe("--url", backend.url, os.fsdecode(b"caf\xe9 \xc3\xa9"), PYTHONUTF8="1", **TOKEN)
+    thread.join(30)
+    assert (done.returncode, done.stdout) == (0, "Coffee.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "lines", "question"),
     [

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from family_food.terminal.connection.address import checked_url
+from family_food.terminal.visible import sendable
 
 _EPILOG = """\
 Without a question: a chat in this terminal. With one, or with a pipe: one answer on standard output.
@@ -67,7 +68,7 @@ def read_arguments(arguments: Sequence[str] | None, default_url: str) -> Options
         default_url: the server when none is named.
     """
     parser = _parser(default_url)
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = [sendable(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     end = given.index("--") if "--" in given else len(given)  # what follows it are words, whatever they look like
     read = parser.parse_intermixed_args(given[:end])
     if read.version:

@@ -27,6 +27,11 @@ def visible(text: object) -> str:
     return _PILE.sub(r"\1", _UNSEEN.sub("", text.replace("\t", " ")))
 
 
+def sendable(text: str) -> str:
+    """The text as UTF-8 can say it: a question mark for each half of a surrogate pair, and so for a byte that was none."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def one_line(text: object) -> str:
     """The text as one line of visible characters."""
     if not isinstance(text, str):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from family_food.terminal.problem import Exit
 from family_food.terminal.turns import Heard, Stop
-from family_food.terminal.visible import one_line
+from family_food.terminal.visible import one_line, sendable
 
 if TYPE_CHECKING:
     from family_food.terminal.chat import Chat
@@ -30,7 +30,7 @@ class SpokenLines:
 
     def heard(self, line: str) -> bool:
         """Take a line; False when it stays where it is, because too many wait already."""
-        chat, text = self._chat, line.encode("utf-8", "replace").decode()
+        chat, text = self._chat, sendable(line)
         chat.suggest("")
         called = chat.commands.called(text)
         if called is not None and called.command is None:
