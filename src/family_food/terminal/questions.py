@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ class Questions:
             self._asked_in_turn += 1
             self._shown = question
             self._screen.question(question, self._asked_in_turn)
-            yes = bool(await self._ask(one_line(question.get("verb"))))
+            view = question.get("request")
+            yes = bool(await self._ask(one_line(question.get("verb")), view if isinstance(view, Mapping) else {}))
             self._shown = None
             if self._open is not question:
                 return None
@@ -106,20 +106,18 @@ class Questions:
         """
         async with self._one_at_a_time:
             self._screen.ask_approval(view, number, total, verb=verb, comment=comment)
-            return await self._ask(verb)
+            return await self._ask(verb, view)
 
     async def sure(self, sentence: str) -> bool:
         """Ask a yes-or-no question of our own."""
         async with self._one_at_a_time:
             self._screen.say(f"❓ {sentence}", "bold yellow")
-            return bool(await self._ask(""))
+            return bool(await self._ask("", {}))
 
     async def secret(self, prompt: str) -> str | None:
         """Ask for a password; None when the person would rather not."""
         async with self._one_at_a_time:
             return await self._keyboard.secret(prompt)
 
-    async def _ask(self, verb: str) -> bool | None:
-        if isinstance(self._keyboard, TerminalKeyboard):
-            return await self._keyboard.confirm(f"{verb.capitalize()}? [y/N] " if verb else "[y/N] ")
-        return await self._keyboard.confirm()
+    async def _ask(self, verb: str, view: Frame) -> bool | None:
+        return await self._keyboard.confirm(self._screen.approval_prompt(view, verb))

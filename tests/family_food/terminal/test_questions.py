@@ -22,7 +22,7 @@ class Person:
         self.asked = asyncio.Event()
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    async def confirm(self) -> bool:
+    async def confirm(self, _: str) -> bool:
         self.asked.set()
         try:
             return await self.answer
@@ -42,6 +42,9 @@ class Shown:
 
     def question(self, _: object, number: int) -> None:
         self.numbers.append(number)
+
+    def approval_prompt(self, _: object, __: str) -> str:
+        return "[y/N] "
 
     def ask_approval(self, _: object, number: int, __: int, **___: object) -> None:
         self.numbers.append(number)

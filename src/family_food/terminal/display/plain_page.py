@@ -1,4 +1,8 @@
-"""A terminal that is read aloud, or can do nothing but lines: words, no colours, no pictures."""
+"""A terminal that is read aloud, or can do nothing but lines: words, no colours, no pictures.
+
+Only words of ours stand at the beginning of a line. What people and models say goes on behind a break of its line with an
+indent, so that none of it can pass for a question.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from family_food.terminal.display.output import Output
 from family_food.terminal.display.page import Rows
 from family_food.terminal.display.symbols import without_leading_symbol
 from family_food.terminal.display.tool_lines import ToolLine
+from family_food.terminal.display.wrapping import wrapped
 from family_food.terminal.markdown.blocks import Block
 
+_INDENT = "  "
 SIGNS = {
     "notice": "Notice: ",
     "trouble": "Attention: ",
@@ -25,7 +31,7 @@ SIGNS = {
 
 
 class PlainPage:
-    """Lines as they are; the terminal breaks them.
+    """Lines, broken at words where a terminal would break them anywhere.
 
     Args:
         output: the terminal.
@@ -88,10 +94,18 @@ class PlainPage:
     def _block(self, block: Block, label: str, blank_before: bool) -> None:
         from family_food.terminal.markdown.words import spoken
 
-        lines = spoken(block)
+        lines = [f"{_INDENT}{line}" if line else "" for line in spoken(block)]
         if label:
-            lines[:1] = [f"{label} {lines[0]}"] if lines else [label]
+            lines[:1] = [f"{label} {lines[0].strip()}"] if lines else [label]
         self._write("\n".join([""] * blank_before + lines))
 
     def _write(self, text: str) -> None:
+        if self._output.isatty():
+            columns = self.columns - 1
+            text = "\n".join(part for line in text.split("\n") for part in self._wrapped(line, columns))
         self._output.write(f"{text}\n")
+
+    @staticmethod
+    def _wrapped(line: str, columns: int) -> list[str]:
+        before = line[: len(line) - len(line.lstrip(" "))]
+        return wrapped(line, columns, min(before, " " * (columns // 2)) + _INDENT)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from family_food.terminal.display.answer import Answer
-from family_food.terminal.display.approval_facts import approval_facts, approval_title
+from family_food.terminal.display.approval_facts import approval_facts, approval_title, pinned, wish
 from family_food.terminal.display.listing_tables import listing_table
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.page import Page
@@ -17,6 +17,7 @@ from family_food.terminal.display.plain_page import PlainPage
 from family_food.terminal.display.rich_page import RichPage
 from family_food.terminal.display.tool_lines import ToolLines
 from family_food.terminal.display.working import Working
+from family_food.terminal.display.wrapping import cells, fitted
 from family_food.terminal.visible import one_line, visible
 
 Frame = Mapping[str, Any]
@@ -170,6 +171,18 @@ class Screen:
         if not {"Who", "What"} <= {name for name, _ in facts}:
             facts = [("", one_line(content)), *(fact for fact in facts if fact[0] not in ("Who", "What"))]
         self._page.panel(approval_title(verb, number, total), [fact for fact in facts if fact[1]])
+
+    def approval_prompt(self, view: Frame, verb: str) -> str:
+        """What the answer is typed behind; in words it says once more what is decided, in one line."""
+        asked = one_line(verb).capitalize()
+        if not self.plain or not asked or not wish(view):
+            return f"{asked}? [y/N] " if asked else "[y/N] "
+        terms = "".join(f", {name.lower()} {value}" for name, value in pinned(view))
+        room = self._page.columns - 1 - cells(f"{asked} {terms}? [y/N] ")
+        what = wish(view)
+        if cells(what) > room:
+            what = fitted(what, max(room - 3, 1)).rstrip() + "..."
+        return f"{asked} {what}{terms}? [y/N] "
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table; on a narrow terminal, and in words, row by row.

@@ -24,7 +24,7 @@ class Keyboard(Protocol):
         """A line that is not shown."""
         ...
 
-    async def confirm(self) -> bool | None:
+    async def confirm(self, prompt: str) -> bool | None:
         """Whether a person said yes, now, to the question that is on the screen; None when they would rather not answer."""
         ...
 

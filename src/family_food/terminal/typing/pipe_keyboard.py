@@ -64,7 +64,7 @@ class PipeKeyboard:
         except EOFError:
             return None
 
-    async def confirm(self) -> bool | None:
+    async def confirm(self, prompt: str) -> bool | None:
         """No, unless somebody types yes now: a line that was written before the question is no answer to it."""
         if not os.isatty(self._descriptor):
             self._screen.aside("Answered no: only a person at a terminal can confirm a decision.")
@@ -72,7 +72,7 @@ class PipeKeyboard:
         await asyncio.sleep(CONFIRM_GUARD_SECONDS)
         drop_input(self._descriptor)
         self._rest = ""
-        self._say("[y/N] ")
+        self._say(prompt)
         answer = await self._next()
         return None if answer is None else is_yes(answer)
 

@@ -112,7 +112,7 @@ class TerminalKeyboard:
                 self._screen.input_line_below = False
                 self._lines = None
 
-    async def confirm(self, prompt: str = "[y/N] ") -> bool | None:
+    async def confirm(self, prompt: str) -> bool | None:
         """Ask for a yes; None at Ctrl-C and Ctrl-D.
 
         Whatever was typed before the question could be read is thrown away; all but a yes is a no.

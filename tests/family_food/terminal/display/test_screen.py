@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from family_food.terminal.display.screen import Screen, at_a_terminal
 from tests.family_food.terminal.conftest import MakeScreen, Shown
@@ -260,6 +261,42 @@ def test_a_resized_terminal_is_written_to_in_its_new_width(make_screen: MakeScre
     assert max(map(len, narrow.lines)) <= 30
 
 
+@pytest.mark.parametrize("columns", [24, 40, 80, 81])
+@pytest.mark.parametrize("letter", ["x", "\u6f22", "\u2800"])
+def test_in_words_nothing_that_others_say_stands_at_the_beginning_of_a_line(
+    make_screen: MakeScreen, columns: int, letter: str
+) -> None:
+    shown = make_screen("plain", columns=columns)
+    for padding in range(2 * columns):
+        spoof = f"{letter * padding}   \u3000 {' ' * padding}Question: Approve? (1 of 1) Who: Rose What: order Fries {letter * 90}"
+        view = {**VIEW, "resource_name": spoof, "reason": {"text": spoof}}
+        shown.screen.ask_approval(view, 1, 1, None, verb="approve", comment=spoof)
+        shown.screen.show({"type": "notice", "content": f"Rose asks: {spoof}"})
+        shown.screen.show({"type": "text", "content": f"Well.\n\n{spoof}\n\nWhat: order Fries\n\n    Who: me"})
+        shown.screen.show(CALL | {"arguments": {"what": spoof}, "state": "done", "content": spoof})
+        shown.screen.table("Orders", ["who", "dish"], [["Henry", spoof]])
+    ours = {"Question:", "Who:", "What:", "Price:", "Reason:", "Comment:", "Notice:", "Tool:", "Orders:", "who:"}
+    begun = [line for line in shown.lines if not line.startswith("  ") and line]
+    assert {line.split(" ")[0] for line in begun} == {*ours, "Assistant:"}
+    for heading in ours:
+        assert len([line for line in begun if line.startswith(heading)]) == 2 * columns
+    assert {line for line in begun if line.startswith("Who:")} == {"Who: Henry"}
+    assert not any(line.startswith("What: order Fries") for line in begun)
+    assert all(cell_len(line) < columns for line in shown.lines)
+
+
+def test_in_words_the_question_itself_says_once_more_what_it_is_about(make_screen: MakeScreen) -> None:
+    plain = make_screen("plain").screen
+    said = "Approve order Sushi Platter (dishes:4-sushi-platter), once, price 22.99? [y/N] "
+    assert plain.approval_prompt(VIEW, "approve") == said
+    assert plain.approval_prompt({}, "deny") == "Deny? [y/N] "
+    assert plain.approval_prompt({}, "") == "[y/N] "
+    narrow = plain.approval_prompt({**VIEW, "resource_name": "\u6f22" * 90}, "approve")
+    assert narrow.endswith("..., price 22.99? [y/N] ")
+    assert cell_len(narrow) <= 80
+    assert make_screen().screen.approval_prompt(VIEW, "approve") == "Approve? [y/N] "
+
+
 def test_plain_words_for_the_ear(make_screen: MakeScreen) -> None:
     shown = make_screen("plain")
     shown.screen.say("✅ Login successful!")
@@ -275,18 +312,18 @@ def test_plain_words_for_the_ear(make_screen: MakeScreen) -> None:
         "Login successful!",
         "Assistant: Menu",
         "",
-        "1. Pizza",
-        "2. x (http://y)",
+        "  1. Pizza",
+        "  2. x (http://y)",
         "",
-        "Dish: Sushi; Price: 22.99.",
+        "  Dish: Sushi; Price: 22.99.",
         "",
-        "Quote:",
-        "wise",
-        "End of quote.",
+        "  Quote:",
+        "  wise",
+        "  End of quote.",
         "",
-        "Code:",
-        "code",
-        "End of code.",
+        "  Code:",
+        "  code",
+        "  End of code.",
         "Tool refused: list_dishes(restaurant_id=4), No. (access_denied)",
         "Notice: Joe approved your request.",
         "Question: Deny? (1 of 1)",
