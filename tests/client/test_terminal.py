@@ -564,6 +564,45 @@ def test_conversations_are_listed_resumed_and_exported(
     assert chatting.ended() == 0
 
 
+def test_older_conversations_are_listed_looked_for_and_resumed_by_their_name(
+    chatting: Terminal, backend: FakeBackend
+) -> None:
+    for number in range(1, 39):
+        name = {1: "Sushi for two", 2: "Sushi for three"}.get(number, f"Soup {number}")
+        backend.conversations[f"s-{number + 100}"] = {"title": name, "updated_at": f"2026-01-02T03:04:{number:02}Z"}
+    chatting.enter("/sessions")
+    chatting.see("There are 18 older ones: /sessions 2, or /sessions WORDS.")
+    chatting.enter("/sessions 2")
+    listed = chatting.see("Sushi for two")
+    assert "38" in listed
+    assert "older" not in listed
+    chatting.enter("/sessions 3")
+    chatting.see("There is no page 3: 38 conversations are stored.")
+    chatting.enter("/resume 38")
+    chatting.see("Going on with: Sushi for two.")
+    chatting.enter("/resume sushi")
+    assert "Sushi for three" in chatting.see("/resume N goes on with one.")
+    assert backend.query["session"] == "s-101"
+    chatting.enter("/resume sushi three")
+    chatting.see("Going on with: Sushi for three.")
+    assert backend.query["session"] == "s-102"
+    chatting.enter("/resume nothing like that")
+    chatting.see("There is no conversation nothing like that.")
+
+
+def test_what_waits_is_told_to_who_opens_another_window(backend: FakeBackend, spawn: Spawn) -> None:
+    told = {"type": "notice", "content": "Rose asks.", "event": "request_created", "request": request(1)}
+    backend.listings["requests"] = [request(1), request(2), request(3, requesting_user="Henry")]
+    terminal = spawn("--url", backend.url, PERMIT_CHAT_TOKEN="first-token")
+    terminal.see("2 requests wait for you: /pending")
+    backend.send(told)
+    terminal.see("Rose asks.")
+    terminal.enter("/new")
+    terminal.see("Hello Henry")
+    terminal.enter("/pending")
+    assert "wait for you" not in terminal.see("Waiting for your decision")
+
+
 def test_conversations_are_renamed_and_deleted(chatting: Terminal, backend: FakeBackend) -> None:
     backend.conversations |= {"s-1": {"title": "This"}, "s-8": {"title": "Other"}}
     chatting.enter("/rename Pizza day")

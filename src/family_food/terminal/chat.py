@@ -123,10 +123,14 @@ class Chat:
         listing = await self.ask(type="list", what="requests", status="pending")
         self.waiting.update(listing.get("items") or (), self.own_name)
 
-    def look_around(self) -> None:
-        """Learn, in the background, what can be completed and decided now."""
+    def look_around(self, *, tell: bool = False) -> None:
+        """Learn, in the background, what can be completed and decided now.
+
+        Args:
+            tell: say how many requests wait for the person, unless they have been told of all of them.
+        """
         if self.typed is not None:
-            self.start(self._look_around())
+            self.start(self._look_around(tell=tell))
 
     async def switch(self, session_id: str | None) -> None:
         """Go on with another conversation in this terminal; None begins a new one.
@@ -298,8 +302,8 @@ class Chat:
     async def _send_now(self, **frame: object) -> None:
         await self.link.send(**frame)
 
-    async def _stored(self) -> Frame:
-        return await self.web.conversations()
+    async def _stored(self, page: int, per_page: int) -> Frame:
+        return await self.web.conversations(page, per_page)
 
     async def _work(self) -> None:
         """Run commands one after another."""
@@ -334,9 +338,12 @@ class Chat:
         if answered is not None:
             self.put(type="confirm", confirm_id=answered[0], answer=answered[1])
 
-    async def _look_around(self) -> None:
+    async def _look_around(self, *, tell: bool) -> None:
         with contextlib.suppress(ChatProblem):
             await self.refresh_requests()
+            waiting = len(self.waiting.to_decide)
+            if tell and self.waiting.untold:
+                self.screen.aside(f"{waiting} request{' waits' if waiting == 1 else 's wait'} for you: /pending")
         with contextlib.suppress(ChatProblem):
             menu = await self.ask(type="list", what="menu")
             self.names.learn(menu.get("items") or ())

@@ -30,6 +30,7 @@ class ServerFrames:
         self._chat = chat
         self.goodbye = ""
         self._told_how = False
+        self._told_what_waits = False
 
     def take(self, frame: Frame) -> None:
         """Take a frame of the server or of the link."""
@@ -67,6 +68,8 @@ class ServerFrames:
                 chat.put_question()
             case "notice":
                 chat.waiting.news(frame.get("request"), chat.own_name)
+                request = frame.get("request")
+                chat.waiting.told.add(str(request.get("id")) if isinstance(request, Mapping) else "")
                 if frame.get("event") == "request_decided":
                     chat.look_around()
                 elif chat.typed is not None and not self._told_how:
@@ -101,7 +104,8 @@ class ServerFrames:
                 "The turn was interrupted. Press Enter to take it up (/continue), or just type on.", "yellow"
             )
             chat.suggest("/continue")
-        chat.look_around()
+        chat.look_around(tell=not self._told_what_waits)
+        self._told_what_waits = True
 
     async def _recall(self) -> None:
         """Show the last exchange of a conversation that goes on."""

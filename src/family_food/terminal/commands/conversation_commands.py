@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from family_food.terminal.commands.registry import Command
+from family_food.terminal.commands.stored_sessions import PAGE
 from family_food.terminal.display.moments import shown_time
 from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
@@ -21,13 +22,24 @@ if TYPE_CHECKING:
 FORMATS = {"md": "markdown", "markdown": "markdown", "json": "json"}
 
 
-async def sessions(chat: Chat, _: str) -> None:
-    """/sessions."""
-    total = await chat.sessions.fetch()
-    listed = chat.sessions.shown()
-    if not listed:
-        chat.screen.aside("No conversations are stored yet.")
+async def sessions(chat: Chat, arguments: str) -> None:
+    """/sessions: a page of them, or those with a name like that."""
+    if arguments and not _is_number(arguments):
+        if not await chat.sessions.search(arguments):
+            chat.screen.aside("No conversation has a name like that.")
+            return
+        _show_listed(chat)
         return
+    page = max(int(arguments or 1), 1)
+    total = await chat.sessions.fetch(page)
+    if not chat.sessions.listed:
+        there = f"There is no page {page}: {total} conversations are stored." if total else ""
+        chat.screen.aside(there or "No conversations are stored yet.")
+        return
+    _show_listed(chat, total - page * PAGE, page + 1)
+
+
+def _show_listed(chat: Chat, older: int = 0, next_page: int = 0) -> None:
     rows = [
         [
             str(number),
@@ -36,11 +48,12 @@ async def sessions(chat: Chat, _: str) -> None:
             shown_time(one.get("updated_at")),
             one_line(one.get("id")) + (" (this one)" if one.get("id") == chat.session_id else ""),
         ]
-        for number, one in enumerate(listed, 1)
+        for number, one in chat.sessions.shown()
     ]
     chat.screen.table("Conversations", ["#", "name", "turns", "last used", "id"], rows)
-    if total > len(listed):
-        chat.screen.aside(f"There are {total - len(listed)} older ones.")
+    if older > 0:
+        ones = "one older one" if older == 1 else f"{older} older ones"
+        chat.screen.aside(f"There {'is' if older == 1 else 'are'} {ones}: /sessions {next_page}, or /sessions WORDS.")
     chat.screen.aside("/resume N goes on with one.")
 
 
@@ -54,7 +67,9 @@ async def resume(chat: Chat, arguments: str) -> None:
     if not arguments:
         await sessions(chat, "")
         return
-    wanted = await _named(chat, arguments)
+    wanted = await _named(chat, arguments) or await _titled(chat, arguments)
+    if wanted is None:
+        return
     if wanted == chat.session_id:
         chat.screen.aside("You are in it.")
         return
@@ -90,6 +105,8 @@ async def delete(chat: Chat, arguments: str) -> None:
         chat.screen.trouble("Which one? /delete N or /delete ID; /sessions lists them.")
         return
     wanted = await _named(chat, arguments)
+    if wanted is None:
+        raise _unknown(arguments)
     if wanted == chat.session_id:
         chat.screen.trouble("This conversation is open. Begin another with /new, then delete it.")
         return
@@ -158,25 +175,49 @@ def _file_word(text: str) -> str:
     return re.sub(r"[^\w-]", "", text.removeprefix("chat_"))[:8] or "conversation"
 
 
-async def _named(chat: Chat, word: str) -> str:
-    """The id that a number of the last list, an id, or its beginning means.
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 5
 
-    Raises:
-        ChatProblem: none, or more than one.
-    """
+
+def _unknown(word: str) -> ChatProblem:
+    return ChatProblem(f"There is no conversation {one_line(word)[:60]}. /sessions lists them.")
+
+
+async def _named(chat: Chat, word: str) -> str | None:
+    """The id that a number of the last list, an id, or its beginning means; None when it means none, or several."""
     found = chat.sessions.find(word)
     if found is None:
         await chat.sessions.fetch()
         found = chat.sessions.find(word)
-    if found is None:
-        raise ChatProblem(f"There is no conversation {one_line(word)[:60]}. /sessions lists them.")
     return found
 
 
+async def _titled(chat: Chat, words: str) -> str | None:
+    """The id of the conversation whose name has these words; None after showing that there are several.
+
+    Raises:
+        ChatProblem: there is none.
+    """
+    found = [] if _is_number(words) else await chat.sessions.search(words)
+    whole = [one for one in found if one_line(one.get("title")).lower() == one_line(words).lower()]
+    only = whole if len(whole) == 1 else found
+    if not only:
+        older = chat.sessions.find(words)  # all of them are known now
+        if older is None:
+            raise _unknown(words)
+        return older
+    if len(only) == 1:
+        return str(only[0].get("id"))
+    _show_listed(chat)
+    return None
+
+
 COMMANDS = (
-    Command("/sessions", "", "your stored conversations", sessions),
+    Command(
+        "/sessions", "[PAGE|WORDS]", "your stored conversations, or those with these words in their name", sessions
+    ),
     Command("/new", "", "begin a new conversation", new, anytime=False),
-    Command("/resume", "[N|ID]", "go on with a stored conversation", resume, anytime=False, completes="sessions"),
+    Command("/resume", "[N|ID|WORDS]", "go on with a stored conversation", resume, anytime=False, completes="sessions"),
     Command("/rename", "NAME", "name this conversation", rename),
     Command("/delete", "N|ID", "delete a stored conversation", delete, completes="sessions"),
     Command("/export", "[md|json] [FILE]", "write this conversation to a file", export, completes="formats"),

@@ -18,11 +18,13 @@ class WaitingRequests:
     Attributes:
         mine: what the person asked for, oldest first.
         to_decide: what others asked for and the person may decide, oldest first.
+        told: ids of those that a notice has told of.
     """
 
     def __init__(self) -> None:
         self.mine: list[View] = []
         self.to_decide: list[View] = []
+        self.told: set[str] = set()
         self._shown: list[str] = []
 
     def update(self, items: Iterable[object], own_name: str) -> None:
@@ -36,6 +38,11 @@ class WaitingRequests:
         views.sort(key=lambda view: one_line(view.get("created_at")))
         self.mine = [view for view in views if view.get("requesting_user") == own_name]
         self.to_decide = [view for view in views if view.get("requesting_user") != own_name]
+
+    @property
+    def untold(self) -> bool:
+        """Whether there is one for the person to decide that no notice has told of."""
+        return any(str(view.get("id")) not in self.told for view in self.to_decide)
 
     def news(self, view: object, own_name: str) -> None:
         """Follow a request that was made or decided."""

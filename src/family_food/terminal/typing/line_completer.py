@@ -70,9 +70,10 @@ def _choices(chat: Chat, kind: str) -> list[tuple[str, str]]:
             ]
             return [*((str(number), about) for number, _, about in found), *((name, about) for _, name, about in found)]
         case "sessions":
-            listed = chat.sessions.listed
-            numbered = [(str(number), one_line(one.get("title"))) for number, one in enumerate(listed, 1)]
-            return [*numbered, *((str(one.get("id")), one_line(one.get("title"))) for one in listed)]
+            known = [
+                (number, str(one.get("id")), one_line(one.get("title"))) for number, one in chat.sessions.numbered()
+            ]
+            return [*((str(number), title) for number, _, title in known), *((name, title) for _, name, title in known)]
         case "formats":
             return [("md", "Markdown"), ("json", "JSON")]
         case "commands":
