@@ -778,6 +778,17 @@ def test_a_chat_that_the_server_ends_says_why(chatting: Terminal, backend: FakeB
     backend.hang_up(1000)
     chatting.see("This goes on in another window.")
     assert chatting.ended() == 1
+    assert "Your line was" not in chatting.shown
+
+
+def test_a_half_typed_line_outlives_a_chat_that_the_server_ends(chatting: Terminal, backend: FakeBackend) -> None:
+    chatting.type("I would like\x1b\rtwo piz")
+    chatting.see("two piz")
+    backend.send({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
+    backend.hang_up(1000)
+    chatting.see("Your line was: I would like")
+    chatting.see("two piz")
+    assert chatting.ended() == 1
 
 
 def test_a_narrow_terminal_breaks_lines_at_words(backend: FakeBackend, spawn: Spawn) -> None:

@@ -30,7 +30,7 @@ from family_food.terminal.typing.completion import Names
 from family_food.terminal.typing.keyboard import Keyboard
 from family_food.terminal.typing.spoken_lines import SpokenLines
 from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard, keys_not_shown
-from family_food.terminal.visible import one_line
+from family_food.terminal.visible import one_line, visible
 
 _HELLO_SECONDS = 30.0
 
@@ -265,6 +265,8 @@ class Chat:
             self.screen.say("👋 Ending chat session.")
         elif not isinstance(self._failure, ChatProblem):
             return
+        elif self.typed is not None and self.typed.left_over.strip():
+            self.screen.say(f"Your line was: {visible(self.typed.left_over).strip()}")
         if self._lasting and os.isatty(0) and self.has_content and self.session_id:
             self.screen.say("To go on with it:")
             # As one line however narrow the terminal is: it is there to be copied.

@@ -57,6 +57,7 @@ class TerminalKeyboard:
         on_leave: called at Ctrl-D on an empty line, and when the terminal is gone.
         completer: what Tab offers.
         suggestion: what Enter on the empty line means.
+        left_over: what stood on the input line when it was closed.
     """
 
     def __init__(self, screen: Screen, history: Path | None = None) -> None:
@@ -70,6 +71,7 @@ class TerminalKeyboard:
         self.on_leave: Callable[[], None] = lambda: None
         self.completer: Completer | None = None
         self.suggestion = ""
+        self.left_over = ""
 
     # Before the chat: questions of their own.
 
@@ -106,6 +108,8 @@ class TerminalKeyboard:
                 yield
             finally:
                 ticking.cancel()
+                kept = self._question.kept if self._question is not None else session.default_buffer.document
+                self.left_over = kept.text
                 if session.app.is_running and not session.app.is_done:
                     session.app.exit(result="")
                 await asyncio.gather(running, return_exceptions=True)
