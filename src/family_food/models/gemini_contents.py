@@ -131,7 +131,7 @@ class GeminiAnswer:
             raise _useless(self._finish)
         step = self._step()
         if not step.text.strip() and not step.calls:
-            raise UselessAnswerError("model_empty", "The language model gave an empty answer. Please try again.")
+            raise UselessAnswerError("model_empty", "The language model gave an empty answer.")
         return StepEnd(step, Finish.STOP, self._usage)
 
     def _step(self, *, with_calls: bool = True) -> ModelStep:
@@ -150,11 +150,9 @@ class GeminiAnswer:
 
 def _useless(finish: str) -> UselessAnswerError:
     if not finish:
-        return UselessAnswerError("model_unavailable", "The language model's answer broke off. Please try again.")
+        return UselessAnswerError("model_unavailable", "The language model's answer broke off.")
     if finish in _MALFORMED:
-        return UselessAnswerError(
-            "model_malformed", "The language model produced a tool call that makes no sense. Please try again."
-        )
+        return UselessAnswerError("model_malformed", "The language model produced a tool call that makes no sense.")
     reason = "".join(sign for sign in finish[:40] if sign.isalnum() or sign == "_")
     return UselessAnswerError("model_malformed", f"The language model stopped for an unexpected reason ({reason}).")
 

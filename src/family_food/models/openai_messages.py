@@ -151,7 +151,7 @@ class CompletionAnswer:
             UselessAnswerError: it is empty or broken off, or ended for an unknown reason.
         """
         if not self._finish:
-            raise UselessAnswerError("model_unavailable", "The language model's answer broke off. Please try again.")
+            raise UselessAnswerError("model_unavailable", "The language model's answer broke off.")
         finish = _FINISH.get(self._finish)
         if finish is None:
             reason = "".join(sign for sign in self._finish[:40] if sign.isalnum() or sign == "_")
@@ -160,7 +160,7 @@ class CompletionAnswer:
             )
         step = ModelStep(text="".join(self._text), calls=self._whole_calls(finish), provider=self._provider)
         if finish is Finish.STOP and not step.text.strip() and not step.calls:
-            raise UselessAnswerError("model_empty", "The language model gave an empty answer. Please try again.")
+            raise UselessAnswerError("model_empty", "The language model gave an empty answer.")
         return StepEnd(step, finish, self._usage)
 
     def _join(self, fragment: CallFragment) -> None:

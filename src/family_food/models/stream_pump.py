@@ -55,9 +55,7 @@ async def pumped(
                 async with asyncio.timeout(wait):
                     item = await queue.get()
             except TimeoutError:
-                raise ModelError(
-                    "model_timeout", f"The language model was silent for {wait:g} seconds. Please try again."
-                ) from None
+                raise ModelError("model_timeout", f"The language model was silent for {wait:g} seconds.") from None
             wait = patience.gap
             if item is _END:
                 return

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from family_food.terminal.problem import ChatProblem, Exit
-from family_food.terminal.visible import one_line
+from family_food.terminal.visible import with_hint
 
 ANSWER_SECONDS = 15.0
 
@@ -49,8 +49,7 @@ class Replies:
         finally:
             self._asked.pop(number, None)
         if got.get("type") == "error":
-            content, hint = one_line(got.get("content")), one_line(got.get("hint"))
-            raise ChatProblem(f"{content} {hint}".strip() if hint not in content else content)
+            raise ChatProblem(with_hint(got))
         return got
 
     def take(self, frame: Frame) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # C0 and C1 controls but the newline; what reorders, hides or carries text that nobody sees; blanks that pass for letters;
 # halves of surrogate pairs and code points that are no characters. The same as permit_core.views, which is not imported
@@ -37,6 +39,12 @@ def one_line(text: object) -> str:
     if not isinstance(text, str):
         return ""
     return " ".join(visible(re.sub(r"\s+", " ", text)).split())
+
+
+def with_hint(frame: Mapping[str, Any]) -> str:
+    """What an ``error`` frame says, and its hint unless that says the same again."""
+    content, hint = one_line(frame.get("content")), one_line(frame.get("hint"))
+    return f"{content} {hint}".strip() if hint.lower() not in content.lower() else content
 
 
 def quoted(text: object) -> str:

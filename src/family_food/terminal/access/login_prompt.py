@@ -74,7 +74,8 @@ async def store_login(options: Options) -> int:
         return problem.exit_code
     screen.say(f"✅ Logged in as {named[0]}. The log-in is kept in {place}.")
     minutes = max(1, round(grant.lifetime / 60))
-    screen.aside(f"It lasts {minutes} minutes from the last use, and a day at most. client.py --logout forgets it.")
+    lasts = "a minute" if minutes == 1 else f"{minutes} minutes"
+    screen.aside(f"It lasts {lasts} from the last use, and a day at most. client.py --logout forgets it.")
     return Exit.OK
 
 

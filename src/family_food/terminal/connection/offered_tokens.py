@@ -9,7 +9,7 @@ from typing import Any
 
 from family_food.terminal.connection.token_claims import token_end
 from family_food.terminal.problem import ChatProblem, Exit
-from family_food.terminal.visible import one_line
+from family_food.terminal.visible import with_hint
 
 Frame = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ class OfferedTokens:
         elif kind == "error" and frame.get("code") in _REFUSALS and frame.get("reply_to") is None and self._offered:
             _, answer = self._offered.popleft()
             if not answer.done():
-                answer.set_exception(ChatProblem(_words(frame), Exit.NOT_LOGGED_IN))
+                answer.set_exception(ChatProblem(with_hint(frame), Exit.NOT_LOGGED_IN))
                 return True
         return False
 
@@ -62,8 +62,3 @@ def _is_about(token: str, expires_at: object) -> bool:
     """Whether the news that a token was taken can be about this one."""
     end = token_end(token)
     return end is None or not isinstance(expires_at, int | float) or abs(expires_at - end) <= _SAME_SECOND
-
-
-def _words(frame: Frame) -> str:
-    content, hint = one_line(frame.get("content")), one_line(frame.get("hint"))
-    return f"{content} {hint}".strip() if hint not in content else content

@@ -18,7 +18,7 @@ from family_food.terminal.display.rich_page import RichPage
 from family_food.terminal.display.tool_lines import ToolLines
 from family_food.terminal.display.working import Working
 from family_food.terminal.display.wrapping import cells, fitted
-from family_food.terminal.visible import one_line, visible
+from family_food.terminal.visible import one_line, visible, with_hint
 
 Frame = Mapping[str, Any]
 
@@ -61,6 +61,7 @@ class Screen:
         self._in_turn = False
         self._streamed = False  # words of the text that comes have been shown already
         self._missed = False  # frames were lost: the whole text is shown when it comes
+        self._lost = False  # the connection, at the moment
         self._greeted = ""
         self._tools = ToolLines()
         self._working = Working()
@@ -95,9 +96,10 @@ class Screen:
         if not self._page.animated:
             return ""
         held = self._answer.held if self._answer is not None else ""
-        return self._working.text(
-            self._page.columns, ascii_only=self._page.ascii, calls=self._tools.running, written=held
-        )
+        calls = self._tools.running
+        if self._lost:  # what is begun stands still, as far as anybody here knows
+            held, calls = "", []
+        return self._working.text(self._page.columns, ascii_only=self._page.ascii, calls=calls, written=held)
 
     def show(self, frame: Frame) -> None:
         """Show a frame of the server or of the link; one of an unknown type is nothing to see."""
@@ -229,8 +231,9 @@ class Screen:
             results = entry.get("results")
             for result in results if isinstance(results, list) else []:
                 if isinstance(result, Mapping):
-                    state = "failed" if result.get("is_error") else "done"
-                    line = self._tools.ended({"name": result.get("name"), "state": state, "content": ""})
+                    state = "failed" if result.get("state") == "failed" else "done"
+                    told = {"content": result.get("outcome"), "code": result.get("code") or None}
+                    line = self._tools.ended({"name": result.get("name"), "state": state, **told})
                     self._page.tool(line, whole=False)
 
     # Frames
@@ -348,12 +351,12 @@ class Screen:
         self._flush()
         self._streamed = False
         self.showed_error = True
-        content, hint = one_line(frame.get("content")), one_line(frame.get("hint"))
-        self.trouble(f"Error: {content}" + (f" {hint}" if hint and hint not in content else ""))
+        self.trouble(f"Error: {with_hint(frame)}")
 
     def _link(self, frame: Frame) -> None:
         state, content = frame.get("state"), one_line(frame.get("content"))
-        if state == "lost":
+        self._lost = state == "lost"
+        if self._lost:
             self._working.begin("reconnecting")
         elif self._working.what:
             self._working.begin("thinking")

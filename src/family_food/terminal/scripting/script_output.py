@@ -12,7 +12,7 @@ from family_food.terminal.display.pipe_page import PipePage
 from family_food.terminal.display.tool_lines import ToolLines
 from family_food.terminal.problem import ChatProblem
 from family_food.terminal.scripting.asked_turn import AskedTurn
-from family_food.terminal.visible import one_line, visible
+from family_food.terminal.visible import one_line, visible, with_hint
 
 Frame = Mapping[str, Any]
 
@@ -179,5 +179,4 @@ def _json(told: object) -> str:
 
 
 def _sentence(frame: Frame) -> str:
-    content, hint = one_line(frame.get("content")), one_line(frame.get("hint"))
-    return f"Error: {content}" + (f" {hint}" if hint and hint not in content else "")
+    return f"Error: {with_hint(frame)}"

@@ -401,10 +401,28 @@ def test_listings_and_decisions_are_shown(make_screen: MakeScreen) -> None:
 def test_the_end_of_an_earlier_conversation_is_shown(make_screen: MakeScreen) -> None:
     shown = make_screen()
     entries: list[dict[str, Any]] = [{"kind": "user", "text": "old"}] * 30
-    entries += [{"kind": "model", "text": "**Hello.**"}, {"kind": "results", "results": [{"name": "list_dishes"}]}]
+    results = [
+        {"name": "list_dishes"},
+        {"name": "list_orders", "state": "done", "code": "", "outcome": "2 orders"},
+        {"name": "order_dish", "state": "failed", "code": "access_denied", "outcome": "Not for you."},
+    ]
+    entries += [{"kind": "model", "text": "**Hello.**"}, {"kind": "results", "results": results}]
     shown.screen.conversation_tail([*entries, {"entry": {"kind": "user", "text": "bye"}, "at": "now"}])
-    assert shown.lines[-4:] == ["Assistant: Hello.", "  ✓ list_dishes", "", "You: bye"]
+    calls = ["  ✓ list_dishes", "  ✓ list_orders · 2 orders", "  ✗ order_dish · Not for you. (access_denied)"]
+    assert shown.lines[-6:] == ["Assistant: Hello.", *calls, "", "You: bye"]
     assert "13 earlier entries" in shown.lines[0]
+
+
+@pytest.mark.parametrize("begun", [CALL | {"state": "started"}, {"type": "text_delta", "content": "Well, ", "turn": 1}])
+def test_while_the_connection_is_lost_nothing_else_goes_on(make_screen: MakeScreen, begun: dict[str, Any]) -> None:
+    screen = make_screen().screen
+    screen.show({"type": "turn_start", "turn": 1, "cause": "message"})
+    screen.show(begun)
+    assert "reconnecting" not in screen.working
+    screen.show({"type": "link", "state": "lost", "content": "Lost."})
+    assert "reconnecting" in screen.working
+    screen.show({"type": "link", "state": "back", "content": "Back."})
+    assert "reconnecting" not in screen.working
 
 
 def test_a_queued_line_is_cut_to_one(make_screen: MakeScreen) -> None:
