@@ -32,6 +32,7 @@ _ENDED = {
     "limit": "stopped at a limit",
     "interrupted": "interrupted: the server stopped",
 }
+_MOST_INDENT = 80
 # What CommonMark, or a common extension of it, gives a meaning: anywhere in a line, and at its beginning.
 _MEANINGFUL = re.compile(r"([\\`*_{}\[\]<>|~&$])")
 _BEGINS_A_BLOCK = re.compile(r"^(?=[#+=:-])|^(\d+)(?=[.)])")
@@ -118,12 +119,20 @@ def _quote(text: str) -> str:
     paragraphs: list[list[str]] = [[]]
     for line in text.splitlines():
         if shown := _line(line):
-            paragraphs[-1].append(shown)
+            paragraphs[-1].append(_indent(line) + shown)
         elif paragraphs[-1]:
             paragraphs.append([])
     # A backslash at the end of a line is a line break.
     quoted = ["\\\n".join(lines) for lines in paragraphs if lines] or ["\u2014"]
     return "\n>\n".join("\n".join(f"> {line}" for line in part.split("\n")) for part in quoted)
+
+
+def _indent(line: str) -> str:
+    """The blanks a line begins with, as ones that Markdown leaves where they are: what is indented in code means something."""
+    begun = line.expandtabs(4)
+    blanks = min(len(begun) - len(begun.lstrip(" ")), _MOST_INDENT)
+    # Spelled out, the first one keeps the others: some readers strip any blank from a paragraph's beginning.
+    return "&nbsp;" + "\u00a0" * (blanks - 1) if blanks else ""
 
 
 def _line(text: str) -> str:

@@ -200,13 +200,20 @@ def check(text: str) -> None:
         assert not inline & {"html_inline", "link_open", "image"}
     said = [words_in(token) for token in tokens if token.type == "inline"]
     expected = [line for line in map(plain, text.splitlines()) if line]
-    found = [line for words in said for line in words.split("\n")]
+    found = [line.lstrip("\u00a0") for words in said for line in words.split("\n")]  # what indents it
     assert all(line in found for line in expected)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_words_break_out_of_their_quote(text: str) -> None:
     check(text)
+
+
+def test_code_keeps_its_indentation() -> None:
+    code = "def f():\n    if x:\n\treturn 1\n\n  # end"
+    tokens = MARKDOWN.parse(as_markdown(exported(everywhere(code), "Henry")))
+    quoted = "\n".join(words_in(token) for token in tokens if token.type == "inline")
+    assert "def f():\n\u00a0\u00a0\u00a0\u00a0if x:\n\u00a0\u00a0\u00a0\u00a0return 1\n\u00a0\u00a0# end" in quoted
 
 
 signs = st.text(st.sampled_from(list("#>-*_`~[]()!<>|\\&;=+.:$ \n\t1a\"'{}^/")), max_size=40)
