@@ -35,11 +35,31 @@ def free_address() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-def test_a_wrong_password_ends_with_code_3(backend: FakeBackend, spawn: Spawn) -> None:
-    terminal = spawn("--url", backend.url)
-    terminal.log_in("henry", "wrong")
-    terminal.see("Login failed: Incorrect username or password")
+@pytest.mark.parametrize("arguments", [(), ("--login",)])
+def test_a_wrong_password_is_asked_again_and_three_of_them_end_with_code_3(
+    backend: FakeBackend, spawn: Spawn, arguments: tuple[str, ...]
+) -> None:
+    terminal = spawn("--url", backend.url, *arguments)
+    for _ in range(3):
+        terminal.log_in("henry", "wrong")
+        assert "❌" not in terminal.see("Login failed: Incorrect username or password")
     assert terminal.ended() == 3
+
+
+def test_a_mistyped_password_is_asked_again(backend: FakeBackend, spawn: Spawn) -> None:
+    terminal = spawn("--url", backend.url, "--user", "henry")
+    for password in ("rihgt", "right"):
+        terminal.see("Password:")
+        terminal.enter(password)
+    terminal.see("You:")
+    assert "Username" not in terminal.shown
+    terminal.enter("hello")
+    backend.received()
+    backend.answer("Good day.")
+    terminal.see("Good day.")
+    terminal.control("d")
+    terminal.see(f"uv run client.py --url {backend.url} --user henry --resume s-1")
+    assert terminal.ended() == 0
 
 
 def test_too_many_log_ins_say_when_to_try_again(backend: FakeBackend, pipe: Pipe) -> None:
@@ -64,11 +84,13 @@ def test_a_token_that_is_refused_ends_with_code_3(backend: FakeBackend, pipe: Pi
 
 def test_an_absent_server_ends_with_code_4_and_one_sentence(spawn: Spawn) -> None:
     url = free_address()
-    terminal = spawn("--url", url)
-    terminal.log_in("henry", "right")
-    terminal.see("cannot be reached")
-    assert terminal.ended() == 4
-    assert "Traceback" not in terminal.shown
+    for arguments in ((), ("--login",)):
+        terminal = spawn("--url", url, *arguments, columns=200)
+        terminal.see(f"The chat server at {url} cannot be reached.")
+        terminal.see("Start it with: uv run server.py")
+        assert terminal.ended() == 4
+        assert "Traceback" not in terminal.shown
+        assert "Username" not in terminal.shown
 
 
 def test_something_that_is_no_chat_server_ends_with_code_4(backend: FakeBackend, pipe: Pipe) -> None:
@@ -88,15 +110,15 @@ def test_the_user_can_be_named_on_the_command_line_and_the_server_in_the_environ
     assert backend.headers["authorization"] == "Bearer first-token"
 
 
-def test_ctrl_c_at_the_log_in_ends_with_code_130(spawn: Spawn) -> None:
-    terminal = spawn()
+def test_ctrl_c_at_the_log_in_ends_with_code_130(backend: FakeBackend, spawn: Spawn) -> None:
+    terminal = spawn("--url", backend.url)
     terminal.see("Username:")
     terminal.control("c")
     assert terminal.ended() == 130
 
 
-def test_ctrl_d_at_the_log_in_ends_with_code_3(spawn: Spawn) -> None:
-    terminal = spawn()
+def test_ctrl_d_at_the_log_in_ends_with_code_3(backend: FakeBackend, spawn: Spawn) -> None:
+    terminal = spawn("--url", backend.url)
     terminal.see("Username:")
     terminal.control("d")
     assert terminal.ended() == 3
@@ -126,6 +148,17 @@ def test_a_command_line_that_makes_no_sense_ends_with_code_2(pipe: Pipe, argumen
     assert done.returncode == 2
     assert "usage:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_password_in_an_address_is_refused_and_never_told_again(pipe: Pipe) -> None:
+    for url in ("http://henry:hunter2@localhost:1", "http://henry:hunter2@[", "henry:hunter2@localhost"):
+        done = pipe("--url", url, "hello")
+        assert done.returncode == 2
+        assert "holds no name and no password" in done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        told = [pipe("--help", PERMIT_CHAT_URL=url), pipe("hello", PERMIT_CHAT_URL=url)]
+        assert [done.returncode for done in told] == [0, 2]
+        assert "hunter2" not in "".join(done.stdout + done.stderr for done in told)
 
 
 def test_the_help_names_every_option(pipe: Pipe) -> None:

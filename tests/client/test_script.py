@@ -430,6 +430,16 @@ def test_json_tells_the_error_of_a_turn(backend: FakeBackend, pipe: Pipe) -> Non
     assert json.loads(done.stdout)["error"] == {"code": "model_rate_limited", "message": "Too fast.", "hint": "Wait."}
 
 
+def test_json_tells_why_there_is_no_whole_answer(backend: FakeBackend, pipe: Pipe) -> None:
+    for outcome, code in (("interrupted", "interrupted"), ("cancelled", "cancelled"), ("completed", "empty_answer")):
+        thread = playing(backend, lambda outcome=outcome: answered(backend, outcome=outcome))  # type: ignore[misc]
+        done = pipe("--url", backend.url, "--json", "hello", **TOKEN)
+        thread.join(30)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["outcome"], told["error"]["code"]) == (1, outcome, code)
+        assert told["error"]["message"].startswith("The answer ")
+
+
 def test_stream_json_is_every_frame_of_the_server_and_nothing_else(backend: FakeBackend, pipe: Pipe) -> None:
     thread = playing(backend, lambda: answered(backend, "Crème \x1b[2J\x7f"))
     done = pipe("--url", backend.url, "--stream-json", "hello", **TOKEN)

@@ -118,6 +118,11 @@ def _contradiction(options: Options) -> str:
     return next((trouble for trouble, is_so in wrong.items() if is_so), "")
 
 
+def _told(url: str) -> str:
+    """An address for the help, in which a percent sign would mean something; never a password in it."""
+    return "one with a password" if "@" in url else url.replace("%", "%%")
+
+
 def _parser(default_url: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="client.py",
@@ -131,7 +136,9 @@ def _parser(default_url: str) -> argparse.ArgumentParser:
     add("-p", "--prompt", metavar="QUESTION", help="the same, for a question that begins with a dash, or out of habit")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--url", default=default_url, help="the server's address (environment: PERMIT_CHAT_URL; now %(default)s)"
+        "--url",
+        default=default_url,
+        help=f"the server's address (environment: PERMIT_CHAT_URL; now {_told(default_url)})",
     )
     where.add_argument(
         "--demo",

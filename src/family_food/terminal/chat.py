@@ -14,7 +14,7 @@ from family_food.terminal.commands.registry import Command
 from family_food.terminal.commands.stored_sessions import StoredSessions
 from family_food.terminal.commands.tally import Tally
 from family_food.terminal.commands.waiting_requests import WaitingRequests
-from family_food.terminal.connection.address import client_command
+from family_food.terminal.connection.address import client_command, user_option
 from family_food.terminal.connection.link import Link
 from family_food.terminal.connection.token_claims import is_somebody_elses, token_user
 from family_food.terminal.connection.web import Web, log_in
@@ -269,9 +269,10 @@ class Chat:
             self.screen.say(f"Your line was: {visible(self.typed.left_over).strip()}")
         if self._lasting and os.isatty(0) and self.has_content and self.session_id:
             self.screen.say("To go on with it:")
+            session = shlex.quote(one_line(self.session_id))
             # As one line however narrow the terminal is: it is there to be copied.
             Output("stdout").write(
-                f"{client_command(self.link.url, f'--resume {shlex.quote(one_line(self.session_id))}')}\n"
+                f"{client_command(self.link.url, f'{user_option(self.username)}--resume {session}')}\n"
             )
 
     async def _greeted(self) -> bool:

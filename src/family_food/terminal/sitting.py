@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from family_food.terminal.access.entrance import Entry, find_entry, not_logged_in, open_link
-from family_food.terminal.access.login_prompt import (
-    log_in_aloud,
-    name_and_password,
-    open_keyboard,
-    warn_of_eavesdroppers,
-)
+from family_food.terminal.access.login_prompt import TRIES, log_in_asking, open_keyboard, warn_of_eavesdroppers
 from family_food.terminal.access.token_store import TokenStore
 from family_food.terminal.arguments import Options
 from family_food.terminal.chat import chat_here
 from family_food.terminal.connection.link import Link
+from family_food.terminal.connection.web import find_out_whether_it_answers
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.screen import Screen, at_a_terminal
 from family_food.terminal.problem import ChatProblem, Exit
@@ -107,7 +103,12 @@ async def _open(options: Options, entry: Entry, screen: Screen) -> Link | None:
 async def _ask_in(options: Options, screen: Screen, keyboard: Keyboard) -> Entry | None:
     """Ask for name and password and log in; None after saying why it did not work. Nobody is asked through a pipe."""
     if not is_terminal(0):
-        screen.trouble(not_logged_in(options.url).sentence)
+        screen.trouble(not_logged_in(options.url, options.user).sentence)
         return None
-    named = await name_and_password(options.user, screen, keyboard)
-    return await log_in_aloud(options.url, *named, screen) if named is not None else None
+    await find_out_whether_it_answers(options.url)
+    named = await log_in_asking(options.url, options.user, screen, keyboard, tries=TRIES)
+    if named is None:
+        return None
+    user, grant = named
+    screen.say("✅ Login successful!")
+    return Entry.of(options.url, grant.token, user)

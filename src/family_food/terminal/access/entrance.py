@@ -41,9 +41,9 @@ class Entry:
         return cls(Web(url, token), user)
 
 
-def not_logged_in(url: str) -> ChatProblem:
+def not_logged_in(url: str, user: str | None = None) -> ChatProblem:
     """Nobody is there who could be asked for a password."""
-    sentence = f"You are not logged in. {log_in_again(url)} (or set {TOKEN_VARIABLE})"
+    sentence = f"You are not logged in. {log_in_again(url, user or '')} (or set {TOKEN_VARIABLE})"
     return ChatProblem(sentence, Exit.NOT_LOGGED_IN)
 
 

@@ -6,12 +6,15 @@ from family_food.terminal.access.entrance import Entry, enter
 from family_food.terminal.access.token_store import TokenStore
 from family_food.terminal.arguments import Options
 from family_food.terminal.connection.address import is_loopback
-from family_food.terminal.connection.web import log_in
+from family_food.terminal.connection.web import Grant, WrongPassword, find_out_whether_it_answers, log_in
 from family_food.terminal.display.screen import Screen, at_a_terminal
 from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.scripting.ask_once import is_terminal
 from family_food.terminal.typing.keyboard import Keyboard
 from family_food.terminal.typing.pipe_keyboard import PipeKeyboard
 from family_food.terminal.typing.terminal_keyboard import TerminalKeyboard
+
+TRIES = 3
 
 
 def open_keyboard(screen: Screen) -> Keyboard:
@@ -33,7 +36,7 @@ async def log_in_aloud(url: str, username: str, password: str, screen: Screen) -
     except ChatProblem as problem:
         if problem.exit_code is not Exit.NOT_LOGGED_IN:
             raise
-        screen.trouble(f"❌ Login failed: {problem.sentence}")
+        screen.trouble(f"Login failed: {problem.sentence}")
         return None
     screen.say("✅ Login successful!")
     return entry
@@ -59,20 +62,52 @@ def warn_of_eavesdroppers(url: str, screen: Screen) -> None:
         screen.trouble(f"The connection to {url} is not encrypted; others on the way can read your password.")
 
 
+async def log_in_asking(
+    url: str, user: str | None, screen: Screen, keyboard: Keyboard, *, tries: int
+) -> tuple[str, Grant] | None:
+    """Ask for name and password, for the password alone when the name is known, and log in.
+
+    Args:
+        url: base address of the server.
+        user: who logs in; None when they are to be asked.
+        screen: tells what is wrong.
+        keyboard: where the answers come from.
+        tries: how often a wrong password may be typed.
+
+    Returns:
+        The log-in name and the log-in; None after saying why there is none.
+
+    Raises:
+        ChatProblem: refused for another reason than the password, or the server cannot be reached.
+    """
+    for _ in range(tries):
+        named = await name_and_password(user, screen, keyboard)
+        if named is None:
+            return None
+        try:
+            return named[0], await log_in(url, *named)
+        except WrongPassword as problem:
+            screen.trouble(f"Login failed: {problem.sentence}")
+    return None
+
+
 async def store_login(options: Options) -> int:
     """Log in and store the token. Without a terminal, name (unless it is given) and password are lines of the input."""
     screen = Screen(at_a_terminal(), plain=options.plain)
     warn_of_eavesdroppers(options.url, screen)
-    named = await name_and_password(options.user, screen, open_keyboard(screen))
-    if named is None:
-        return Exit.NOT_LOGGED_IN
     try:
-        grant = await log_in(options.url, *named)
-        place = await TokenStore().keep(options.url, named[0], grant)
+        if is_terminal(0):
+            await find_out_whether_it_answers(options.url)
+        tries = TRIES if is_terminal(0) else 1
+        named = await log_in_asking(options.url, options.user, screen, open_keyboard(screen), tries=tries)
+        if named is None:
+            return Exit.NOT_LOGGED_IN
+        user, grant = named
+        place = await TokenStore().keep(options.url, user, grant)
     except ChatProblem as problem:
-        screen.trouble(f"❌ Login failed: {problem.sentence}")
+        screen.trouble(f"Login failed: {problem.sentence}")
         return problem.exit_code
-    screen.say(f"✅ Logged in as {named[0]}. The log-in is kept in {place}.")
+    screen.say(f"✅ Logged in as {user}. The log-in is kept in {place}.")
     minutes = max(1, round(grant.lifetime / 60))
     lasts = "a minute" if minutes == 1 else f"{minutes} minutes"
     screen.aside(f"It lasts {lasts} from the last use, and a day at most. client.py --logout forgets it.")

@@ -27,17 +27,30 @@ def client_command(url: str, arguments: str) -> str:
     return f"uv run client.py{where} {arguments}"
 
 
-def log_in_again(url: str) -> str:
-    """How to log in at this server, as a sentence."""
-    return f"Log in with: {client_command(url, '--login')}"
+def user_option(user: str) -> str:
+    """The option that names a user, with a blank behind it; empty when nobody is to be named."""
+    return f"--user {shlex.quote(one_line(user))} " if one_line(user) else ""
+
+
+def log_in_again(url: str, user: str = "") -> str:
+    """How to log in at this server, as a sentence.
+
+    Args:
+        url: the server's.
+        user: who is to log in; empty when that is not known.
+    """
+    return f"Log in with: {client_command(url, f'{user_option(user)}--login')}"
 
 
 def checked_url(url: str) -> str:
     """The server's base address without a closing slash.
 
     Raises:
-        ValueError: not an ``http://`` or ``https://`` address.
+        ValueError: not an ``http://`` or ``https://`` address, or one with a name and a password in it, which are not told
+            again.
     """
+    if "@" in url:
+        raise ValueError("The server's address holds no name and no password: --user NAME says who you are")
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{one_line(url)!r} is not an address like http://localhost:8000")

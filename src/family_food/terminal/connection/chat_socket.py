@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from family_food.terminal.connection.address import is_loopback, log_in_again, websocket_url
+from family_food.terminal.connection.token_claims import token_user
 from family_food.terminal.connection.web import Web, unreachable
 from family_food.terminal.problem import ChatProblem, Exit
 
@@ -68,13 +69,13 @@ async def _not_let_in(web: Web) -> ChatProblem:
     """A handshake does not say why it was refused; the same token over HTTP does."""
     good = await web.token_is_good()
     if good is None:
-        return ChatProblem(f"{_NOT_LET_IN} {log_in_again(web.url)}", Exit.NOT_LOGGED_IN)
-    return ChatProblem(_TOO_MANY, Exit.LIMIT) if good else expired(web.url)
+        return ChatProblem(f"{_NOT_LET_IN} {log_in_again(web.url, token_user(web.token))}", Exit.NOT_LOGGED_IN)
+    return ChatProblem(_TOO_MANY, Exit.LIMIT) if good else expired(web)
 
 
-def expired(url: str) -> ChatProblem:
+def expired(web: Web) -> ChatProblem:
     """The end of a chat whose token is good no longer."""
-    return ChatProblem(f"The log-in has expired. {log_in_again(url)}", Exit.NOT_LOGGED_IN)
+    return ChatProblem(f"The log-in has expired. {log_in_again(web.url, token_user(web.token))}", Exit.NOT_LOGGED_IN)
 
 
 def read_frame(data: str | bytes) -> dict[str, Any]:
@@ -88,11 +89,11 @@ def read_frame(data: str | bytes) -> dict[str, Any]:
     return {"type": "error", "content": "The server sent something that cannot be read.", "code": "unreadable"}
 
 
-def end_of_chat(url: str, error: ConnectionClosed, *, said_goodbye: bool) -> ChatProblem | None:
+def end_of_chat(web: Web, error: ConnectionClosed, *, said_goodbye: bool) -> ChatProblem | None:
     """Why a socket that was closed is the end of the chat; None when it is only lost.
 
     Args:
-        url: the server's base address.
+        web: knows the address and the token.
         error: how it was closed.
         said_goodbye: the server had announced it.
     """
@@ -101,7 +102,7 @@ def end_of_chat(url: str, error: ConnectionClosed, *, said_goodbye: bool) -> Cha
         return ChatProblem("The server ended the chat.")
     # Without a goodbye it is only that we did not read, as a program does that was stopped for a while.
     if code == _POLICY_VIOLATION and said_goodbye:
-        return ChatProblem(f"The log-in is over. {log_in_again(url)}", Exit.NOT_LOGGED_IN)
+        return ChatProblem(f"The log-in is over. {log_in_again(web.url, token_user(web.token))}", Exit.NOT_LOGGED_IN)
     if code == _TOO_BIG:
         return ChatProblem("The message is too large for the server.")
     if error.sent is not None and error.sent.code == _TOO_BIG:  # it would be sent again and again

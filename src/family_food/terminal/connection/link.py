@@ -167,7 +167,7 @@ class Link:
             except ConnectionClosed as error:
                 if self._redial.left.is_set():
                     return
-                problem = end_of_chat(self.url, error, said_goodbye=self._said_goodbye)
+                problem = end_of_chat(self.web, error, said_goodbye=self._said_goodbye)
                 if problem is not None:
                     raise problem from error
                 self._tokens.give_up(_UNHEARD)

@@ -112,7 +112,7 @@ class Redial:
         """
         left = _RENEW_SECONDS if self.expires_at is None else self.expires_at - time.time()
         if left <= 0:
-            raise expired(self._web.url)
+            raise expired(self._web)
         if left < _RENEW_SECONDS:
             self.expires_at = (await self._web.refresh()).expires_at
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from family_food.terminal.connection.address import is_loopback, log_in_again
+from family_food.terminal.connection.token_claims import token_user
 from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.visible import one_line
 
@@ -39,6 +40,19 @@ class Grant:
         return self.expires_at - time.time()
 
 
+class WrongPassword(ChatProblem):
+    """The server does not know this name with this password: both can be asked for again."""
+
+
+async def find_out_whether_it_answers(url: str) -> None:
+    """Ask for nothing: before somebody types a password for nobody.
+
+    Raises:
+        ChatProblem: nobody answers there (``UNREACHABLE``).
+    """
+    await _request(url, "GET", "/healthz")
+
+
 async def log_in(url: str, username: str, password: str) -> Grant:
     """Log in with user name and password.
 
@@ -48,7 +62,8 @@ async def log_in(url: str, username: str, password: str) -> Grant:
         password: sent as it is.
 
     Raises:
-        ChatProblem: refused (``NOT_LOGGED_IN``), or no such server there (``UNREACHABLE``).
+        WrongPassword: refused (``NOT_LOGGED_IN``).
+        ChatProblem: refused for another reason (``NOT_LOGGED_IN``), or no such server there (``UNREACHABLE``).
     """
     body = {"username": username, "password": password}
     return _grant(url, await _request(url, "POST", "/token", data=body))
@@ -197,17 +212,25 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 def _refused(url: str, response: httpx.Response) -> ChatProblem:
     detail, status = one_line(_json(response).get("detail")), response.status_code
     if status in (401, 403):
-        again = f" {log_in_again(url)}" if response.request.url.path != "/token" else ""
-        return ChatProblem((detail or "The server refused the log-in.") + again, Exit.NOT_LOGGED_IN)
+        if _is_log_in(response):
+            return WrongPassword(detail or "The server refused the log-in.", Exit.NOT_LOGGED_IN)
+        user = token_user(response.request.headers.get("authorization", "").removeprefix("Bearer "))
+        return ChatProblem(
+            f"{detail or 'The server refused the log-in.'} {log_in_again(url, user)}", Exit.NOT_LOGGED_IN
+        )
     if status == 429:
         seconds = response.headers.get("retry-after", "")
         again = f" Try again in {seconds} seconds." if seconds.isdigit() and "again" not in detail else ""
         return ChatProblem((detail or "Too many log-ins.") + again, Exit.NOT_LOGGED_IN)
-    if status == 422 and response.request.url.path == "/token":
+    if status == 422 and _is_log_in(response):
         return ChatProblem("The server needs a user name and a password.", Exit.NOT_LOGGED_IN)
     if status in (404, 409, 413, 422) and detail and detail != "Not Found":
         return ChatProblem(detail)
     return ChatProblem(f"{url} answered {status}; this is not the chat server, or it is in trouble.", Exit.UNREACHABLE)
+
+
+def _is_log_in(response: httpx.Response) -> bool:
+    return response.request.url.path.endswith("/token")
 
 
 def unreachable(url: str, error: BaseException) -> ChatProblem:
@@ -216,6 +239,5 @@ def unreachable(url: str, error: BaseException) -> ChatProblem:
 
     slow = isinstance(error, TimeoutError | httpx.TimeoutException)
     why = "did not answer in time" if slow else "cannot be reached"
-    return ChatProblem(
-        f"The chat server at {url} {why}. Is it running? Start it with: fastapi dev server.py", Exit.UNREACHABLE
-    )
+    what = "Is it running? Start it with: uv run server.py" if is_loopback(url) else "Is that its address?"
+    return ChatProblem(f"The chat server at {url} {why}. {what}", Exit.UNREACHABLE)

@@ -51,7 +51,7 @@ async def way_in(options: Options) -> Entry:
     """
     entry = await find_entry(options.url, options.user, TokenStore()) or await _ask_in(options)
     if entry is None:
-        raise not_logged_in(options.url)
+        raise not_logged_in(options.url, options.user)
     return entry
 
 

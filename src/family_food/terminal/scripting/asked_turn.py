@@ -15,6 +15,14 @@ _DENIED = frozenset(
     | {"tool_not_allowed"}
 )
 _ASKS = frozenset({"create_access_request", "create_operation_approval"})
+_SHORTCOMINGS = {
+    "interrupted": (
+        "The answer was cut short: the server was started anew.",
+        "Look what was done already, and ask again.",
+    ),
+    "cancelled": ("The answer was cancelled.", ""),
+    "empty_answer": ("The answer is empty.", "Ask again."),
+}
 _LIMITS = frozenset({"model_rate_limited"})
 
 
@@ -53,6 +61,13 @@ class AskedTurn:
     def answer(self) -> str:
         """Everything the assistant said, a blank line between its parts."""
         return "\n\n".join(part for text in (*self._texts, self._piece) if (part := visible(text).strip()))
+
+    @property
+    def shortcoming(self) -> dict[str, str] | None:
+        """What kept the server from answering where it reported no error, as :attr:`error` has it; None when nothing did."""
+        code = "empty_answer" if self.outcome == "completed" and self.exit_code is Exit.ERROR else self.outcome
+        told = _SHORTCOMINGS.get(code)
+        return None if told is None else {"code": code, "message": told[0], "hint": told[1]}
 
     @property
     def exit_code(self) -> Exit:

@@ -142,7 +142,7 @@ class JsonOutput(TextOutput):
     def end(self, turn: AskedTurn, session_id: str, requests: Sequence[Frame]) -> None:
         """See :class:`ScriptOutput`."""
         super().end(turn, session_id, requests)
-        self._write(turn, session_id, requests, turn.error)
+        self._write(turn, session_id, requests, turn.error or turn.shortcoming)
 
     def _write(self, turn: AskedTurn, session_id: str | None, requests: Sequence[Frame], error: Frame | None) -> None:
         self._told = True

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from family_food.terminal.connection.web import Grant, Web, log_in
+from family_food.terminal.connection.web import Grant, Web, log_in, unreachable
 from family_food.terminal.problem import ChatProblem, Exit
 from tests.support.fake_backend import FakeBackend
+from tests.support.tokens import token_of
 
 
 @pytest.fixture
@@ -121,3 +122,14 @@ async def test_nobody_there_is_said_with_how_to_start_the_server() -> None:
         await Web("http://127.0.0.1:1", "t").conversations()
     assert raised.value.exit_code is Exit.UNREACHABLE
     assert await Web("http://127.0.0.1:1", "t").token_is_good() is None
+    assert "Start it with: uv run server.py" in raised.value.sentence
+    assert "uv run" not in unreachable("https://chat.example", OSError()).sentence
+
+
+async def test_who_is_to_log_in_again_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(_: object, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, json={"detail": "It has expired."}, request=request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+    with pytest.raises(ChatProblem, match=r"uv run client.py --url http://127.0.0.1:1 --user henry --login"):
+        await Web("http://127.0.0.1:1", token_of("henry")).conversations()
