@@ -242,17 +242,29 @@ def test_ctrl_c_gives_queued_lines_back_instead_of_sending_them(chatting: Termin
     chatting.see("queued")
     chatting.enter("third")
     chatting.see("third")
+    chatting.enter("/new")
+    chatting.see("/new")
     chatting.type("half")
     chatting.see("half")
     chatting.control("c")
     assert backend.received() == {"type": "cancel"}
-    chatting.see("The 2 queued lines are not sent, and back on your line.")
+    chatting.see("The 3 queued lines are not sent: they come back to your line, one by one.")
     backend.end(outcome="cancelled")
     backend.send({"type": "notice", "content": "Now.", "event": "request_decided", "request": {}})
     chatting.see("Now.")
+    chatting.see("second")
     assert backend.silent()
+    chatting.enter(" of all")
+    assert backend.received()["message"] == "second of all"
+    backend.answer("Fine.", 2)
+    chatting.see("third")
+    chatting.control("c")  # not that one
+    chatting.see("/new")
+    chatting.enter()  # a command is one still
+    chatting.see("Hello Henry")
+    chatting.see("half")
     chatting.enter(" of it")
-    assert backend.received()["message"] == "second\nthird\nhalf of it"
+    assert backend.received()["message"] == "half of it"
 
 
 def test_ctrl_c_at_the_empty_prompt_says_how_to_leave_and_a_begun_line_is_dropped(

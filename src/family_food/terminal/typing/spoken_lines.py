@@ -93,9 +93,11 @@ class SpokenLines:
             for line in lines:
                 chat.screen.trouble(f"Not sent: {one_line(line)}")
             return
-        chat.typed.give_back("\n".join(lines))
-        count = "What was queued is" if len(lines) == 1 else f"The {len(lines)} queued lines are"
-        chat.screen.aside(f"{count} not sent, and back on your line.")
+        chat.typed.give_back(lines)
+        if len(lines) == 1:
+            chat.screen.aside("What was queued is not sent, and back on your line.")
+        else:
+            chat.screen.aside(f"The {len(lines)} queued lines are not sent: they come back to your line, one by one.")
 
     def _say(self, text: str) -> None:
         chat = self._chat

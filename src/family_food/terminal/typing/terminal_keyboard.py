@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class TerminalKeyboard:
         self._lines: PromptSession[str] | None = None
         self._question: _Question | None = None
         self._put_aside = False
+        self._given_back: deque[str] = deque()
         self.on_line: Callable[[str], bool] = lambda _: True
         self.on_interrupt: Callable[[bool], bool] = lambda has_text: has_text
         self.on_leave: Callable[[], None] = lambda: None
@@ -109,7 +111,7 @@ class TerminalKeyboard:
             finally:
                 ticking.cancel()
                 kept = self._question.kept if self._question is not None else session.default_buffer.document
-                self.left_over = kept.text
+                self.left_over = "\n".join((kept.text, *self._given_back))
                 if session.app.is_running and not session.app.is_done:
                     session.app.exit(result="")
                 await asyncio.gather(running, return_exceptions=True)
@@ -131,18 +133,29 @@ class TerminalKeyboard:
         self._put_aside = True
         self.answer_nothing()
 
-    def give_back(self, text: str) -> None:
-        """Put text on the input line, before what stands there."""
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Put lines on the input line, one after the other: each when the one before is sent or cleared.
+
+        What stands on the input line now comes after them.
+        """
+        if self._lines is None or not lines:
+            return
+        standing = self._question.kept if self._question is not None else self._lines.default_buffer.document
+        first, *more = (*lines, *([standing.text] if standing.text else []))
+        self._given_back = deque((*more, *self._given_back))
+        self._put_on_line(first)
+
+    def _put_on_line(self, text: str) -> None:
         from prompt_toolkit.document import Document
 
-        if self._lines is None:
-            return
         if self._question is not None:
-            kept = self._question.kept
-            self._question.kept = _before(text, kept)
-        else:
-            buffer = self._lines.default_buffer
-            buffer.set_document(_before(text, Document(buffer.text, buffer.cursor_position)), bypass_readonly=True)
+            self._question.kept = Document(text)
+        elif self._lines is not None:
+            self._lines.default_buffer.set_document(Document(text), bypass_readonly=True)
+
+    def _next_given_back(self) -> None:
+        if self._given_back:
+            self._put_on_line(self._given_back.popleft())
 
     def redraw(self) -> None:
         """What goes on has changed."""
@@ -174,6 +187,7 @@ class TerminalKeyboard:
                 self.on_line(self.suggestion)
         elif self.on_line(buffer.text):
             buffer.reset(append_to_history=True)
+            self._next_given_back()
 
     def answer_nothing(self) -> None:
         """A question gets no answer, which is a no."""
@@ -183,6 +197,7 @@ class TerminalKeyboard:
         """Ctrl-C."""
         if self._lines is not None and self.on_interrupt(bool(self._lines.default_buffer.text)):
             self._lines.default_buffer.reset()
+            self._next_given_back()
 
     def leave(self) -> None:
         """Ctrl-D on an empty line."""
@@ -303,11 +318,3 @@ def keys_not_shown() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSANOW, before)
-
-
-def _before(text: str, document: Document) -> Document:
-    """A document with text put before it; the cursor stays where it was in the old one."""
-    from prompt_toolkit.document import Document
-
-    joined = f"{text}\n{document.text}" if document.text else text
-    return Document(joined, len(joined) - len(document.text) + document.cursor_position)
