@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -232,13 +232,13 @@ class Database:
 
                 return await thread.do(whole)
 
-    def glance(self, sql: str) -> tuple[Any, ...] | None:
+    def glance(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The only row of a query, in SQLite's own words, as it is committed at this moment.
 
         Never waits, so it is for a row that is found at once. None when that cannot be said: before
         :meth:`open_glance`, always on PostgreSQL, and whenever something is in the way; then read.
         """
-        return None if self._threads is None else self._threads.glance.row(sql)
+        return None if self._threads is None else self._threads.glance.row(sql, parameters)
 
     async def open_glance(self) -> None:
         """Prepare for :meth:`glance`, where it can be.

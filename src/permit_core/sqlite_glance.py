@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -52,13 +53,13 @@ class SqliteGlance:
                 raise
             self._connection, self._cursor = connection, sqlite3.Cursor(raw)
 
-    def row(self, sql: str) -> tuple[Any, ...] | None:
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The only row of a query, as it is at this moment; None when it cannot be said here and now."""
         if self._cursor is None:
             return None
         try:
             # To the end: a statement that is not finished would go on seeing what it saw.
-            rows = self._cursor.execute(sql).fetchall()
+            rows = self._cursor.execute(sql, parameters).fetchall()
         except sqlite3.Error:
             return None
         return rows[0] if len(rows) == 1 else None
