@@ -39,6 +39,7 @@ from permit_api.routes import (
     user_attributes,
     users,
 )
+from permit_api.routes.at_once import AtOnce
 from permit_api.routes.gate import Server
 from permit_api.routes.proxied import read_waiting
 from permit_core.clock import Clock, utc_now
@@ -90,7 +91,7 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
         clock: the present moment, in UTC.
     """
     app = FastAPI(title="Permit-compatible API", version="2.0.0", responses=_ERRORS, redirect_slashes=False)
-    app.state.server = Server(database, Snapshots(database, clock), clock)
+    app.state.server = server = Server(database, Snapshots(database, clock), clock)
     for router in (health.router, checks.router, elements.login, keys.router, environments.router, projects.router):
         app.include_router(router)
     for prefix, routers in (("schema", _SCHEMA), ("facts", _FACTS), ("elements", _ELEMENTS)):
@@ -101,6 +102,7 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
     for router in _FACTS:
         app.include_router(router, prefix="/facts", dependencies=[Depends(read_waiting)])
     answer_errors(app)
+    app.add_middleware(AtOnce, server=server)
     app.add_middleware(Limits)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

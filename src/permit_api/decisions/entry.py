@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hmac
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import sqlite
 
 from permit_api.decisions.snapshots import Versions
 from permit_api.store.keys import digest_of, handle_of
 from permit_api.store.tables import api_keys, environments
+from permit_core.database import Database
 from permit_core.prepared import Prepared
 
-_KEY = Prepared(
+_OF_HANDLE = (
     select(
         api_keys.c.digest,
         api_keys.c.access_level,
@@ -22,20 +25,40 @@ _KEY = Prepared(
     .select_from(api_keys.join(environments, environments.c.id == api_keys.c.environment_id))
     .where(api_keys.c.handle == bindparam("handle"))
 )
+_READ = Prepared(_OF_HANDLE)
+_GLANCE = str(_OF_HANDLE.compile(dialect=sqlite.dialect()))
 
 
 class KeyRefused(Exception):
     """The key is nobody's, or is not of one environment."""
 
 
-def find_versions(connection: Connection, secret: str) -> tuple[str, Versions]:
-    """The environment of an API key, and the versions it is at.
+def glance_versions(database: Database, secret: str) -> tuple[str, Versions] | None:
+    """What :func:`find_versions` finds, without waiting; None when that cannot be said, or the key is refused."""
+    row = database.glance(_GLANCE, (handle_of(secret),))
+    return None if row is None else _let_in(secret, row)
+
+
+async def find_versions(database: Database, secret: str) -> tuple[str, Versions]:
+    """The environment of an API key, and the versions it is at, as they are committed at this moment.
 
     Raises:
         KeyRefused: it has none.
+        StoreError: the database is unreachable.
     """
-    found = _KEY.all(connection, {"handle": handle_of(secret)})
-    row = found[0] if found else None
-    if row is None or not hmac.compare_digest(row.digest, digest_of(secret)) or row.access_level == "no_access":
+    found = glance_versions(database, secret)
+    if found is None:
+        await database.open_glance()
+        rows = await database.read(lambda connection: _READ.all(connection, {"handle": handle_of(secret)}))
+        found = _let_in(secret, rows[0]) if rows else None
+    if found is None:
         raise KeyRefused
-    return row.id, Versions(row.schema_version, row.facts_version)
+    return found
+
+
+def _let_in(secret: str, row: tuple[Any, ...]) -> tuple[str, Versions] | None:
+    """The environment and its versions, if this is the key that the row is of."""
+    digest, access_level, environment_id, schema, facts = row
+    if not hmac.compare_digest(digest, digest_of(secret)) or access_level == "no_access":
+        return None
+    return environment_id, Versions(schema, facts)

@@ -80,6 +80,7 @@ class UserPermissionsInput(BaseModel):
 
 
 _CHECK: TypeAdapter[CheckInput] = TypeAdapter(CheckInput)
+_ANSWER: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # The body of ``/allowed/all-tenants`` puts it among the components.
 _ASK = {
     "requestBody": {
@@ -103,8 +104,7 @@ async def _snapshot(request: Request) -> Snapshot | _Refused:
     if token is None:
         return _Refused(PlainTextResponse("Missing Authorization header", 401))
     try:
-        environment_id, versions = await server.database.read(lambda connection: find_versions(connection, token))
-        return await server.snapshots.at(environment_id, versions)
+        return await server.snapshots.at(*await find_versions(server.database, token))
     except (KeyRefused, EnvironmentGone):
         return _Refused(PlainTextResponse("Invalid API key", 403))
 
@@ -116,8 +116,13 @@ async def allowed(request: Request) -> Response:
     found = await _snapshot(request)
     if isinstance(found, _Refused):
         return found.response
-    asked = _read(_CHECK, await request.body())
-    return JSONResponse(answers.answer(found, _question(asked)))
+    try:
+        question = read_question(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        ) from None
+    return answered(found, question)
 
 
 @router.post("/allowed/bulk")
@@ -198,13 +203,18 @@ async def local_role_assignments(
     )
 
 
-def _read(adapter: TypeAdapter[CheckInput], body: bytes) -> CheckInput:
-    try:
-        return adapter.validate_json(body)
-    except ValidationError as error:
-        raise RequestValidationError(
-            [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
-        ) from None
+def read_question(body: bytes) -> Question:
+    """The check in the body of a call.
+
+    Raises:
+        ValidationError: it cannot be read.
+    """
+    return _question(_CHECK.validate_json(body))
+
+
+def answered(snapshot: Snapshot, question: Question) -> Response:
+    """The answer to one check."""
+    return Response(_ANSWER.dump_json(answers.answer(snapshot, question)), media_type="application/json")
 
 
 def _question(asked: CheckInput) -> Question:

@@ -5,7 +5,7 @@ The key is looked up in the transaction that does the work, so one that was take
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -48,7 +48,13 @@ def server_of(request: Request) -> Server:
 
 def bearer(request: Request) -> str | None:
     """The token of the ``Authorization`` header."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token_in(request.scope["headers"])
+
+
+def token_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The token of the first ``Authorization`` header; their names are in lower case."""
+    header = next((value for name, value in headers if name == b"authorization"), b"").decode("latin-1")
+    scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 

@@ -1,0 +1,71 @@
+"""``POST /allowed`` in front of the framework: asked before everything else that anybody does, and nearly always at hand."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from permit_api.answers import error_details
+from permit_api.decisions.entry import glance_versions
+from permit_api.decisions.snapshots import Snapshot
+from permit_api.faults import ApiFault
+from permit_api.routes.checks import answered, read_question
+from permit_api.routes.gate import Server, token_in
+
+
+class AtOnce:
+    """Around the application. It refuses nothing: what it cannot answer at once goes the ordinary way.
+
+    That is a key which is not let in, a body that cannot be read or comes in pieces, and a snapshot that is not there
+    or not the newest. What it answers is what ``routes.checks.allowed`` would have answered.
+    """
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self._app, self._server = app, server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        if scope["type"] != "http" or scope["path"] != "/allowed" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            message = await receive()
+        except ApiFault as fault:  # it is too large, and will not be received again
+            await error_details(fault)(scope, receive, send)
+            return
+        response = self._response(scope, message)
+        if response is None:
+            await self._app(scope, _Again(message, receive), send)
+        else:
+            await response(scope, receive, send)
+
+    def _response(self, scope: Scope, message: Message) -> Response | None:
+        """The answer; what it is about is read only now, and nothing else is done until it is there."""
+        if message["type"] != "http.request" or message.get("more_body"):
+            return None
+        found = self._snapshot(scope)
+        if found is None:
+            return None
+        try:
+            question = read_question(message.get("body", b""))
+        except ValidationError:
+            return None
+        return answered(found, question)
+
+    def _snapshot(self, scope: Scope) -> Snapshot | None:
+        token = token_in(scope["headers"])
+        known = None if token is None else glance_versions(self._server.database, token)
+        return None if known is None else self._server.snapshots.kept(*known)
+
+
+class _Again:
+    """Receives a message that was received already, and then the others."""
+
+    def __init__(self, message: Message, receive: Receive) -> None:
+        self._message: Message | None = message
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        message, self._message = self._message, None
+        return message or await self._receive()
