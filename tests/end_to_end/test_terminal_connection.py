@@ -175,8 +175,27 @@ def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in
     assert henry.ended() == 3
     assert "Log in with: uv run client.py" in henry.seen.flat
     assert "shutting down" not in henry.seen.flat
-    back = mortal.log_in("henry", *way_back(henry.seen))
+    back = mortal.open(*way_back(henry.seen))
+    back.see("Password:")  # the way back knows who it was
+    back.enter("henry_password")
     back.see("Here I am.")
+
+
+def test_a_log_in_again_is_that_of_the_same_person_and_of_nobody_else(scripted: Scene) -> None:
+    scripted.model.says("Here I am.")
+    henry = scripted.log_in("henry")
+    henry.enter("/login joe")
+    henry.see("This chat is that of henry.")
+    for password, told in (("joe_password", "Incorrect username or password"), ("henry_password", "Logged in again.")):
+        henry.enter("/login")
+        henry.until(lambda seen: seen.cursor_line.startswith("Password of henry:"), "the question")
+        henry.enter(password)
+        henry.see(told)
+    henry.enter("/new")
+    henry.until(lambda seen: "Hello Henry" in seen.after("/new"), "a new conversation")
+    henry.enter("are you there?")
+    henry.see("Here I am.")
+    assert scripted.server.sql("SELECT user_key FROM conversations ORDER BY updated_at DESC LIMIT 1") == [("3",)]
 
 
 def test_a_conversation_that_goes_on_in_another_window_is_given_up_in_this_one(scripted: Scene) -> None:
