@@ -602,6 +602,17 @@ def test_older_conversations_are_listed_looked_for_and_resumed_by_their_name(
     chatting.see("There is no conversation nothing like that.")
 
 
+def test_what_waits_is_told_at_a_terminal_for_lines_too_and_in_no_pipe(
+    backend: FakeBackend, spawn: Spawn, pipe: Pipe
+) -> None:
+    backend.listings["requests"] = [request(1)]
+    terminal = spawn("--url", backend.url, TERM="dumb", PERMIT_CHAT_TOKEN="first-token")
+    terminal.see("1 request waits for you: /pending")
+    done = pipe("--url", backend.url, "--lines", lines="/model\n", PERMIT_CHAT_TOKEN="first-token")
+    assert "The assistant is" in done.stdout + done.stderr
+    assert "waits" not in done.stdout + done.stderr
+
+
 def test_what_waits_is_told_to_who_opens_another_window(backend: FakeBackend, spawn: Spawn) -> None:
     told = {"type": "notice", "content": "Rose asks.", "event": "request_created", "request": request(1)}
     backend.listings["requests"] = [request(1), request(2), request(3, requesting_user="Henry")]

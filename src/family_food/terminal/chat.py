@@ -129,7 +129,7 @@ class Chat:
         Args:
             tell: say how many requests wait for the person, unless they have been told of all of them.
         """
-        if self.typed is not None:
+        if self.typed is not None or (tell and os.isatty(0)):
             self.start(self._look_around(tell=tell))
 
     async def switch(self, session_id: str | None) -> None:

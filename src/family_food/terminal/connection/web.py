@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from family_food.terminal.connection.address import is_loopback, log_in_again
 from family_food.terminal.connection.token_claims import token_user
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 20.0
 _CHECK_SECONDS = 5.0
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,22 @@ class WrongPassword(ChatProblem):
 
 
 async def find_out_whether_it_answers(url: str) -> None:
-    """Ask for nothing: before somebody types a password for nobody.
+    """Find out, before somebody types a password for nobody, whether there is a server on this computer.
+
+    Of one elsewhere only the log-in itself tells: the way there may lead through a proxy.
 
     Raises:
         ChatProblem: nobody answers there (``UNREACHABLE``).
     """
-    await _request(url, "GET", "/healthz")
+    where = urlsplit(url)
+    if not is_loopback(url):
+        return
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            _, writer = await asyncio.open_connection(where.hostname, where.port or _PORTS[where.scheme])
+    except OSError as error:  # TimeoutError too
+        raise unreachable(url, error) from error
+    writer.close()
 
 
 async def log_in(url: str, username: str, password: str) -> Grant:

@@ -39,6 +39,16 @@ def test_a_request_is_found_by_number_and_by_id(waiting: WaitingRequests, word: 
     assert got["id"] == found
 
 
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [("7", True), ("", True), ("abd-1", True), ("abd-", True), ("req_9", True), ("a", False), ("enjoy", False)],
+)
+def test_a_word_that_is_no_number_and_no_id_is_the_beginning_of_a_comment(
+    waiting: WaitingRequests, word: str, named: bool
+) -> None:
+    assert waiting.is_named_by(word) is named
+
+
 @pytest.mark.parametrize("word", ["0", "4", "99999", "ab", "", "zzz", "-1", "²"])
 def test_nothing_is_found_for_what_means_none_or_several(waiting: WaitingRequests, word: str) -> None:
     assert waiting.find(word) is None
