@@ -246,7 +246,7 @@ async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:
     from permit_core.permit_io.start import check_account, check_environment
 
     await check_account(client, core.settings)
-    await check_environment(client, core.settings)
+    await check_environment(client, core.settings, core.model)
     if isinstance(core.directory, PermitDirectory):
         try:
             await core.directory.note_everybody()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
+
+from pydantic import BaseModel
 
 from permit_core.access import Check, ResourceRef
 from permit_core.errors import ConfigurationError
 from permit_core.permit_io.checks import allowed
-from permit_core.permit_io.client import PermitClient
+from permit_core.permit_io.client import PermitClient, parsed
 from permit_core.permit_io.faults import PermitFault
+from permit_core.policy.model import PolicyModel
 from permit_core.settings import Settings
 
 SEED = "permit-mcp seed writes the policy and the facts into Permit.io"
+
+
+class _Element(BaseModel):
+    elements_type: str
 
 
 async def check_account(client: PermitClient, settings: Settings) -> None:
@@ -40,29 +46,47 @@ async def check_account(client: PermitClient, settings: Settings) -> None:
         raise ConfigurationError(f"PERMIT_PDP_URL: the decision point {what}") from fault
 
 
-async def check_environment(client: PermitClient, settings: Settings) -> None:
-    """Make sure that what the settings name is there.
+async def check_environment(client: PermitClient, settings: Settings, model: PolicyModel) -> None:
+    """Make sure that what the settings name is there, and is what it is named for.
 
     Raises:
         ConfigurationError: names the setting, and says what to do.
     """
-    named = [
-        ("TENANT", settings.tenant, "tenant", await client.facts("tenants", settings.tenant)),
-        ("RESOURCE_KEY", settings.resource_key, "resource", await client.schema("resources", settings.resource_key)),
-    ]
-    for name in ("access_elements_config_id", "operation_elements_config_id"):
-        key = getattr(settings, name)
-        named.append((name.upper(), key, "element", await client.elements("config", key)))
-    for variable, value, what, path in named:
-        await _there(client.api("GET", path), f"{variable}: Permit.io has no {what} {value!r}; {SEED}", settings)
+    await _found(client, settings, "TENANT", "tenant", await client.facts("tenants", settings.tenant))
+    asked_about = sorted({rule.resource for rule in model.access_requests} or model.resources)
+    if settings.resource_key not in asked_about:
+        raise ConfigurationError(
+            f"RESOURCE_KEY: {settings.resource_key!r} is no type that access is asked for; expected "
+            f"{' or '.join(asked_about)}, which the policy's access_requests name"
+        )
+    path = await client.schema("resources", settings.resource_key)
+    await _found(client, settings, "RESOURCE_KEY", "resource", path)
+    await _element(client, settings, "access_elements_config_id", "user_management")
+    await _element(client, settings, "operation_elements_config_id", "approval_management")
 
 
-async def _there(call: Awaitable[Any], missing: str, settings: Settings) -> None:
+async def _element(client: PermitClient, settings: Settings, name: str, expected: str) -> None:
+    key = getattr(settings, name)
+    answer = await _found(client, settings, name.upper(), "element", await client.elements("config", key))
     try:
-        await call
+        found = parsed(_Element, answer, f"the element {key}").elements_type
+    except PermitFault as fault:
+        raise _wrong(fault, settings) from fault
+    if found != expected:
+        usual = Settings.model_fields[name].default
+        raise ConfigurationError(
+            f"{name.upper()}: the element {key!r} is of the type {found}; expected the key of one of the type "
+            f"{expected}, which permit-mcp seed names {usual}"
+        )
+
+
+async def _found(client: PermitClient, settings: Settings, variable: str, what: str, path: str) -> Any:
+    try:
+        return await client.api("GET", path)
     except PermitFault as fault:
         if fault.status == 404:
-            raise ConfigurationError(missing) from fault
+            value = getattr(settings, variable.lower())
+            raise ConfigurationError(f"{variable}: Permit.io has no {what} {value!r}; {SEED}") from fault
         raise _wrong(fault, settings) from fault
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from permit_core.bootstrap import seed_permit_io
+from permit_core.bootstrap import open_core, seed_permit_io
+from permit_core.errors import ConfigurationError
 from permit_core.permit_io.client import PermitClient
 from permit_core.settings import Settings
 from tests.support.core import family_settings
@@ -125,3 +126,10 @@ async def test_seeding_brings_back_what_the_policy_says_and_leaves_the_rest(
     after = state(environment)
     assert len(after.pop("facts/users")) == len(before.pop("facts/users")) + 1
     assert after == before
+
+
+async def test_an_environment_that_was_not_seeded_is_said_to_need_it_at_the_start(
+    environment: Environment, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="has no resource 'restaurants'; permit-mcp seed"):
+        await open_core(settings(environment, tmp_path))

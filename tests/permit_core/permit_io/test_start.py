@@ -34,9 +34,23 @@ async def refusal(settings: Settings) -> str:
         ({"project_id": "no-such-project"}, "PROJECT_ID or ENV_ID: .*'no-such-project'"),
         ({"env_id": "no-such-environment"}, "PROJECT_ID or ENV_ID: .*'no-such-environment'"),
         ({"tenant": "nowhere"}, "TENANT: Permit.io has no tenant 'nowhere'; permit-mcp seed"),
-        ({"resource_key": "drinks"}, "RESOURCE_KEY: Permit.io has no resource 'drinks'; permit-mcp seed"),
+        ({"resource_key": "drinks"}, "RESOURCE_KEY: 'drinks' is no type that access is asked for; .*restaurants"),
+        ({"resource_key": "orders"}, "RESOURCE_KEY: 'orders' is no type that access is asked for; .*restaurants"),
+        ({"resource_key": "__user"}, "RESOURCE_KEY: '__user' is no type that access is asked for; .*restaurants"),
         ({"access_elements_config_id": "none"}, "ACCESS_ELEMENTS_CONFIG_ID: Permit.io has no element 'none'"),
         ({"operation_elements_config_id": "none"}, "OPERATION_ELEMENTS_CONFIG_ID: Permit.io has no element 'none'"),
+        (
+            {"access_elements_config_id": "dish-requests"},
+            "ACCESS_ELEMENTS_CONFIG_ID: .*'dish-requests' is .*approval_management; .*user_management.*restaurant-req",
+        ),
+        (
+            {"access_elements_config_id": "dishes-approval"},
+            "ACCESS_ELEMENTS_CONFIG_ID: .*'dishes-approval' is .*operation_approval; expected .* user_management",
+        ),
+        (
+            {"operation_elements_config_id": "restaurant-requests"},
+            "OPERATION_ELEMENTS_CONFIG_ID: .*'restaurant-requests' is .*user_management; .*approval_management",
+        ),
     ],
 )
 async def test_a_wrong_setting_is_named_at_the_start(
