@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     Relative paths are relative to the ``.env`` file, and to the checkout when there is none.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     # The eight variables of Permit.io's guide, and the address of its API. Without the key everything is decided and
     # kept here, which takes RESOURCE_KEY and TENANT alone.
@@ -164,6 +164,14 @@ class Settings(BaseSettings):
         if not usable or parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("the address of a server is needed, such as http://127.0.0.1:8181, without a password")
         return value.rstrip("/")
+
+    @field_validator("permit_api_key")
+    @classmethod
+    def _fits_in_a_header(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().strip()
+        if not re.fullmatch(r"[!-~]*", key):
+            raise ValueError("a key is printable ASCII without blanks; copy it again")
+        return SecretStr(key)
 
     @field_validator("permit_pdp_url", "permit_api_url")
     @classmethod

@@ -96,3 +96,19 @@ def test_a_database_url_goes_before_a_database_file(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://u@127.0.0.1/x")
     assert Settings.load().resolved_database_url == "postgresql+asyncpg://u@127.0.0.1/x"
     assert "DATABASE_URL" in os.environ
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t", "\r\n"])
+def test_blanks_around_permits_key_are_not_part_of_it(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    monkeypatch.setenv("PERMIT_API_KEY", f"{blank}permit_key_abc{blank}")
+    assert Settings.load().permit_api_key.get_secret_value() == "permit_key_abc"
+
+
+@pytest.mark.parametrize("key", ["permit_key_\u00e9t\u00e9", "permit_key abc", "permit_key_\x7fabc", "permit_key\nabc"])
+def test_a_key_that_fits_in_no_header_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("PERMIT_API_KEY", key)
+    with pytest.raises(ConfigurationError, match=r"PERMIT_API_KEY: .*printable ASCII") as caught:
+        Settings.load()
+    assert "permit_key" not in str(caught.value)

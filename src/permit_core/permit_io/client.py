@@ -20,7 +20,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from permit_core.errors import ConfigurationError
-from permit_core.permit_io.faults import PermitFault, nonsense, of_sdk, of_status, problem_of, unreachable
+from permit_core.permit_io.faults import PermitFault, nonsense, of_sdk, of_status, problem_of, unreachable, unsendable
 from permit_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -218,6 +218,9 @@ class PermitClient:
                     params=dict(query or {}),
                     headers={"authorization": f"Bearer {bearer or self._key}"},
                 )
+            except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
+                # The error's text has the header in it, and with it the key: it is not to be seen as the cause either.
+                raise unsendable(f"{about}: {type(error).__name__}") from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise unreachable(f"{about}: {type(error).__name__}") from error
             return _content(reply, about)

@@ -23,7 +23,7 @@ class PermitFault(Unavailable):
     """Permit.io could not be used. What is shown to people names no address and no key.
 
     Args:
-        code: ``permit_unreachable``, ``permit_refused`` (401, 403), ``permit_busy`` (429), ``permit_nonsense`` or
+        code: ``permit_unreachable``, ``permit_refused`` (401, 403, a key that cannot be sent), ``permit_busy`` (429), ``permit_nonsense`` or
             ``permit_rejected`` (every other 4xx).
         about: what was asked of whom, for the log.
         status: the HTTP status, 0 when there was no answer.
@@ -45,6 +45,11 @@ class PermitFault(Unavailable):
 def unreachable(about: str) -> PermitFault:
     """No answer, or none in time."""
     return PermitFault("permit_unreachable", about, passing=True)
+
+
+def unsendable(about: str) -> PermitFault:
+    """What authorises a call cannot stand in a header, so that nothing was sent."""
+    return PermitFault("permit_refused", about)
 
 
 def nonsense(about: str) -> PermitFault:

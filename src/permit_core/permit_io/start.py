@@ -91,7 +91,9 @@ async def _found(client: PermitClient, settings: Settings, variable: str, what: 
 
 
 def _wrong(fault: PermitFault, settings: Settings) -> ConfigurationError:
-    if fault.status == 401 or (fault.status == 403 and not settings.project_id and not settings.env_id):
+    if (fault.code == "permit_refused" and fault.status in {0, 401}) or (
+        fault.status == 403 and not settings.project_id and not settings.env_id
+    ):
         return ConfigurationError(f"PERMIT_API_KEY: Permit.io's API at {settings.permit_api_url} does not accept it")
     if fault.status in {403, 404}:
         return ConfigurationError(

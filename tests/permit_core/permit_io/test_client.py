@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from permit_core.errors import ConfigurationError
 from permit_core.permit_io import client as client_module
 from permit_core.permit_io.client import ATTEMPTS, PermitClient, escaped
 from permit_core.permit_io.faults import PermitFault
+from permit_core.permit_io.start import check_account
 from permit_core.settings import Settings
 from tests.support.core import family_settings
 from tests.support.fake_permit import FakePermit, Reply, fake_permit, saying
@@ -149,3 +152,17 @@ def test_what_would_be_another_path_is_no_part_of_one(part: str) -> None:
 
 def test_every_part_of_a_path_is_escaped() -> None:
     assert escaped("a/b?c#d%e:f g") == "a%2Fb%3Fc%23d%25e%3Af%20g"
+
+
+@pytest.mark.parametrize("key", ["permit_key_x ", "permit_key_\u00e9"])
+async def test_a_key_that_cannot_be_sent_is_no_silence_and_is_not_repeated(
+    fake: FakePermit, tmp_path: Path, key: str
+) -> None:
+    bad = settings(tmp_path, fake.url).model_copy(update={"permit_api_key": SecretStr(key)})
+    client = PermitClient(bad)
+    fault = await refused(client)
+    with pytest.raises(ConfigurationError, match="PERMIT_API_KEY: ") as caught:
+        await check_account(client, bad)
+    await client.close()
+    assert (fault.code, fault.passing, fake.asked) == ("permit_refused", False, [])
+    assert "permit_key" not in f"{fault} {caught.value}"
