@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
 
 from permit_core.access import ResourceRef
 from permit_core.approvals.lifecycle import Event
 from permit_core.approvals.notices import NoticeBoard
+from permit_core.approvals.permit_io_adoption import Adoption, Remember
 from permit_core.approvals.permit_io_register import DecidedElsewhere, RemoteRegister
 from permit_core.approvals.reviewers import Reviewers
 from permit_core.approvals.service import ApprovalService, new_request_id
@@ -23,7 +24,7 @@ from permit_core.approvals.wording import NAME_CHARACTERS, REASON_CHARACTERS, ch
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance, User
-from permit_core.errors import Conflict, Forbidden, StoreError
+from permit_core.errors import Forbidden, StoreError
 from permit_core.identity import Principal
 from permit_core.page import Page
 from permit_core.permit_io.client import PermitClient, in_time
@@ -46,8 +47,6 @@ logger = logging.getLogger(__name__)
 MOST_STANDING = 500
 MOST_OWED = 50
 AT_ONCE = 8
-
-Remember = Callable[[list[User]], Awaitable[None]]
 
 
 class PermitApprovals(ApprovalService):
@@ -94,8 +93,17 @@ class PermitApprovals(ApprovalService):
         self._reader = reader
         self._remote = remote
         self._links = links
-        self._note_people = note_people
-        self._new_id = new_id
+        self._adoption = Adoption(
+            model=model,
+            database=database,
+            store=request_store,
+            links=links,
+            register=register,
+            reader=reader,
+            tenant=client.tenant,
+            note_people=note_people,
+            new_id=new_id,
+        )
 
     async def ask_access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the base. Also ``permit_...`` (Unavailable)."""
@@ -277,7 +285,7 @@ class PermitApprovals(ApprovalService):
             [link for link in gone if link.request.user == viewer.user or Subject.of(link.request) in mine_to_review]
         )
         if kind is RequestKind.ACCESS_REQUEST:  # the other kind says too little to be used here
-            await self._adopt([each for each in waiting if each.id not in known])
+            await self._adoption.adopt([each for each in waiting if each.id not in known])
 
     async def _catch_up(self, links: Collection[RemoteLink]) -> bool:
         few = asyncio.Semaphore(AT_ONCE)
@@ -329,47 +337,6 @@ class PermitApprovals(ApprovalService):
         return await self._followed.follow(
             transaction, request, Event.APPROVE, changes["decided_by"], **changes, expires_at=expires_at
         )
-
-    async def _adopt(self, found: Iterable[RemoteRequest]) -> None:
-        """Enter access requests that were made in Permit.io itself, as far as the policy knows what they ask for."""
-        people: dict[str, User | None] = {}
-        for remote in found:
-            if remote.resource is None or remote.role is None:
-                continue
-            rules = {rule.role: rule for rule in self._model.requestable_roles(remote.resource.type)}
-            if remote.role not in rules:
-                continue
-            if remote.user_id not in people:
-                person = await self._reader.person(remote.user_id)
-                people[remote.user_id] = None if person is None else person[0]
-            user = people[remote.user_id]
-            instance = await self._reader.instance(remote.resource)
-            if user is None or instance is None:
-                continue
-            await self._note_people([user])
-            request = Request(
-                id=self._new_id(),
-                kind=RequestKind.ACCESS_REQUEST,
-                tenant=self._client.tenant,
-                user=user.key,
-                user_name=plain(user.name)[:NAME_CHARACTERS],
-                resource=remote.resource,
-                resource_name=plain(instance.name)[:NAME_CHARACTERS],
-                reason=plain(remote.reason)[:REASON_CHARACTERS],
-                status=RequestStatus.PENDING,
-                created_at=remote.created_at,
-                role=remote.role,
-                expires_at=remote.created_at + rules[remote.role].pending_expires,
-            )
-            await self._enter_adopted(request, remote.id)
-
-    async def _enter_adopted(self, request: Request, remote_id: str) -> None:
-        try:
-            async with self._database.transaction() as transaction:
-                if not await self._links.known(transaction, [remote_id]):
-                    await self._followed.adopt(transaction, request, remote_id)
-        except Conflict:
-            logger.info("a request made in Permit.io asks for what is asked for here already: %s", request.resource)
 
     async def _standing(
         self, transaction: Transaction, user: Principal, subject: Subject, statuses: Collection[RequestStatus]

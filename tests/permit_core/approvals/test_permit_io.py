@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 
@@ -16,6 +18,7 @@ from permit_core.clock import utc_now
 from permit_core.entries import RoleAssignment
 from permit_core.permit_io.client import PermitClient
 from permit_core.permit_io.faults import PermitFault
+from permit_core.permit_io.reader import PermitReader
 from permit_core.permit_io.requests import RemoteRequests
 from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import RemoteRequestStore
@@ -239,29 +242,102 @@ async def test_while_permit_io_is_away_nothing_is_asked_decided_or_listed(
     assert await family.stored(asked) == asked
 
 
-async def test_a_list_takes_as_many_calls_however_many_requests_there_are(
-    family: Family, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted: list[str] = []
-    real = httpx.AsyncClient.request
+@dataclass
+class Calls:
+    """What is asked of Permit.io, by our own client and by the SDK's."""
+
+    family: Family
+    counted: list[str] = field(default_factory=list)
+
+    async def of_a_list(self) -> int:
+        self.counted.clear()
+        await self.family.core.approvals.list(self.family.joe, ACCESS, RequestFilter())
+        return len(self.counted)
+
+
+@pytest.fixture
+def calls(family: Family, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls(family)
+    ours, of_the_sdk = httpx.AsyncClient.request, aiohttp.ClientSession._request
 
     async def counts(self: httpx.AsyncClient, method: str, url: Any, **more: Any) -> httpx.Response:
-        counted.append(str(url))
-        return await real(self, method, url, **more)
+        calls.counted.append(str(url))
+        return await ours(self, method, url, **more)
 
-    async def calls() -> int:
-        counted.clear()
-        await family.core.approvals.list(family.joe, ACCESS, RequestFilter())
-        return len(counted)
+    async def counts_too(self: aiohttp.ClientSession, method: str, url: Any, **more: Any) -> aiohttp.ClientResponse:
+        calls.counted.append(str(url))
+        return await of_the_sdk(self, method, url, **more)
 
-    await family.asks_access()
     monkeypatch.setattr(httpx.AsyncClient, "request", counts)
-    one = await calls()
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", counts_too)
+    return calls
+
+
+async def test_a_list_takes_as_many_calls_however_many_requests_there_are(family: Family, calls: Calls) -> None:
+    await family.asks_access()
+    one = await calls.of_a_list()
     for who in (family.henry, family.rose):
         await family.asks_access(who, ResourceRef("restaurants", "3"))
     await family.asks_access(family.rose)
-    assert await calls() == one
+    assert await calls.of_a_list() == one
     assert (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).total == 4
+
+
+async def test_what_is_asked_in_permit_io_over_and_over_costs_a_list_nothing(
+    family: Family, remote: RemoteRequests, calls: Calls
+) -> None:
+    asked = await family.asks_access()
+    one = await calls.of_a_list()
+    for _ in range(30):
+        await remote.create(asked)
+    assert await calls.of_a_list() == one + 1  # who that is
+    assert await calls.of_a_list() == one
+    assert (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).total == 1
+
+
+async def test_what_was_asked_in_permit_io_as_well_is_taken_up_when_the_other_is_decided(
+    family: Family, remote: RemoteRequests
+) -> None:
+    asked = await family.asks_access()
+    await remote.create(asked)
+    await family.core.approvals.list(family.joe, ACCESS, RequestFilter())
+    await family.core.approvals.deny(family.joe, ACCESS, asked.id, "no")
+    found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter(status=RequestStatus.PENDING))
+    assert [(each.user, each.resource) for each in found.items] == [("3", SUSHI_WORLD)]
+
+
+async def test_many_requests_made_in_permit_io_are_taken_up_in_few_calls(
+    family: Family, remote: RemoteRequests, calls: Calls
+) -> None:
+    asked = await family.asks_access()
+    await family.core.approvals.cancel(family.henry, ACCESS, asked.id)
+    for key in ("1", "2", "3", "4"):
+        for who in (family.henry, family.rose):
+            await remote.create(replace(asked, user=who.user, resource=ResourceRef("restaurants", key)))
+    await calls.of_a_list()
+    read = [url for url in calls.counted if "/allowed/" not in url]  # who may review is asked for each that is new
+    assert len(read) == 4, read  # the requests, the instances, and two people
+    found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter(status=RequestStatus.PENDING))
+    assert found.total == 8
+
+
+async def test_what_cannot_be_taken_up_is_looked_at_once(
+    family: Family, remote: RemoteRequests, monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    asked = await family.asks_access()
+    await family.core.approvals.cancel(family.henry, ACCESS, asked.id)
+    nothing = await calls.of_a_list()
+    await remote.create(asked)
+
+    async def none(*_args: object) -> dict[ResourceRef, Any]:
+        return {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PermitReader, "instances", none)
+        await calls.of_a_list()
+    after = await calls.of_a_list()
+    found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter(status=RequestStatus.PENDING))
+    assert (after, found.total) == (nothing, 0)
 
 
 async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, core: Core) -> None:
