@@ -1,7 +1,7 @@
 """The one client of Permit.io: the official SDK, its REST API where the SDK has no method, and its decision point.
 
-Every call ends in time. A call that changes nothing is repeated a few times where that may help; no other call is ever
-repeated. Decisions are asked for over HTTP and not with the SDK: it takes anything that is not false for a yes, drops
+Every call ends in time. A call that changes nothing is repeated a few times where that may help; any other only when it
+was answered with 429, by which it was not done. Decisions are asked for over HTTP and not with the SDK: it takes anything that is not false for a yes, drops
 what ``Retry-After`` says, and opens a connection for each question.
 """
 
@@ -34,6 +34,7 @@ Parameters = Mapping[str, str | int]
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+TOO_MANY = 429
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 CALL_SECONDS = 4
@@ -248,7 +249,7 @@ def _content(reply: httpx.Response, about: str) -> Any:
             said = problem_of(reply.json())
         except ValueError:
             said = ""
-        raise of_status(reply.status_code, reply.headers.get("retry-after"), f"{about}: {said}")
+        raise of_status(reply.status_code, reply.headers.get("retry-after"), about, said)
     if reply.status_code == 204:
         return None
     try:
@@ -265,7 +266,9 @@ async def _patiently(about: str, once: Callable[[], Awaitable[T]], *, safe: bool
                 return await once()
             except PermitFault as fault:
                 pause = _pause(attempt, fault)
-                if not safe or not fault.passing or attempt == ATTEMPTS or pause > LONGEST_PAUSE_SECONDS:
+                # What was answered with 429 was not done, whatever it is.
+                again = fault.passing if safe else fault.status == TOO_MANY
+                if not again or attempt == ATTEMPTS or pause > LONGEST_PAUSE_SECONDS:
                     raise
             await asyncio.sleep(pause)
     raise AssertionError("the last attempt returns or raises")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -73,12 +76,25 @@ async def test_reading_is_given_up_after_a_few_times(client: PermitClient, fake:
     assert len(fake.asked) == ATTEMPTS
 
 
-async def test_what_changes_something_is_never_repeated(
+async def test_what_changes_something_is_not_repeated_when_it_may_have_been_done(
     client: PermitClient, fake: FakePermit, answers: Answers
 ) -> None:
     answers.replies = [saying({}, 503)]
     assert (await refused(client, "POST")).code == "permit_unreachable"
     assert len(fake.asked) == 1
+
+
+async def test_what_was_certainly_not_done_is_repeated_even_if_it_changes_something(
+    client: PermitClient, fake: FakePermit, answers: Answers
+) -> None:
+    answers.replies = [saying({}, 429, **{"retry-after": "0"}), saying({}, 429), saying({"done": 1})]
+    assert await client.api("POST", "/v2/anything", body={}) == {"done": 1}
+    assert len(fake.asked) == ATTEMPTS
+    answers.replies = [saying({}, 429, **{"retry-after": "60"})]
+    assert (await refused(client, "POST")).code == "permit_busy"
+    answers.replies = [saying({}, 429, **{"retry-after": "0"}), saying({}, 503)]
+    assert (await refused(client, "POST")).code == "permit_unreachable"
+    assert len(fake.asked) == ATTEMPTS + 3
 
 
 async def test_nobody_waits_longer_than_is_worth_it_for_retry_after(
@@ -93,6 +109,49 @@ async def test_nobody_waits_longer_than_is_worth_it_for_retry_after(
 async def test_a_short_retry_after_is_waited_for(client: PermitClient, answers: Answers) -> None:
     answers.replies = [saying({}, 429, **{"retry-after": "0"}), saying([1])]
     assert await client.api("GET", "/v2/anything") == [1]
+
+
+async def test_retry_after_may_be_a_date(client: PermitClient, fake: FakePermit, answers: Answers) -> None:
+    answers.replies = [
+        saying({}, 429, **{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        saying({}, 429, **{"retry-after": format_datetime(datetime.now(UTC) + timedelta(minutes=30), usegmt=True)}),
+    ]
+    fault = await refused(client)
+    assert fault.retry_after is not None
+    assert 1700 < fault.retry_after <= 1800
+    assert len(fake.asked) == 2
+
+
+@pytest.mark.parametrize("said", ["soon", "Wed, 99 Foo 2015 07:28:00 GMT", "nan", "-1"])
+async def test_a_retry_after_that_is_neither_says_nothing(client: PermitClient, answers: Answers, said: str) -> None:
+    answers.replies = [saying({}, 429, **{"retry-after": said})]
+    assert (await refused(client)).retry_after is None
+
+
+INVALID = {"detail": [{"loc": ["body", "settings", "resource"], "msg": "names \x1b[31mno\nresource", "type": "x"}]}
+DETAILED = {"id": "1", "title": "Bad", "error_code": "INVALID_INPUT", "message": "a role is no user set"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (422, INVALID, "body.settings.resource: names [31mno resource"),
+        (400, DETAILED, "a role is no user set"),
+        (404, {"detail": "Not Found"}, "Not Found"),
+        (400, {"message": "x" * 5000}, "x" * 300),
+        (400, {"detail": [1, {"msg": 2}], "message": 3}, ""),
+        (400, ["a list"], ""),
+    ],
+)
+async def test_what_permit_io_says_was_wrong_is_kept_from_either_client(
+    client: PermitClient, answers: Answers, status: int, body: Any, said: str
+) -> None:
+    answers.replies = [saying(body, status)]
+    end = f"{status}: {said}" if said else f"{status}"
+    assert (await refused(client, "POST")).about == f"POST /v2/anything: {end}"
+    with pytest.raises(PermitFault) as caught:
+        await client.sdk("a user", lambda sdk: sdk.api.users.get("1"), safe=True)
+    assert caught.value.about == f"a user: {end}"
 
 
 @pytest.mark.parametrize("status", [401, 403])
