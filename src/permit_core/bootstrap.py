@@ -26,6 +26,12 @@ from permit_core.stores.requests import RequestStore
 
 if TYPE_CHECKING:
     from permit_core.permit_io.client import PermitClient
+    from permit_core.policy.facts_file import FactsFile
+
+AGAIN = "Seed again: what is written stays."
+LOOK = "Put right what Permit.io says, and seed again: what is written stays."
+BY_HAND = "Make the element by hand, with this key, and seed again: docs/permit-io.md, step 4."
+RULES_LAST = "All the rest is written, and works without the rule: docs/permit-io.md, step 4."
 
 
 @dataclass(frozen=True)
@@ -195,10 +201,12 @@ async def seed_permit_io(settings: Settings) -> Seeded:
 
     Raises:
         PolicyFileError: one of the files is wrong.
-        ConfigurationError: the account cannot be used; names the setting.
+        ConfigurationError: the account cannot be used, TENANT is not in the facts file, or Permit.io has no words for
+            the policy; names the setting.
         StoreError: our database, where it is audited, is unreachable.
         Unavailable: Permit.io stopped answering, or does not take something.
     """
+    from permit_core.permit_io.faults import during
     from permit_core.permit_io.schema import ElementsWriter, SchemaWriter
     from permit_core.permit_io.start import check_account
     from permit_core.policy.facts_file import load_facts
@@ -207,6 +215,11 @@ async def seed_permit_io(settings: Settings) -> Seeded:
         raise ConfigurationError("PERMIT_API_KEY is not set: there is no Permit.io to seed")
     model = load_policy(settings.policy_file)
     facts = load_facts(settings.facts_file, model)
+    if settings.tenant not in (named := [each.key for each in facts.tenants]):
+        raise ConfigurationError(
+            f"TENANT: {settings.tenant!r} is none of the tenants in {settings.facts_file}, which seeding makes; set it "
+            f"to {' or '.join(map(repr, named))}, or name it under tenants there"
+        )
     database = Database.open(settings.resolved_database_url)
     core = None
     try:
@@ -215,30 +228,38 @@ async def seed_permit_io(settings: Settings) -> Seeded:
         client = core.permit_io
         if client is None:
             raise AssertionError("a key is set")
+        elements = ElementsWriter(model, client)
         await check_account(client, settings)
         schema = SchemaWriter(model, client)
-        await schema.write()
-        written = [
-            f"tenant {each.key}" for each in facts.tenants if await core.directory.put_tenant(each.key, each.name)
-        ]
-        elements = ElementsWriter(model, client)
-        await elements.write(settings.access_elements_config_id, settings.operation_elements_config_id)
-        written += [f"user {each.key}" for each in facts.users if await core.directory.put_user(each)]
-        written += [str(each.ref) for each in facts.instances if await core.directory.put_instance(each)]
-        written += [
-            f"{each.subject} {each.relation} {each.object}"
-            for each in facts.tuples
-            if await core.directory.relate(each)
-        ]
-        written += [
-            f"{each.role} of user {each.user} on {each.resource or each.tenant}"
-            for each in facts.assignments
-            if await core.directory.assign(each)
-        ]
-        await schema.write_rules()
+        with during("writing the schema", LOOK, AGAIN):
+            await schema.write()
+        with during("writing the tenants", LOOK, AGAIN):
+            written = [
+                f"tenant {each.key}" for each in facts.tenants if await core.directory.put_tenant(each.key, each.name)
+            ]
+        with during("writing the elements", BY_HAND, AGAIN):
+            await elements.write(settings.access_elements_config_id, settings.operation_elements_config_id)
+        with during("writing the facts", LOOK, AGAIN):
+            written += await _write_facts(core.directory, facts)
+        with during("writing the set rules, the last step", RULES_LAST, AGAIN):
+            await schema.write_rules()
         return Seeded([*schema.done, *elements.done], written)
     finally:
         await (core.close() if core is not None else database.close())
+
+
+async def _write_facts(directory: WritableDirectory, facts: FactsFile) -> list[str]:
+    """Write everything but the tenants; what was not there before, in words."""
+    return [
+        *[f"user {each.key}" for each in facts.users if await directory.put_user(each)],
+        *[str(each.ref) for each in facts.instances if await directory.put_instance(each)],
+        *[f"{each.subject} {each.relation} {each.object}" for each in facts.tuples if await directory.relate(each)],
+        *[
+            f"{each.role} of user {each.user} on {each.resource or each.tenant}"
+            for each in facts.assignments
+            if await directory.assign(each)
+        ],
+    ]
 
 
 async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:

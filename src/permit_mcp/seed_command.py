@@ -7,7 +7,7 @@ import asyncio
 import typer
 
 from permit_core.bootstrap import Seeded, seed_permit_io
-from permit_core.errors import PermitError
+from permit_core.errors import PermitError, UserFacing
 from permit_core.settings import Settings
 from permit_core.views import plain
 
@@ -24,6 +24,8 @@ def seed() -> None:
         done = asyncio.run(_seed())
     except PermitError as error:
         typer.echo(f"error: {plain(str(error))}", err=True)
+        if isinstance(error, UserFacing) and error.hint:
+            typer.echo(plain(error.hint), err=True)
         raise typer.Exit(FAILED) from None
     for what in (*done.schema, *done.facts):
         typer.echo(plain(f"wrote {what}"))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
+from permit_core.errors import ConfigurationError
 from permit_core.permit_io.client import PermitClient
+from permit_core.permit_io.faults import during
 from permit_core.permit_io.reader import or_none
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.schema import (
@@ -265,15 +267,21 @@ class SchemaWriter:
             )
 
     async def _make(self, what: str, call: Awaitable[Any]) -> None:
-        await call
+        with during(what):
+            await call
         self.done.append(what)
 
 
 class ElementsWriter:
-    """Makes the elements through which requests go."""
+    """Makes the elements through which requests go.
+
+    Raises:
+        ConfigurationError: the policy is one for which Permit.io has no element.
+    """
 
     def __init__(self, model: PolicyModel, client: PermitClient) -> None:
         self._model = model
+        self._levels = _levels(model)
         self._client = client
         self.done: list[str] = []
 
@@ -287,15 +295,12 @@ class ElementsWriter:
         Raises:
             PermitFault: Permit.io does not answer, or does not take something.
         """
-        asked_about = {rule.resource for rule in self._model.access_requests}
-        if asked_about:
-            levels: dict[str, list[str]] = {"LEVEL_1": [], "LEVEL_4": []}
-            for rule in self._model.access_requests:
-                kind = self._model.resources[rule.resource]
-                deciding = [key for key, role in kind.roles.items() if rule.review_action in _actions(role)]
-                levels["LEVEL_1"] += [await self._role_id(rule.resource, key) for key in deciding]
-                levels["LEVEL_4"].append(await self._role_id(rule.resource, rule.role))
-            resource = min(asked_about)
+        if self._levels:
+            levels = {
+                level: [await self._role_id(resource, key) for resource, key in roles]
+                for level, roles in self._levels.items()
+            }
+            resource = min(rule.resource for rule in self._model.access_requests)
             await self._element(access_key, "Access requests", "user_management", resource, levels)
         for resource in sorted({rule.resource for rule in self._model.operation_approvals}):
             await self._element(f"{resource}-approval", "Ask to do it once", "operation_approval", resource, {})
@@ -314,12 +319,35 @@ class ElementsWriter:
             "settings": {"resource": resource},
             "roles_to_levels": {level: list(dict.fromkeys(roles)) for level, roles in levels.items()},
         }
-        await self._client.api("POST", await self._client.elements("config"), body=body)
+        path = await self._client.elements("config")
+        with during(f"the element {key}"):
+            await self._client.api("POST", path, body=body)
         self.done.append(f"element {key}")
 
     async def _role_id(self, resource: str, key: str) -> str:
         found = await self._client.sdk("a role", lambda sdk: sdk.api.resource_roles.get(resource, key), safe=True)
         return str(found.id)
+
+
+def _levels(model: PolicyModel) -> dict[str, list[tuple[str, str]]]:
+    """Which roles, by type and key, decide and which can be asked for; an element has each role at one level alone."""
+    if not model.access_requests:
+        return {}
+    deciding = [
+        (rule.resource, key)
+        for rule in model.access_requests
+        for key, role in model.resources[rule.resource].roles.items()
+        if rule.review_action in _actions(role)
+    ]
+    assignable = [(rule.resource, rule.role) for rule in model.access_requests]
+    for resource, key in deciding:
+        if (resource, key) in assignable:
+            raise ConfigurationError(
+                f"POLICY_FILE: the role {key} of {resource} can be asked for and decides what is asked, and in an "
+                "element of Permit.io a role has one level; let another role hold the review_action, or take the role "
+                "out of access_requests"
+            )
+    return {"LEVEL_1": deciding, "LEVEL_4": assignable}
 
 
 def _role(key: str, role: ResourceRole | TenantRole) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from permit_core.bootstrap import open_core, seed_permit_io
 from permit_core.errors import ConfigurationError
 from permit_core.permit_io.client import PermitClient
+from permit_core.permit_io.faults import PermitFault
 from permit_core.settings import Settings
 from tests.support.core import family_settings
 from tests.support.permit_local import Environment, LocalServer, running_local
@@ -28,6 +30,7 @@ LISTS = (
     "schema/condition_sets",
     "elements/config",
 )
+NO_RULE = {"user_set": "dishes#no-such-role", "permission": "dishes:order", "resource_set": "dishes_up_to_ten"}
 CHANGING = {"id", "created_at", "updated_at", "last_action_at"}
 
 
@@ -133,3 +136,71 @@ async def test_an_environment_that_was_not_seeded_is_said_to_need_it_at_the_star
 ) -> None:
     with pytest.raises(ConfigurationError, match="has no resource 'restaurants'; permit-mcp seed"):
         await open_core(settings(environment, tmp_path))
+
+
+async def test_a_tenant_that_the_facts_do_not_name_is_refused_before_anything_is_written(
+    environment: Environment, tmp_path: Path
+) -> None:
+    before = state(environment)
+    with pytest.raises(ConfigurationError, match=r"TENANT: 'acme' is none of .*facts\.yaml.* set it to 'default'"):
+        await seed_permit_io(settings(environment, tmp_path).model_copy(update={"tenant": "acme"}))
+    assert state(environment) == before
+
+
+async def test_a_tenant_of_another_name_is_seeded_when_the_facts_name_it(
+    environment: Environment, tmp_path: Path
+) -> None:
+    wanted = settings(environment, tmp_path)
+    facts = tmp_path / "facts.yaml"
+    text = Path(wanted.facts_file).read_text(encoding="utf-8")
+    facts.write_text(text.replace("{key: default, name", "{key: acme, name"), encoding="utf-8")
+    wanted = wanted.model_copy(update={"tenant": "acme", "facts_file": str(facts)})
+    await seed_permit_io(wanted)
+    await (await open_core(wanted)).close()
+
+
+async def test_a_policy_whose_reviewers_role_can_be_asked_for_is_refused_before_anything_is_written(
+    environment: Environment, tmp_path: Path
+) -> None:
+    before = state(environment)
+    wanted = settings(environment, tmp_path)
+    policy = tmp_path / "policy.yaml"
+    text = Path(wanted.policy_file).read_text(encoding="utf-8")
+    asked = "  - resource: restaurants\n    role: child-can-view\n"
+    assert asked in text
+    policy.write_text(text.replace(asked, asked.replace("child-can-view", "_Reviewer_")), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="role _Reviewer_ of restaurants can be asked for and decides"):
+        await seed_permit_io(wanted.model_copy(update={"policy_file": str(policy)}))
+    assert state(environment) == before
+
+
+async def test_an_element_that_is_not_taken_is_named_with_what_permit_io_says_and_what_to_do(
+    environment: Environment, tmp_path: Path
+) -> None:
+    wanted = settings(environment, tmp_path).model_copy(update={"access_elements_config_id": "not a key"})
+    with pytest.raises(PermitFault) as caught:
+        await seed_permit_io(wanted)
+    assert caught.value.about.startswith("writing the elements: the element not a key: POST ")
+    assert "/config: 422: body.key: String should match" in caught.value.about
+    assert "by hand" in caught.value.hint
+    assert "docs/permit-io.md, step 4" in caught.value.hint
+
+
+async def test_a_set_rule_that_is_not_taken_is_named_with_what_permit_io_says_and_what_to_do(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = PermitClient.sdk
+
+    async def takes_none(self: PermitClient, about: str, call: Any, **more: Any) -> Any:
+        if about == "a new set rule":  # a role of another name: what the real Permit.io may say of a role at all
+            return await real(self, about, lambda sdk: sdk.api.condition_set_rules.create(NO_RULE), **more)
+        return await real(self, about, call, **more)
+
+    monkeypatch.setattr(PermitClient, "sdk", takes_none)
+    with pytest.raises(PermitFault) as caught:
+        await seed_permit_io(settings(environment, tmp_path))
+    assert re.match(
+        r"writing the set rules, .*: dishes#child-can-view .*: a new set rule: 4\d\d: .*no-such-role",
+        caught.value.about,
+    )
+    assert "All the rest is written" in caught.value.hint
