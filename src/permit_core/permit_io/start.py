@@ -15,6 +15,7 @@ from permit_core.policy.model import PolicyModel
 from permit_core.settings import Settings
 
 SEED = "permit-mcp seed writes the policy and the facts into Permit.io"
+NO_TENANT = "set TENANT to one that is there, or name it in FACTS_FILE, whose tenants permit-mcp seed makes"
 
 
 class _Element(BaseModel):
@@ -39,6 +40,8 @@ async def check_account(client: PermitClient, settings: Settings) -> None:
     except PermitFault as fault:
         if fault.status in {401, 403}:
             what = "does not accept PERMIT_API_KEY: it was started with another key"
+        elif fault.status >= 500:
+            what = f"answers with {fault.status} at {settings.permit_pdp_url}: {fault.about}"
         elif fault.code == "permit_unreachable":
             what = f"does not answer at {settings.permit_pdp_url}"
         else:
@@ -86,7 +89,8 @@ async def _found(client: PermitClient, settings: Settings, variable: str, what: 
     except PermitFault as fault:
         if fault.status == 404:
             value = getattr(settings, variable.lower())
-            raise ConfigurationError(f"{variable}: Permit.io has no {what} {value!r}; {SEED}") from fault
+            remedy = NO_TENANT if variable == "TENANT" else SEED
+            raise ConfigurationError(f"{variable}: Permit.io has no {what} {value!r}; {remedy}") from fault
         raise _wrong(fault, settings) from fault
 
 
@@ -99,6 +103,10 @@ def _wrong(fault: PermitFault, settings: Settings) -> ConfigurationError:
         return ConfigurationError(
             f"PROJECT_ID or ENV_ID: PERMIT_API_KEY opens no project {settings.project_id!r} with an environment "
             f"{settings.env_id!r}"
+        )
+    if fault.status >= 500:
+        return ConfigurationError(
+            f"PERMIT_API_URL: what is at {settings.permit_api_url} answers with {fault.status}: {fault.about}"
         )
     if fault.code == "permit_unreachable":
         return ConfigurationError(f"PERMIT_API_URL: Permit.io's API does not answer at {settings.permit_api_url}")

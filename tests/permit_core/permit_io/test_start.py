@@ -33,7 +33,7 @@ async def refusal(settings: Settings) -> str:
         ({"permit_pdp_url": NOBODY}, "PERMIT_PDP_URL: .*does not answer at http://127.0.0.1:9"),
         ({"project_id": "no-such-project"}, "PROJECT_ID or ENV_ID: .*'no-such-project'"),
         ({"env_id": "no-such-environment"}, "PROJECT_ID or ENV_ID: .*'no-such-environment'"),
-        ({"tenant": "nowhere"}, "TENANT: Permit.io has no tenant 'nowhere'; permit-mcp seed"),
+        ({"tenant": "nowhere"}, "TENANT: Permit.io has no tenant 'nowhere'; set TENANT .*FACTS_FILE"),
         ({"resource_key": "drinks"}, "RESOURCE_KEY: 'drinks' is no type that access is asked for; .*restaurants"),
         ({"resource_key": "orders"}, "RESOURCE_KEY: 'orders' is no type that access is asked for; .*restaurants"),
         ({"resource_key": "__user"}, "RESOURCE_KEY: '__user' is no type that access is asked for; .*restaurants"),
@@ -66,6 +66,19 @@ async def test_a_server_of_another_kind_is_named_at_the_start(permit_io: SeededP
     async with fake_permit(lambda _method, _path: saying({"hello": "world"})) as fake:
         assert (await refusal(permit_io.ours(tmp_path, permit_api_url=fake.url))).startswith("PERMIT_API_URL: ")
         assert (await refusal(permit_io.ours(tmp_path, permit_pdp_url=fake.url))).startswith("PERMIT_PDP_URL: ")
+
+
+@pytest.mark.parametrize("status", [500, 501, 503])
+async def test_an_answer_that_is_an_error_of_the_server_is_not_called_silence(
+    permit_io: SeededPermit, tmp_path: Path, status: int
+) -> None:
+    async with fake_permit(lambda _method, _path: saying({"detail": "no ABAC here"}, status)) as fake:
+        for name in ("permit_api_url", "permit_pdp_url"):
+            text = await refusal(permit_io.ours(tmp_path, **{name: fake.url}))
+            assert text.startswith(f"{name.upper()}: ")
+            assert f"answers with {status}" in text
+            assert "no ABAC here" in text
+            assert "does not answer" not in text
 
 
 @pytest.mark.parametrize("name", ["permit_api_url", "permit_pdp_url"])
