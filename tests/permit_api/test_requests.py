@@ -10,7 +10,7 @@ import httpx
 import pytest
 from permit import Permit
 
-from tests.support.permit_local import Environment, answer
+from tests.support.permit_local import Environment, LocalServer, answer
 
 ACCESS = "restaurant-requests"
 DISHES = "dish-requests"
@@ -243,6 +243,23 @@ def test_an_asker_who_reviews_does_not_approve_the_own_operation(family: Family)
 def test_an_api_key_is_no_log_in_and_a_log_in_is_no_api_key(family: Family) -> None:
     answer(family.api.get(family.approval()), 401)
     answer(family.logged_in("joe").get(family.environment.path("facts/users")), 401)
+
+
+@pytest.mark.parametrize("end", ["DELETE", "POST"])
+def test_a_log_in_ends_with_the_key_that_made_it(family: Family, local_server: LocalServer, end: str) -> None:
+    ids = {"project_id": family.environment.project_id, "environment_id": family.environment.environment_id}
+    with local_server.client() as owner:
+        organization = answer(owner.get("/v2/api-key/scope"))["organization_id"]
+        key = answer(owner.post("/v2/api-key", json={"organization_id": organization, **ids}))
+        with local_server.client(key["secret"]) as client:
+            body = {"user_id": "joe", "tenant_id": "default"}
+            token = answer(client.post("/v2/auth/elements_login_as", json=body))["token"]
+        with local_server.client(token) as joe:
+            answer(joe.get(family.approval()))
+            ended = f"/v2/api-key/{key['id']}" + ("" if end == "DELETE" else "/rotate-secret")
+            assert owner.request(end, ended).is_success
+            answer(joe.get(family.approval()), 401)
+    answer(family.logged_in("joe").get(family.approval()))
 
 
 async def test_the_sdk_logs_a_user_in(family: Family, permit: Permit) -> None:

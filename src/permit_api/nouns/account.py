@@ -17,7 +17,7 @@ from permit_api.nouns.tenants import DEFAULT_TENANT
 from permit_api.shapes.account import ApiKeyCreate, EnvironmentCreate, ProjectCreate
 from permit_api.store.keys import digest_of, handle_of, new_secret
 from permit_api.store.session import Listed, Paging, Row, as_uuid, in_order_of, some
-from permit_api.store.tables import api_keys, environments, organizations, projects, resources, tenants
+from permit_api.store.tables import api_keys, environments, logins, organizations, projects, resources, tenants
 
 BUILT_IN = ("__user", "__tenant")
 
@@ -241,12 +241,13 @@ def delete_key(caller: Caller, key_id: str) -> None:
 
 
 def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
-    """Give a key another secret, answered this once; the old one opens nothing from then on."""
+    """Give a key another secret, answered this once; the old one, and log-ins made by it, open nothing from then on."""
     row = key_of(caller, key_id)
     _needs_admin(caller)
     secret, handle, digest = new_secret()
     changed = {"handle": handle, "digest": digest, "updated_at": caller.now}
     caller.connection.execute(update(api_keys).where(api_keys.c.id == row["id"]).values(**changed))
+    caller.connection.execute(delete(logins).where(logins.c.key_id == row["id"]))
     return read_key({**row, **changed}, secret)
 
 

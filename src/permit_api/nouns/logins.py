@@ -19,8 +19,8 @@ LIFE = timedelta(hours=1)
 PREFIX = "permit_element_"
 
 
-def log_in(session: Session, body: LoginAs) -> str:
-    """A new token for a user in a tenant.
+def log_in(session: Session, body: LoginAs, key_id: str) -> str:
+    """A new token for a user in a tenant. It goes when the API key ``key_id`` goes, or gets another secret.
 
     Raises:
         ApiFault: 404, there is no such user or tenant, or the user does not belong to the tenant.
@@ -30,7 +30,7 @@ def log_in(session: Session, body: LoginAs) -> str:
         raise not_found("User", body.user_id)
     session.delete(logins, logins.c.expires_at < session.now)
     token = PREFIX + secrets.token_urlsafe(48)
-    ids = {"user_id": user["id"], "tenant_id": tenant["id"]}
+    ids = {"key_id": key_id, "user_id": user["id"], "tenant_id": tenant["id"]}
     session.insert(logins, "log-in", **ids, digest=digest_of(token), expires_at=session.now + LIFE)
     return token
 

@@ -11,7 +11,7 @@ from permit_api.nouns import elements, logins
 from permit_api.nouns.holding import holds_any
 from permit_api.nouns.instances import instance_of
 from permit_api.nouns.requests import Acting
-from permit_api.routes.gate import InPages, Scope, UserScope
+from permit_api.routes.gate import InPages, Scope, UserScope, bearer, enter, server_of
 from permit_api.shapes.elements import ElementsConfigCreate, ElementsConfigUpdate, LoginAs
 from permit_api.store.session import Session
 
@@ -77,7 +77,8 @@ async def log_in(scope: Scope, request: Request, body: LoginAs) -> Response:
     """A token that acts as one user in one tenant for an hour."""
 
     def done(session: Session) -> dict[str, str]:
-        token = logins.log_in(session, body)
+        key = enter(session.connection, bearer(request), server_of(request)).key
+        token = logins.log_in(session, body, key["id"])
         return {"redirect_url": f"{request.base_url}elements", "token": token, "element_bearer_token": token}
 
     return await scope.write(done)

@@ -276,9 +276,10 @@ requests = _table(
     Index("ix_requests_listing", "environment_id", "kind", "status"),
 )
 
-# Who an element's token acts as; of the token only the SHA-256 is kept.
+# Who an element's token acts as, by the grace of which key; of the token only the SHA-256 is kept.
 logins = _table(
     "logins",
+    _to("api_keys", "key_id"),
     _to("users", "user_id"),
     _to("tenants", "tenant_id"),
     Column("digest", String(64), nullable=False, unique=True),
