@@ -89,7 +89,8 @@ def all_tenants(snapshot: Snapshot, question: Question) -> list[dict[str, Any]]:
     """The answers for every tenant in which the check is allowed."""
     found = []
     for tenant, attributes in sorted(snapshot.tenants.items()):
-        given = answer(snapshot, replace(question, check=replace(question.check, tenant=tenant)))
+        query = {**question.query, "resource": {**question.query.get("resource", {}), "tenant": tenant}}
+        given = answer(snapshot, Question(replace(question.check, tenant=tenant), query))
         if given["allow"]:
             found.append({"tenant": {"key": tenant, "attributes": attributes}, **given})
     return found
@@ -102,7 +103,10 @@ def user_tenants(snapshot: Snapshot, user: str) -> list[dict[str, Any]]:
 
 
 def authorized_users(snapshot: Snapshot, action: str, resource: ResourceRef, tenant: str) -> dict[str, Any]:
-    """Who may do something, each with the assignments that are the cause. Condition sets are not asked."""
+    """Who may do something, each with the assignments that are the cause. Condition sets are not asked.
+
+    Permit.io's own policy does not ask them here either: its answer is made of assignments, and a set has none.
+    """
     model, facts = snapshot.model, snapshot.facts
     found: dict[str, list[dict[str, str]]] = {}
     key = (resource.type, action)
@@ -132,11 +136,21 @@ def _cause(user: str, tenant: str, resource: str, role: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which permissions are asked for; None means all."""
+    """Which permissions are asked for; None means all.
+
+    Args:
+        tenants: in these tenants.
+        resources: on these instances, ``type:key``, or in these tenants, ``__tenant:key``.
+        types: on these types of resources.
+        attributes: of the user; they count over the stored ones.
+        context: of the question. ``enable_abac_user_permissions`` in it lets condition sets count.
+    """
 
     tenants: frozenset[str] | None
     resources: frozenset[str] | None
     types: frozenset[str] | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def user_permissions(snapshot: Snapshot, user: str, wanted: Wanted) -> dict[str, dict[str, Any]]:
@@ -152,6 +166,8 @@ def user_permissions(snapshot: Snapshot, user: str, wanted: Wanted) -> dict[str,
                 there = {"key": tenant, "attributes": snapshot.tenants[tenant]}
                 found[name] = {"tenant": there, "permissions": permissions, "roles": list(held.get(None, ()))}
         found |= _on_instances(snapshot, user, tenant, wanted)
+    if wanted.context.get("enable_abac_user_permissions") is True:
+        _add_by_sets(found, snapshot, user, wanted)
     return found
 
 
@@ -174,6 +190,47 @@ def _on_instances(snapshot: Snapshot, user: str, tenant: str, wanted: Wanted) ->
                 "roles": roles,
             }
     return found
+
+
+def _add_by_sets(found: dict[str, dict[str, Any]], snapshot: Snapshot, user: str, wanted: Wanted) -> None:
+    """Add what condition sets allow: on every instance, and on whole types in the tenants where a role is held."""
+    facts, by_kind = snapshot.facts, sorted({kind for kind, _ in snapshot.model.index.set_rules})
+    asked: list[tuple[str, ResourceRef, str, dict[str, Any]]] = []
+    for ref, instance in facts.instances.items():
+        if _is_wanted(wanted, ref.type, str(ref)):
+            about = {"key": ref.key, "type": ref.type, "attributes": instance.attributes}
+            asked.append((str(ref), ref, instance.tenant, {"resource": about}))
+    for who, tenant in facts.held:
+        if who == user and None in facts.held_by(user, tenant):
+            name = f"__tenant:{tenant}"
+            kinds = [kind for kind in by_kind if _is_wanted(wanted, kind, name)]
+            asked.extend((name, ResourceRef(kind), tenant, {}) for kind in kinds)
+    for name, ref, tenant, about in asked:
+        if wanted.tenants is not None and tenant not in wanted.tenants:
+            continue
+        permissions, sets = _by_sets(snapshot, user, wanted, ref, tenant)
+        if permissions:
+            there = {"key": tenant, "attributes": snapshot.tenants[tenant]}
+            entry = found.setdefault(name, {**about, "tenant": there, "permissions": [], "roles": []})
+            entry["permissions"] = sorted({*entry["permissions"], *permissions})
+            found[name] = {**sets, **entry}
+
+
+def _by_sets(
+    snapshot: Snapshot, user: str, wanted: Wanted, ref: ResourceRef, tenant: str
+) -> tuple[list[str], dict[str, str]]:
+    """What condition sets alone allow, and two sets that do."""
+    permissions: list[str] = []
+    sets: dict[str, str] = {}
+    for (kind, action), rules in snapshot.model.index.set_rules.items():
+        if kind == ref.type:
+            check = Check(user, action, ref, tenant, wanted.attributes, {}, wanted.context)
+            decision = decide(snapshot.model, snapshot.facts, check)
+            if decision.reason_code is ReasonCode.CONDITION_SET:
+                permissions.append(f"{kind}:{action}")
+                rule = next(each for each in rules if each.rule == decision.rule)
+                sets = {"userset": rule.user_set, "resourceset": rule.resource_set}
+    return permissions, sets
 
 
 def _is_wanted(wanted: Wanted, kind: str, name: str) -> bool:

@@ -164,7 +164,8 @@ async def user_permissions(request: Request, body: UserPermissionsInput) -> Resp
     found = await _snapshot(request)
     if isinstance(found, _Refused):
         return found.response
-    wanted = Wanted(_set(body.tenants), _set(body.resources), _set(body.resource_types))
+    about = (body.user.attributes or {}, body.context or {})
+    wanted = Wanted(_set(body.tenants), _set(body.resources), _set(body.resource_types), *about)
     return JSONResponse(await to_thread.run_sync(answers.user_permissions, found, body.user.key, wanted))
 
 

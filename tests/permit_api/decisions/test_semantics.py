@@ -200,6 +200,7 @@ def test_the_tenants_in_which_something_is_allowed(world: World) -> None:
     asked = {"user": {"key": "ann"}, "action": "read", "resource": {"type": "document"}}
     found = world.ask("allowed/all-tenants", asked)["allowed_tenants"]
     assert [each["tenant"]["key"] for each in found] == ["acme"]
+    assert found[0]["query"]["resource"]["tenant"] == "acme"
     assert world.ask("user-tenants", {"user": {"key": "ann"}}) == [{"key": "acme", "attributes": {}}]
     assert world.ask("user-tenants", {"user": {"key": "bob"}}) == []
 
@@ -212,6 +213,66 @@ def test_the_permissions_of_a_user_can_be_narrowed(world: World) -> None:
     assert set(world.ask("user-permissions", {"user": {"key": "ann"}, "resources": ["document:d"]})) == {"document:d"}
     assert set(world.ask("user-permissions", {"user": {"key": "ann"}, "resource_types": ["folder"]})) == {"folder:f"}
     assert world.ask("user-permissions", {"user": {"key": "ann"}, "tenants": ["acme"]}) == {}
+
+
+@pytest.fixture
+def set_rules(world: World) -> World:
+    """Adults may read public documents, and write folders of any kind."""
+    world.post("schema/condition_sets", {"key": "adults", "name": "Adults", "conditions": ADULT})
+    public = {"key": "public", "name": "Public", "type": "resourceset", "resource_id": "document"}
+    world.post("schema/condition_sets", {**public, "conditions": {"resource.public": {"equals": True}}})
+    world.post("facts/set_rules", {"user_set": "adults", "permission": "document:read", "resource_set": "public"})
+    rule = {"user_set": "adults", "permission": "folder:write", "resource_set": "folder", "is_resource": True}
+    world.post("facts/set_rules", rule)
+    for key, public_one in (("open", True), ("closed", False)):
+        attributes = {"public": public_one}
+        world.post(
+            "facts/resource_instances",
+            {"key": key, "resource": "document", "tenant": "default", "attributes": attributes},
+        )
+    return world
+
+
+def by_sets(world: World, user: dict[str, Any], **more: Any) -> Any:
+    return world.ask("user-permissions", {"user": user, "context": {"enable_abac_user_permissions": True}, **more})
+
+
+def test_what_condition_sets_allow_is_among_the_permissions_of_a_user_only_where_it_is_asked_for(
+    set_rules: World,
+) -> None:
+    grown = {"key": "ann", "attributes": {"age": 40}}
+    assert set_rules.ask("user-permissions", {"user": grown}) == {}
+    found = by_sets(set_rules, grown)
+    assert {name: each["permissions"] for name, each in found.items()} == {
+        "document:open": ["document:read"],
+        "folder:f": ["folder:write"],
+    }
+    assert (found["document:open"]["userset"], found["document:open"]["resourceset"]) == ("adults", "public")
+    assert found["document:open"]["tenant"]["key"] == "default"
+    assert by_sets(set_rules, {"key": "ann", "attributes": {"age": 9}}) == {}
+    assert by_sets(set_rules, {"key": "nobody", "attributes": {"age": 40}}) == {}
+    assert set(by_sets(set_rules, grown, resource_types=["folder"])) == {"folder:f"}
+    assert set(by_sets(set_rules, grown, resources=["document:open"])) == {"document:open"}
+    assert by_sets(set_rules, grown, tenants=["acme"]) == {}
+
+
+def test_condition_sets_and_roles_together_make_the_permissions_of_a_user(set_rules: World) -> None:
+    set_rules.post("schema/roles", {"key": "reader", "name": "Reader", "permissions": ["document:read"]})
+    set_rules.assign("ann", "reader")
+    set_rules.assign("ann", "viewer", "folder:f")
+    grown = {"key": "ann", "attributes": {"age": 40}}
+    found = by_sets(set_rules, grown)
+    assert found["__tenant:default"]["permissions"] == ["document:read", "folder:write"]
+    assert found["folder:f"]["permissions"] == ["folder:read", "folder:write"]
+    assert found["folder:f"]["roles"] == ["viewer"]
+    assert set_rules.ask("user-permissions", {"user": grown})["folder:f"]["permissions"] == ["folder:read"]
+
+
+def test_whom_only_condition_sets_let_in_is_not_among_the_authorized_users(set_rules: World) -> None:
+    set_rules.put("facts/users/ann", {"key": "ann", "attributes": {"age": 40}})
+    assert set_rules.may("ann", "read", "document", "open")
+    body = {"action": "read", "resource": {"type": "document", "key": "open", "tenant": "default"}}
+    assert set_rules.ask("authorized_users", body)["users"] == {}
 
 
 def test_a_check_that_cannot_be_read_is_refused_with_its_place(api: httpx.Client) -> None:
