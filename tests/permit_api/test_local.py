@@ -67,16 +67,20 @@ def test_what_one_process_writes_the_other_decides_by_at_once(tmp_path: Path) ->
 
 
 def test_a_key_that_one_process_takes_away_opens_nothing_in_the_other(tmp_path: Path) -> None:
-    with running_local(tmp_path, "--new-key", "organization") as one, running_local(tmp_path) as two:
-        with one.client() as owner, two.client(one.environment_key) as asker:
-            for _ in range(2):
-                assert not answer(asker.post("/allowed", json=QUESTION))["allow"]
-            found = answer(asker.get("/v2/api-key/scope"))
-            keys = answer(owner.get("/v2/api-key"))["data"]
-            (mine,) = [key["id"] for key in keys if key.get("environment_id") == found["environment_id"]]
-            answer(owner.delete(f"/v2/api-key/{mine}"), 204)
-            for _ in range(2):
-                assert asker.post("/allowed", json=QUESTION).status_code == 403
+    with (
+        running_local(tmp_path, "--new-key", "organization") as one,
+        running_local(tmp_path) as two,
+        one.client() as owner,
+        two.client(one.environment_key) as asker,
+    ):
+        for _ in range(2):
+            assert not answer(asker.post("/allowed", json=QUESTION))["allow"]
+        found = answer(asker.get("/v2/api-key/scope"))
+        keys = answer(owner.get("/v2/api-key"))["data"]
+        (mine,) = [key["id"] for key in keys if key.get("environment_id") == found["environment_id"]]
+        answer(owner.delete(f"/v2/api-key/{mine}"), 204)
+        for _ in range(2):
+            assert asker.post("/allowed", json=QUESTION).status_code == 403
 
 
 def test_it_runs_on_postgresql_too(tmp_path: Path, postgres_server: PostgresServer) -> None:
