@@ -17,6 +17,7 @@ SOFT_CHARS = 400
 HARD_CHARS = 1200
 """A paragraph is never held for longer than this."""
 
+_LONGEST_FENCE = 40  # with its language
 LONG_LIST_CHARS = 600
 """A list longer than this is shown item by item."""
 
@@ -194,7 +195,8 @@ class BlockSplitter:
         if self._size >= LONGEST_CHARS:
             self._lines.append(self._fence)
             self._close(goes_on=True)
-            self._lines.append(self._first_line)
+            # A language is said again, whatever else stands there is not.
+            self._lines.append(self._first_line if len(self._first_line) <= _LONGEST_FENCE else self._fence)
 
     def _in_list(self, line: str) -> bool:
         """Take a line into the open list; False when it ends the list."""
