@@ -20,6 +20,7 @@ from permit_core.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The checkout: what relative paths in the defaults are relative to."""
+DATABASES = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
 class Settings(BaseSettings):
@@ -164,6 +165,24 @@ class Settings(BaseSettings):
         if not usable or parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("the address of a server is needed, such as http://127.0.0.1:8181, without a password")
         return value.rstrip("/")
+
+    @field_validator("database_url", "local_database_url")
+    @classmethod
+    def _names_a_database(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not url:
+            return value
+        from sqlalchemy.engine import make_url  # slow to import, and not needed where the default will do
+        from sqlalchemy.exc import SQLAlchemyError
+
+        expected = "expected sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
+        try:
+            kind = make_url(url).drivername
+        except (SQLAlchemyError, ValueError):
+            raise ValueError(f"cannot be read; {expected}") from None
+        if kind not in DATABASES:
+            raise ValueError(f"names {kind}; {expected}")
+        return value
 
     @field_validator("permit_api_key")
     @classmethod

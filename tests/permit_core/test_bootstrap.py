@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
@@ -38,7 +39,7 @@ async def test_an_unreachable_database_is_a_store_error(tmp_path: Path, migrate:
 
 async def test_a_database_of_another_kind_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
-        await open_core(family_settings(tmp_path, "mysql://127.0.0.1/x"))
+        await open_core(family_settings(tmp_path).model_copy(update={"database_url": SecretStr("mysql://127.0.0.1/x")}))
 
 
 async def test_a_database_without_tables_says_what_to_do(tmp_path: Path) -> None:

@@ -87,8 +87,10 @@ def test_a_wrong_value_is_named_without_being_repeated(monkeypatch: pytest.Monke
 
 
 def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SECRET_KEY", "GEMINI_API_KEY", "PERMIT_API_KEY", "OPENAI_API_KEY", "DATABASE_URL"):
+    for name in ("SECRET_KEY", "GEMINI_API_KEY", "PERMIT_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.setenv(name, "hunter2-hunter2")
+    for name in ("DATABASE_URL", "LOCAL_DATABASE_URL"):
+        monkeypatch.setenv(name, "postgresql+asyncpg://joe:hunter2@127.0.0.1/x")
     assert "hunter2" not in repr(Settings.load())
 
 
@@ -112,3 +114,24 @@ def test_a_key_that_fits_in_no_header_is_refused_without_repeating_it(
     with pytest.raises(ConfigurationError, match=r"PERMIT_API_KEY: .*printable ASCII") as caught:
         Settings.load()
     assert "permit_key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "LOCAL_DATABASE_URL"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////x.db", "names sqlite; expected sqlite"),
+        ("mysql://joe:secret@y/z", "names mysql; expected sqlite"),
+        ("postgresql+asyncpg://joe:secret@y:port/z", "cannot be read; expected sqlite"),
+        ("secret", "cannot be read; expected sqlite"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_by_the_setting_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str, said: str
+) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert str(caught.value).startswith(f"settings: {name}: ")
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
