@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.permit_description import Description
+from tests.support.permit_description import OURS_ALONE, Description, description_file, operations
+from tests.support.permit_elements import ACCESS, WANTED, Family
 from tests.support.permit_local import Environment, LocalServer, answer
 
 
@@ -22,10 +25,10 @@ class Walk:
     """Calls of one environment, by the part of the address that matters."""
 
     def __init__(self, api: httpx.Client, environment: Environment) -> None:
-        self._api, self._environment = api, environment
+        self.api, self.environment = api, environment
 
     def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200, **query: Any) -> Any:
-        response = self._api.request(method, self._environment.path(path), json=body, params=query)
+        response = self.api.request(method, self.environment.path(path), json=body, params=query)
         return answer(response, status)
 
 
@@ -83,6 +86,7 @@ def test_schema(walk: Walk) -> None:
     assert [each["key"] for each in walk("GET", "schema/resources/__user/attributes")] == ["age"]
     walk("PATCH", "schema/users/attributes/age", {"type": "string"})
     walk("GET", "schema/users/attributes/age")
+    assert [each["key"] for each in walk("GET", "schema/users/attributes")] == ["age"]
     walk("DELETE", "schema/users/attributes/age", status=204)
     replaced = walk("PUT", "schema/resources/document", {"name": "Paper", "actions": {"read": {}}})
     assert (list(replaced["actions"]), replaced["roles"], replaced["relations"]) == (["read"], {}, {})
@@ -154,6 +158,7 @@ def test_condition_sets(walk: Walk) -> None:
     assert [each["key"] for each in walk("GET", "schema/condition_sets/adults/descendants")] == ["tall"]
     walk("PATCH", "schema/condition_sets/adults", {"parent_id": "tall"}, status=422)
     walk("PATCH", "schema/condition_sets/adults", {"description": "Grown up"})
+    assert walk("GET", "schema/condition_sets/adults")["description"] == "Grown up"
     rule = {"user_set": "adults", "permission": "document:read", "resource_set": "public"}
     assert walk("POST", "facts/set_rules", rule)[0]["user_set"] == "adults"
     walk("POST", "facts/set_rules", rule, status=409)
@@ -177,6 +182,7 @@ def test_users_and_tenants(walk: Walk) -> None:
     walk("PUT", "facts/users/bob", {"key": "bob"}, status=201)
     walk("PUT", "facts/users/bob", {"key": "bob", "last_name": "Bee"})
     assert walk("PATCH", "facts/users/bob", {"last_name": None}).get("last_name") is None
+    assert walk("GET", f"facts/users/{made['id']}")["key"] == "ann@example.com"
     assert walk("GET", "facts/users", search="ANN")["total_count"] == 1
     assert walk("GET", "facts/users", search="bo", search_operator="startswith")["total_count"] == 1
     assert walk("GET", "facts/users", role="viewer")["data"][0]["key"] == "ann@example.com"
@@ -225,6 +231,7 @@ def test_instances_assignments_and_relationships(walk: Walk) -> None:
     assert found[0]["relationships"][0]["subject"] == "folder:f"
     walk("GET", "facts/resource_instances/detailed")
     assert walk("PATCH", "facts/resource_instances/document:d", {"attributes": {"n": 1}})["attributes"] == {"n": 1}
+    assert walk("GET", "facts/resource_instances/document:d")["attributes"] == {"n": 1}
     walk("GET", "facts/resource_instances/d", status=400)
     held = {"user": "ann", "role": "editor", "tenant": "default", "resource_instance": "document:new"}
     given = walk("POST", "facts/role_assignments", held)
@@ -319,6 +326,42 @@ def test_elements(walk: Walk) -> None:
     walk("GET", "elements/config/requests", status=404)
 
 
+def decide_one_of_each(call: Callable[..., Any], body: dict[str, Any]) -> None:
+    """Ask three times; one request is approved, one denied, one taken back."""
+    for end, who in (("approve", "joe"), ("deny", "joe"), ("cancel", "henry")):
+        one = call("henry", "POST", json=body)["id"]
+        assert call("joe", "GET", f"/{one}")["status"] == "pending"
+        call("joe", "PATCH", f"/{one}/reviewer", json={"reviewer_comment": "Which day?"})
+        call(who, "PUT", f"/{one}/{end}", **({} if end == "cancel" else {"json": {"reviewer_comment": "So be it"}}))
+    assert [each["status"] for each in call("joe", "GET")["data"]][-3:] == ["approved", "denied", "canceled"]
+
+
+def test_requests_of_elements(api: httpx.Client, environment: Environment) -> None:
+    family = Family(api, environment)
+    try:
+        family.make()
+
+        def of_the_key(who: str, method: str, request: str = "", **more: Any) -> Any:
+            return answer(api.request(method, family.access(who, request), **more))
+
+        def of_the_element(who: str, method: str, request: str = "", **more: Any) -> Any:
+            return answer(family.logged_in(who).request(method, family.access_of_element(request), **more))
+
+        def of_operations(who: str, method: str, request: str = "", **more: Any) -> Any:
+            return answer(family.logged_in(who).request(method, family.approval(request), **more))
+
+        operation = {name: WANTED[name] for name in ("tenant", "resource", "resource_instance")}
+        decide_one_of_each(of_operations, {"access_request_details": operation})
+        runtime = environment.path(f"elements/config/{ACCESS}/runtime")
+        assert answer(family.logged_in("joe").get(runtime))["config"]["key"] == ACCESS
+        decide_one_of_each(of_the_element, {"access_request_details": WANTED})
+        held = {"role": WANTED["role"], "tenant": "default", "resource_instance": WANTED["resource_instance"]}
+        answer(api.request("DELETE", environment.path("facts/users/henry/roles"), json=held), 204)
+        decide_one_of_each(of_the_key, {"access_request_details": WANTED})
+    finally:
+        family.close()
+
+
 def test_projects_environments_and_keys(local_server: LocalServer, described: Description) -> None:
     with local_server.client() as owner:
         owner.event_hooks = {"response": [described.look]}
@@ -327,6 +370,7 @@ def test_projects_environments_and_keys(local_server: LocalServer, described: De
         answer(owner.post("/v2/projects", json={"key": "described", "name": "Described"}), 409)
         assert len(answer(owner.get("/v2/projects/described/envs"))) == 2
         answer(owner.get("/v2/projects"))
+        assert answer(owner.get("/v2/projects/described"))["id"] == made["id"]
         answer(owner.patch("/v2/projects/described", json={"description": "All of it"}))
         staging = answer(owner.post("/v2/projects/described/envs", json={"key": "staging", "name": "Staging"}))
         answer(owner.patch("/v2/projects/described/envs/staging", json={"description": "Nearly"}))
@@ -392,6 +436,41 @@ def test_the_schema_of_an_environment_is_copied_without_its_facts(
         answer(owner.post(f"{base}/dev/copy", json=part), 201)
         found = answer(owner.get(f"/v2/schema/{environment.project_id}/production/resources"))
         assert [each["key"] for each in found] == ["folder"]
+
+
+STORIES = (
+    test_schema,
+    test_roles,
+    test_condition_sets,
+    test_users_and_tenants,
+    test_instances_assignments_and_relationships,
+    test_bulk_calls_do_all_or_nothing,
+    test_invites,
+    test_elements,
+)
+
+
+def test_every_call_that_the_description_has_was_answered_well(local_server: LocalServer) -> None:
+    file = description_file()
+    assert file is not None
+    looking = Description(file)  # of its own: it has seen nothing yet
+
+    def copied(walk: Walk) -> None:
+        test_the_schema_of_an_environment_is_copied_without_its_facts(walk, walk.environment, local_server, looking)
+
+    def asked(walk: Walk) -> None:
+        test_requests_of_elements(walk.api, walk.environment)
+
+    for story in (*STORIES, copied, asked):
+        environment = local_server.new_environment()
+        with environment.client as client:
+            client.event_hooks = {"response": [looking.look]}
+            story(Walk(client, environment))
+    test_projects_environments_and_keys(local_server, looking)
+    with httpx.Client(base_url=local_server.url) as client:
+        ours = operations(answer(client.get("/openapi.json")))
+    seen = {re.sub(r"{[^}]*}", "{}", each) for each in looking.seen}
+    assert {each for each in ours if " /v2/" in each} - seen == OURS_ALONE
 
 
 def test_an_answer_that_is_not_as_described_is_noticed(described: Description, environment: Environment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.permit_description import description_file
+from tests.support.permit_description import OURS_ALONE, description_file, operations
 from tests.support.permit_local import Environment, answer
 from tests.support.uv_tool import Unavailable, bare_of_python, in_its_own_environment
 
 SCHEMATHESIS = "schemathesis==4.32.5"
-OURS_ALONE = {"POST /v2/auth/elements_login_as"}  # the description leaves it out, the SDK calls it
 
 
 @pytest.fixture
@@ -24,15 +22,6 @@ def described(environment: Environment) -> dict[str, Any]:
     with httpx.Client(base_url=environment.url) as client:
         found: dict[str, Any] = answer(client.get("/openapi.json"))
     return found
-
-
-def operations(document: dict[str, Any]) -> set[str]:
-    return {
-        f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}"
-        for path, item in document["paths"].items()
-        for method in item
-        if method != "parameters"
-    }
 
 
 def test_every_call_of_the_control_plane_is_one_of_permits(described: dict[str, Any]) -> None:

@@ -20,6 +20,18 @@ NOT_DESCRIBED = re.compile(
     r"/(allowed|user-permissions|user-tenants|authorized_users|local|facts|health|ready|v2/auth)\b"
 )
 
+OURS_ALONE = {"POST /v2/auth/elements_login_as"}  # the description leaves it out, the SDK calls it
+
+
+def operations(document: dict[str, Any]) -> set[str]:
+    """The calls of an OpenAPI document, the names of the parts of an address left out."""
+    return {
+        f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}"
+        for path, item in document["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+
 
 def description_file() -> Path | None:
     """``shared/data`` beside the checkout, or beside a folder that it is in; None where there is none."""
