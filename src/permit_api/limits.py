@@ -30,7 +30,16 @@ class Limits:
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             await error_details(_TOO_LARGE)(scope, receive, send)
             return
-        await self._app(scope, _Counted(receive), send)
+        counted = _Counted(receive)
+
+        async def answered(message: Message) -> None:
+            # Whoever reads the body may take the fault for a body that cannot be read, and answer that.
+            if not counted.too_large:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await error_details(_TOO_LARGE)(scope, receive, send)
+
+        await self._app(scope, counted, answered)
 
 
 class _Counted:
@@ -39,9 +48,14 @@ class _Counted:
     def __init__(self, receive: Receive) -> None:
         self._receive, self._left = receive, MAX_BODY_BYTES
 
+    @property
+    def too_large(self) -> bool:
+        """Whether more came."""
+        return self._left < 0
+
     async def __call__(self) -> Message:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
-        if self._left < 0:
+        if self.too_large:
             raise _TOO_LARGE
         return message
