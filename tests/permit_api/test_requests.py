@@ -181,6 +181,12 @@ async def test_the_sdk_logs_a_user_in(family: Family, permit: Permit) -> None:
     assert found.dict()["element_bearer_token"]
 
 
+def test_a_log_in_leads_to_this_server_whatever_host_the_caller_names(family: Family) -> None:
+    body = {"user_id": "henry", "tenant_id": "default"}
+    found = answer(family.api.post("/v2/auth/elements_login_as", json=body, headers={"Host": "evil.example"}))
+    assert found["redirect_url"] == f"{family.environment.url}/elements"
+
+
 def test_a_derived_role_reviews_as_a_direct_one_does(family: Family) -> None:
     rooms = {"key": "cities", "name": "Cities", "actions": {"read": {}}, "roles": {"mayor": {"name": "Mayor"}}}
     family.post("schema/resources", rooms)

@@ -72,6 +72,12 @@ async def runtime(
     return await scope.read(found)
 
 
+def _own_address(request: Request) -> str:
+    """Where this server was reached. What the caller says of it, in ``Host``, is not looked at."""
+    host, port = request.scope["server"]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @login.post("/elements_login_as")
 async def log_in(scope: Scope, request: Request, body: LoginAs) -> Response:
     """A token that acts as one user in one tenant for an hour."""
@@ -79,6 +85,6 @@ async def log_in(scope: Scope, request: Request, body: LoginAs) -> Response:
     def done(session: Session) -> dict[str, str]:
         key = enter(session.connection, bearer(request), server_of(request)).key
         token = logins.log_in(session, body, key["id"])
-        return {"redirect_url": f"{request.base_url}elements", "token": token, "element_bearer_token": token}
+        return {"redirect_url": f"{_own_address(request)}/elements", "token": token, "element_bearer_token": token}
 
     return await scope.write(done)
