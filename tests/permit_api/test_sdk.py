@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -223,6 +224,40 @@ def test_a_key_that_only_reads_writes_nothing_and_gets_no_stronger(
     with local_server.client(keys["no_access"]["secret"]) as nobody:
         answer(nobody.get("/v2/api-key/scope"), 401)
         assert nobody.post("/allowed", json={}).status_code == 403
+
+
+@pytest.mark.parametrize("form", ["{}", "hex"])
+def test_what_is_named_by_a_key_is_never_something_else_with_that_id(environment: Environment, form: str) -> None:
+    users, tenants = environment.path("facts/users"), environment.path("facts/tenants")
+    with environment.client as client:
+        ann = answer(client.post(users, json={"key": "ann"}))
+        key = uuid.UUID(ann["id"]).hex if form == "hex" else ann["id"]
+        answer(client.post(users, json={"key": key}), 409)
+        answer(client.post(environment.path("facts/bulk/users"), json={"operations": [{"key": key}]}), 409)
+        assert answer(client.put(f"{users}/{key}", json={"key": "ann"}))["id"] == ann["id"]
+        answer(client.post(tenants, json={"key": key, "name": "of another kind"}))
+        own = str(uuid.uuid4())  # many applications name their users so
+        assert answer(client.post(users, json={"key": own}))["key"] == answer(client.get(f"{users}/{own}"))["key"]
+
+
+def test_a_project_is_not_named_by_the_id_of_another(local_server: LocalServer, environment: Environment) -> None:
+    with local_server.client() as owner:
+        answer(owner.post("/v2/projects", json={"key": environment.project_id, "name": "Twin"}), 409)
+
+
+def test_a_body_that_does_not_say_how_large_it_is_may_not_be_larger_than_others(environment: Environment) -> None:
+    def in_pieces(mebibytes: int) -> Iterator[bytes]:
+        yield b'{"key": "ann"'
+        yield from (b" " * 1024 * 1024 for _ in range(mebibytes))
+        yield b"}"
+
+    with environment.client as client:
+        users = environment.path("facts/users")
+        client.headers["content-type"] = "application/json"
+        assert answer(client.post(users, content=in_pieces(8)), 413)["error_code"] == "INVALID_INPUT"
+        answer(client.post("/allowed", content=in_pieces(8)), 413)
+        answer(client.get(f"{users}/ann"), 404)
+        answer(client.post(users, content=in_pieces(1)))
 
 
 def test_what_is_too_large_or_cannot_be_stored_is_refused(environment: Environment) -> None:

@@ -357,6 +357,9 @@ def _update(caller: Caller, table: Table, row: Row, given: dict[str, Any]) -> Ro
 
 def _insert(connection: Connection, table: Table, what: str, now: datetime, **values: Any) -> Row:
     full = {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now, **values}
+    known = as_uuid(str(values.get("key", "")))
+    if known is not None and connection.execute(select(table.c.id).where(table.c.id == known)).first() is not None:
+        raise duplicate(what, str(values["key"]))  # asked for by it, the other would be found
     try:
         connection.execute(insert(table).values(**full))
     except IntegrityError as error:

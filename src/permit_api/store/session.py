@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -155,6 +155,7 @@ class Session:
             "updated_at": self.now,
             **values,
         }
+        self._name_no_other(table, what, (values.get("key"),))
         self.link(table, what, full)
         return full
 
@@ -171,6 +172,7 @@ class Session:
         """
         if not rows:
             return
+        self._name_no_other(table, what, [row.get("key") for row in rows])
         self.touched.add(table)
         common = {
             **{column.name: getattr(column.default, "arg", None) for column in table.c},
@@ -182,6 +184,15 @@ class Session:
             self.connection.execute(insert(table), [{**common, "id": self.new_id(), **row} for row in rows])
         except IntegrityError as error:
             raise duplicate(what, "one of many") from error
+
+    def _name_no_other(self, table: Table, what: str, keys: Iterable[str | None]) -> None:
+        """Raise 409 for a key that is the id of something of the same kind: asked for, the other would be found."""
+        ids = {known: key for key in keys if key is not None and (known := as_uuid(key)) is not None}
+        if ids:
+            mine = table.c.environment_id == self.environment_id
+            found = self.connection.execute(select(table.c.id).where(mine, table.c.id.in_(ids))).scalars().first()
+            if found is not None:
+                raise duplicate(what, ids[found])
 
     def link(self, table: Table, what: str, values: Mapping[str, Any]) -> None:
         """A row of a table whose rows have no id of their own.
