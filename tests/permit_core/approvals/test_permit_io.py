@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from permit_core.access import ResourceRef
+from permit_core.approvals import permit_io_adoption
 from permit_core.approvals.permit_io import PermitApprovals
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import utc_now
@@ -321,23 +322,45 @@ async def test_many_requests_made_in_permit_io_are_taken_up_in_few_calls(
     assert found.total == 8
 
 
+@pytest.mark.parametrize(("unknown", "answer"), [("instances", {}), ("person", None)])
 async def test_what_cannot_be_taken_up_is_looked_at_once(
-    family: Family, remote: RemoteRequests, monkeypatch: pytest.MonkeyPatch, calls: Calls
+    family: Family,
+    remote: RemoteRequests,
+    monkeypatch: pytest.MonkeyPatch,
+    calls: Calls,
+    unknown: str,
+    answer: dict[ResourceRef, Any] | None,
 ) -> None:
     asked = await family.asks_access()
     await family.core.approvals.cancel(family.henry, ACCESS, asked.id)
     nothing = await calls.of_a_list()
     await remote.create(asked)
 
-    async def none(*_args: object) -> dict[ResourceRef, Any]:
-        return {}
+    async def none(*_args: object) -> dict[ResourceRef, Any] | None:
+        return answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(PermitReader, "instances", none)
+        patch.setattr(PermitReader, unknown, none)
         await calls.of_a_list()
     after = await calls.of_a_list()
     found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter(status=RequestStatus.PENDING))
     assert (after, found.total) == (nothing, 0)
+
+
+async def test_what_is_asked_for_here_at_the_same_moment_is_not_taken_up_twice(
+    family: Family, remote: RemoteRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = await family.asks_access()
+    await remote.create(asked)
+
+    async def nothing_yet(*_args: object) -> list[Any]:
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RequestStore, "about", nothing_yet)
+        patch.setattr(permit_io_adoption, "MOST_REMEMBERED", 0)
+        found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter())
+    assert [each.id for each in found.items] == [asked.id]
 
 
 async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, core: Core) -> None:

@@ -204,3 +204,16 @@ async def test_a_set_rule_that_is_not_taken_is_named_with_what_permit_io_says_an
         caught.value.about,
     )
     assert "All the rest is written" in caught.value.hint
+
+
+async def test_seeding_that_finds_permit_io_busy_says_to_do_it_again(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(_client: PermitClient, about: str, *_args: Any, **_more: Any) -> Any:
+        raise PermitFault("permit_busy", about, status=429)
+
+    monkeypatch.setattr(PermitClient, "sdk", busy)
+    with pytest.raises(PermitFault) as caught:
+        await seed_permit_io(settings(environment, tmp_path))
+    assert caught.value.about == "writing the schema: a resource"
+    assert caught.value.hint == "Seed again: what is written stays."
