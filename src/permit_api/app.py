@@ -79,6 +79,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing.",
         409: "It is there already, or is decided already.",
         413: "The body is too large.",
+        503: "The database does not answer; try again.",
     }.items()
 }
 
