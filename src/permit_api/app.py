@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.types import Receive, Scope, Send
 
 from permit_api.answers import answer_errors
 from permit_api.decisions.snapshots import Snapshots
@@ -84,6 +85,19 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class Application(FastAPI):
+    """The framework's application, with checks answered before anything of the framework is run."""
+
+    def __init__(self, server: Server, **described: Any) -> None:
+        super().__init__(**described)
+        self.state.server = server
+        self._at_once = AtOnce(super().__call__, server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._at_once(scope, receive, send)
+
+
 def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
     """The control plane and the decision point over one database.
 
@@ -91,8 +105,13 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
         database: brought up to date by ``store.opening.open_store``; whoever opened it closes it.
         clock: the present moment, in UTC.
     """
-    app = FastAPI(title="Permit-compatible API", version="2.0.0", responses=_ERRORS, redirect_slashes=False)
-    app.state.server = server = Server(database, Snapshots(database, clock), clock)
+    app = Application(
+        Server(database, Snapshots(database, clock), clock),
+        title="Permit-compatible API",
+        version="2.0.0",
+        responses=_ERRORS,
+        redirect_slashes=False,
+    )
     for router in (health.router, checks.router, elements.login, keys.router, environments.router, projects.router):
         app.include_router(router)
     for prefix, routers in (("schema", _SCHEMA), ("facts", _FACTS), ("elements", _ELEMENTS)):
@@ -103,7 +122,6 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
     for router in _FACTS:
         app.include_router(router, prefix="/facts", dependencies=[Depends(read_waiting)])
     answer_errors(app)
-    app.add_middleware(AtOnce, server=server)
     app.add_middleware(Limits)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from permit_api.answers import error_details
 from permit_api.decisions.entry import glance_versions
 from permit_api.decisions.snapshots import Snapshot
-from permit_api.faults import ApiFault
 from permit_api.routes.checks import answered, read_question
 from permit_api.routes.gate import Server, token_in
 
+LARGE_BYTES = 64 * 1024
+"""From here on a body takes a while to read, so that the limits are asked first."""
+
 
 class AtOnce:
-    """Around the application. It refuses nothing: what it cannot answer at once goes the ordinary way.
+    """Around the whole application. It refuses nothing: what it cannot answer at once goes the ordinary way.
 
-    That is a key which is not let in, a body that cannot be read or comes in pieces, and a snapshot that is not there
-    or not the newest. What it answers is what ``routes.checks.allowed`` would have answered.
+    That is a key which is not let in, a body that cannot be read, is large or comes in pieces, and a snapshot that is not
+    there or not the newest. What it answers is what ``routes.checks.allowed`` would have answered.
     """
 
     def __init__(self, app: ASGIApp, server: Server) -> None:
@@ -26,14 +26,10 @@ class AtOnce:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
-        if scope["type"] != "http" or scope["path"] != "/allowed" or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["path"] != "/allowed" or scope["method"] != "POST" or scope["query_string"]:
             await self._app(scope, receive, send)
             return
-        try:
-            message = await receive()
-        except ApiFault as fault:  # it is too large, and will not be received again
-            await error_details(fault)(scope, receive, send)
-            return
+        message = await receive()
         response = self._response(scope, message)
         if response is None:
             await self._app(scope, _Again(message, receive), send)
@@ -42,16 +38,16 @@ class AtOnce:
 
     def _response(self, scope: Scope, message: Message) -> Response | None:
         """The answer; what it is about is read only now, and nothing else is done until it is there."""
-        if message["type"] != "http.request" or message.get("more_body"):
+        body = message.get("body", b"")
+        if message["type"] != "http.request" or message.get("more_body") or len(body) > LARGE_BYTES:
             return None
         found = self._snapshot(scope)
         if found is None:
             return None
         try:
-            question = read_question(message.get("body", b""))
-        except ValidationError:
+            return answered(found, read_question(body))
+        except ValueError:  # it cannot be read, or the answer not be written: the ordinary way says so
             return None
-        return answered(found, question)
 
     def _snapshot(self, scope: Scope) -> Snapshot | None:
         token = token_in(scope["headers"])
