@@ -29,8 +29,8 @@ class PermitFault(Unavailable):
     """Permit.io could not be used. What is shown to people names no address and no key.
 
     Args:
-        code: ``permit_unreachable``, ``permit_refused`` (401, 403, a key that cannot be sent), ``permit_busy`` (429), ``permit_nonsense`` or
-            ``permit_rejected`` (every other 4xx).
+        code: ``permit_unreachable``, ``permit_refused`` (401, 403, a key that cannot be sent), ``permit_busy`` (429),
+            ``permit_nonsense`` or ``permit_rejected`` (every other 4xx).
         about: what was asked of whom, for the log.
         status: the HTTP status, 0 when there was no answer.
         passing: whether the same call may well succeed in a moment.
