@@ -257,6 +257,8 @@ def test_ctrl_c_gives_queued_lines_back_instead_of_sending_them(chatting: Termin
     chatting.enter(" of all")
     assert backend.received()["message"] == "second of all"
     backend.answer("Fine.", 2)
+    backend.send({"type": "notice", "content": "Later.", "event": "request_decided", "request": {}})
+    chatting.see("Later.")  # so that no turn runs which Ctrl-C would stop
     chatting.see("third")
     chatting.control("c")  # not that one
     chatting.see("/new")
