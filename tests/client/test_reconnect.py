@@ -135,6 +135,25 @@ async def test_a_connection_that_is_lost_at_every_frame_repeats_and_leaves_out_n
         assert backend.silent()
 
 
+async def test_a_connection_that_is_lost_while_it_is_greeted_is_tried_again(backend: FakeBackend) -> None:
+    async def lose_it_and_greet(*arguments: Any) -> None:
+        session.attach = properly  # type: ignore[method-assign]
+        cut(backend)
+        for _ in range(5):  # the server's loop has to notice
+            await asyncio.sleep(0)
+        await properly(*arguments)
+
+    async with chatting(backend) as ear:
+        session = backend.sessions["s-1"]
+        properly = session.attach
+        session.attach = lose_it_and_greet  # type: ignore[assignment,method-assign]
+        await do(backend.drop)
+        await ear.hears("hello", 2)
+        await do(backend.answer, "still here")
+        assert (await ear.hears("text"))["content"] == "still here"
+        assert ear.states() == ["lost", "back"]
+
+
 async def test_the_loss_is_told_once_and_so_is_the_return(backend: FakeBackend) -> None:
     async with chatting(backend) as ear:
         await do(backend.die, forget=False)

@@ -58,10 +58,12 @@ class FakeSession:
         async with self.attaching:
             before, self.socket = self.socket, opened
             if before is not None:
-                await before.send_json({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
-                await before.close(1000)
-            for frame in [*([hello] if hello is not None else []), *self.sent[had:]]:
-                await opened.send_json(frame)
+                await _send_away(before)
+            try:
+                for frame in [*([hello] if hello is not None else []), *self.sent[had:]]:
+                    await opened.send_json(frame)
+            except (WebSocketDisconnect, RuntimeError):  # lost while it was greeted
+                self.socket = None
 
     async def _send(self, frame: Frame) -> None:
         self.seq += 1
@@ -97,3 +99,12 @@ class FakeSession:
             self.known.append(message_id)
             self.waiting.append(message_id)
         return not again
+
+
+async def _send_away(window: WebSocket) -> None:
+    """Another window goes on; one that is gone already, or going, needs no goodbye."""
+    try:
+        await window.send_json({"type": "goodbye", "content": "This goes on in another window.", "code": 1000})
+        await window.close(1000)
+    except (WebSocketDisconnect, RuntimeError):
+        return
