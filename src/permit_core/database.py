@@ -67,6 +67,7 @@ class Database:
         self.engine = engine
         self._threads = SqliteThreads(engine) if isinstance(engine, Engine) else None
         self._turn = asyncio.Lock()
+        self._queued = 0  # writers that wait for it
         self._writer: asyncio.Task[Any] | None = None
 
     @classmethod
@@ -178,11 +179,17 @@ class Database:
     async def _take_turn(self) -> None:
         if self._writer is not None and self._writer is asyncio.current_task():
             raise StoreError("a write transaction was opened within a write transaction: hand the open one on")
+        if not self._queued and not self._turn.locked():
+            await self._turn.acquire()  # at once
+            return
+        self._queued += 1
         try:
             async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
                 await self._turn.acquire()
         except TimeoutError:
             raise StoreError(f"the database is busy: {self.location}") from None
+        finally:
+            self._queued -= 1
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:

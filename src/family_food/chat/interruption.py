@@ -30,8 +30,10 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await uninterrupted(_all_over(tasks))
+        await uninterrupted(over(*tasks))
 
 
-async def _all_over(tasks: tuple[asyncio.Task[Any], ...]) -> None:
-    await asyncio.wait(tasks)
+async def over(*tasks: asyncio.Future[Any]) -> None:
+    """Wait until all of them are over, whatever they end with. They are not cancelled when the caller is."""
+    if not all(task.done() for task in tasks):
+        await asyncio.wait(tasks)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from family_food.chat.interruption import over
 from family_food.messages import Entry
 
 
@@ -47,7 +48,7 @@ class Pending:
         Raises:
             NotWritten: they are not.
         """
-        await asyncio.wait([self._task])
+        await over(self._task)
         error = self._task.exception()
         if error is not None:
             raise NotWritten from error

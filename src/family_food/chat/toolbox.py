@@ -101,6 +101,10 @@ class Toolbox:
         self._tools = {tool.name: tool for tool in await self._desk.listed() if tool.name in self._desk.visible}
         return declarations(self._tools.values())
 
+    def only_look(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether none of these calls can have an effect; one of a tool that is not there leaves a record, at least."""
+        return all(self._looks(call) for call in calls)
+
     async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
         """Carry out the calls of one step, in parallel; those that decide something one after another, at the end.
 
@@ -122,6 +126,10 @@ class Toolbox:
             raise several.exceptions[0] from several  # once is enough
         for index in deciding:
             await run_one(index)
+
+    def _looks(self, call: ToolCall) -> bool:
+        tool = self._tools.get(call.name)
+        return tool is not None and _is_read_only(tool) and not self._decides(call)
 
     def _decides(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
@@ -182,7 +190,7 @@ class Toolbox:
             deciding = DecidingTool.of(tool.meta)
             if deciding is not None and (refusal := await self._unconfirmed(deciding, call)) is not None:
                 return refusal
-            read_only = bool(tool.annotations and tool.annotations.read_only_hint) and deciding is None
+            read_only = _is_read_only(tool) and deciding is None
             try:
                 calling = self._desk.tools.call(call.name, call.arguments, read_only=read_only)
                 return result_content(await (calling if read_only else self._to_its_end(calling, progress)))
@@ -278,6 +286,10 @@ async def _wait_for(task: asyncio.Task[Any]) -> None:
     await asyncio.wait([task], timeout=GRACE_SECONDS)
     if not task.done():
         await cancel_and_wait(task)
+
+
+def _is_read_only(tool: Tool) -> bool:
+    return bool(tool.annotations and tool.annotations.read_only_hint)
 
 
 def declarations(tools: Any) -> list[ToolDeclaration]:

@@ -40,6 +40,10 @@ class Tools(Protocol):
         """The tools there are now."""
         ...
 
+    def only_look(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether none of these calls can have an effect."""
+        ...
+
     async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
         """Carry out calls; fills ``results`` in place."""
         ...
@@ -246,34 +250,40 @@ class Turn:
         return "limit"
 
     async def _call(self, step: ModelStep) -> bool:
-        """Keep a step, carry out its calls and keep their results; False when the model goes round in circles."""
+        """Carry out the calls of a step and keep it with their results; False when the model goes round in circles.
+
+        A step whose calls have effects is kept before they are made: should this process end meanwhile, the next one
+        knows what was under way. One that only looks is kept with what it has seen, or not at all.
+        """
         await self._send(Status(content="Processing function calls..."))
         results: list[ToolResult | None] = [None] * len(step.calls)
         fresh = self._fresh(step.calls, results)
+        calls = [step.calls[index] for index in fresh]
         made: list[ToolResult | None] = [None] * len(fresh)
-        kept = False
+        looking, kept = self._tools.only_look(calls), False
 
         async def keep() -> None:
             nonlocal kept
-            # Before anything is called: should this process end meanwhile, the next one knows what was under way.
             await self._conversation.add(step)
             kept = True
 
         try:
-            await uninterrupted(keep())
-            if fresh:
-                await self._tools.run([step.calls[index] for index in fresh], made)
+            if not looking:
+                await uninterrupted(keep())
+            if calls:
+                await self._tools.run(calls, made)
         finally:
             for index, result in zip(fresh, made, strict=True):
                 results[index] = result
-            if kept:
+            if looking or kept:
                 # A call without its result would spoil the conversation for good.
                 complete = [
                     result or _unanswered(call, "cancelled", "Stopped before it answered; it may have had its effect.")
                     for call, result in zip(step.calls, results, strict=True)
                 ]
                 answers = ToolResults(results=complete)
-                self._pending = Pending([answers], self._conversation.add(answers))
+                entries: list[Entry] = [answers] if kept else [step, answers]
+                self._pending = Pending(entries, self._conversation.add(*entries))
         return len(fresh) == len(step.calls)
 
     def _fresh(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> list[int]:

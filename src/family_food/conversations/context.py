@@ -69,7 +69,8 @@ class Context:
         self._turns: deque[_Turn] = deque()
         self._folded = 0  # this many of the first turns
         self._size = 0  # of the turns
-        self._shown: tuple[Shown, ...] | None = ()
+        self._shown: list[Shown] = []
+        self._grown = False
 
     def add(self, entries: Iterable[Entry], sizes: Iterable[int] = ()) -> None:
         """Take in more entries.
@@ -85,23 +86,23 @@ class Context:
             size = next(known, 0) or size_of(entry)
             self._turns[-1].add(entry, size)
             self._size += size
-            self._shown = None
+            self._shown.append(entry)
+            self._grown = True
 
     def shown(self) -> Sequence[Shown]:
         """What a model is shown now. It begins with a recap, a person's words or an event."""
-        if self._shown is None:
+        if self._grown and self._total > self.chars:
             self._fit()
             recap = [self._recapped] if self._recapped else []
-            self._shown = (*recap, *(entry for turn in self._turns for entry in turn.shown))
-        return self._shown
+            self._shown = [*recap, *(entry for turn in self._turns for entry in turn.shown)]
+        self._grown = False
+        return tuple(self._shown)
 
     @property
     def _total(self) -> int:
         return self._size + self._recap.size
 
     def _fit(self) -> None:
-        if self._total <= self.chars:
-            return
         self._make_room(self.chars * _ROOMY, keep=KEPT_WHOLE)
         if self._total > self.chars:
             self._make_room(self.chars, keep=1)

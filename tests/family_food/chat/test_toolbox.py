@@ -6,8 +6,9 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
-from mcp.types import CallToolResult, ImageContent, TextContent, Tool
+from mcp.types import CallToolResult, ImageContent, TextContent, Tool, ToolAnnotations
 
+from family_food.chat.confirmation import DECIDES
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, Desk, Toolbox, result_content
 from family_food.messages import ToolCall, ToolResult
@@ -48,7 +49,13 @@ class Tools:
     """Every call works."""
 
     async def tools(self) -> list[Tool]:
-        return [Tool(name="echo", input_schema={"type": "object"}), Tool(name="hidden", input_schema={})]
+        looks = ToolAnnotations(read_only_hint=True)
+        return [
+            Tool(name="echo", input_schema={"type": "object"}),
+            Tool(name="look", input_schema={"type": "object"}, annotations=looks),
+            Tool(name="decide", input_schema={}, annotations=looks, _meta={DECIDES: {"verb": "unheard of"}}),
+            Tool(name="hidden", input_schema={}, annotations=looks),
+        ]
 
     async def call(self, name: str, arguments: dict[str, Any], *, read_only: bool) -> CallToolResult:
         return CallToolResult(content=[], structured_content=arguments)
@@ -66,7 +73,7 @@ class Stage:
             audit=cast("Any", None),
             confirmations=cast("Any", None),
             listed=Tools().tools,
-            visible=frozenset({"echo"}),
+            visible=frozenset({"echo", "look", "decide"}),
             poke=lambda: None,
         )
         self.box = Toolbox(desk, 1, self.send, nullcontext)
@@ -84,7 +91,7 @@ def echoes(number: int) -> list[ToolCall]:
 
 async def test_only_visible_tools_are_declared() -> None:
     stage = Stage()
-    assert [tool.name for tool in await stage.box.open()] == ["echo"]
+    assert [tool.name for tool in await stage.box.open()] == ["echo", "look", "decide"]
 
 
 async def test_arguments_are_shown_without_their_secrets() -> None:
@@ -112,3 +119,13 @@ async def test_a_client_that_is_gone_is_one_error_however_many_calls_notice() ->
     stage.gone = True
     with pytest.raises(ConnectionError):
         await stage.box.run(echoes(3), [None] * 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "looks"),
+    [(["look"], True), (["look", "look"], True), ([], True), (["echo"], False), (["look", "echo"], False), (["decide"], False), (["hidden"], False), (["unknown"], False)],
+)  # fmt: skip
+async def test_calls_only_look_when_every_tool_says_so_and_none_decides(names: list[str], looks: bool) -> None:
+    stage = Stage()
+    await stage.box.open()
+    assert stage.box.only_look([ToolCall(id=f"c{n}", name=name, arguments={}) for n, name in enumerate(names)]) is looks

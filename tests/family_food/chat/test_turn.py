@@ -23,7 +23,7 @@ LIMITS = TurnLimits(steps=5, seconds=5, output_chars=100)
 
 
 class EchoTools:
-    """Every call answers its arguments; ``hang`` never does."""
+    """Every call answers its arguments; ``hang`` never does, ``look`` has no effect."""
 
     def __init__(self) -> None:
         self.made: list[ToolCall] = []
@@ -31,6 +31,9 @@ class EchoTools:
 
     async def open(self) -> list[ToolDeclaration]:
         return [ToolDeclaration("echo", "Echo", {"type": "object"})]
+
+    def only_look(self, calls: Sequence[ToolCall]) -> bool:
+        return all(call.name == "look" for call in calls)
 
     async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
         for index, call in enumerate(calls):
@@ -109,6 +112,48 @@ async def test_calls_are_answered_in_order_and_the_model_goes_on() -> None:
     assert [result.content for result in results.results] == [{"x": 1}, {"x": 2}]
     assert model.prompts[1].entries[-1] == results
     assert stage.turn.usage.input_tokens == 20
+
+
+class Peeking(EchoTools):
+    """Notes what was kept when each call was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[int] = []
+        self.stage: Stage | None = None
+
+    async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
+        assert self.stage is not None
+        self.kept.append(len(self.stage.notebook.entries))
+        await super().run(calls, results)
+
+
+async def test_a_step_with_effects_is_kept_before_they_happen_and_one_that_looks_with_what_it_saw() -> None:
+    tools = Peeking()
+    model = ScriptedModel(calls(("look", {}), ("echo", {})), calls(("look", {"page": 2})), says("Done."))
+    tools.stage = stage = Stage(model, tools=tools)
+    assert await stage.run() == "completed"
+    assert tools.kept == [2, 3]  # the person's words and the step; then its results, and no second step yet
+    assert [type(entry) for entry in stage.notebook.entries[1:]] == [*[ModelStep, ToolResults] * 2, ModelStep]
+    assert stage.orphans() == []
+
+
+async def test_a_look_that_is_cancelled_is_kept_as_one_that_has_no_answer() -> None:
+    class Endless(EchoTools):
+        def only_look(self, calls: Sequence[ToolCall]) -> bool:
+            return True
+
+    stage = Stage(ScriptedModel(calls(("hang", {}))), tools=Endless())
+    task = asyncio.create_task(stage.run())
+    await stage.tools.hanging.wait()
+    assert len(stage.notebook.entries) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stage.orphans() == []
+    results = stage.notebook.entries[-1]
+    assert isinstance(results, ToolResults)
+    assert results.results[0].is_error
 
 
 async def test_the_last_step_may_not_call_and_ends_the_turn() -> None:
