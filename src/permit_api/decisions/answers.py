@@ -23,14 +23,6 @@ _SOURCES = {
 _FAILED = Decision(Effect.DENY, ReasonCode.PDP_ERROR, chain=("the check could not be decided",))
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A check as it is asked, and the query that is repeated in the answer."""
-
-    check: Check
-    query: Mapping[str, Any] = field(default_factory=dict)
-
-
 def decide_check(snapshot: Snapshot, check: Check) -> Decision:
     """Decide.
 
@@ -62,15 +54,18 @@ class _With(Mapping[ResourceRef, ResourceInstance]):
         return len(self._below) + 1
 
 
-def answer(snapshot: Snapshot, question: Question) -> dict[str, Any]:
-    """``{allow, result, query, debug}``. Whatever goes wrong, the answer is no."""
+def answer(snapshot: Snapshot, check: Check) -> dict[str, Any]:
+    """``{allow, result, debug}``. Whatever goes wrong, the answer is no.
+
+    Permit.io's ``query``, which may be left out, is: it says what was asked, and clients print it for their log.
+    """
     try:
-        decision = decide_check(snapshot, question.check)
+        decision = decide_check(snapshot, check)
         debug = explained(decision)
     except Exception:  # a question the engine cannot answer is answered with no
         logger.exception("a check could not be decided and is denied")
         decision, debug = _FAILED, explained(_FAILED)
-    return {"allow": decision.allowed, "result": decision.allowed, "query": question.query, "debug": debug}
+    return {"allow": decision.allowed, "result": decision.allowed, "debug": debug}
 
 
 def explained(decision: Decision) -> dict[str, Any]:
@@ -85,12 +80,11 @@ def explained(decision: Decision) -> dict[str, Any]:
     return {"allow_sources": [source], source: said} if source else {"allow_sources": [], **said}
 
 
-def all_tenants(snapshot: Snapshot, question: Question) -> list[dict[str, Any]]:
+def all_tenants(snapshot: Snapshot, check: Check) -> list[dict[str, Any]]:
     """The answers for every tenant in which the check is allowed."""
     found = []
     for tenant, attributes in sorted(snapshot.tenants.items()):
-        query = {**question.query, "resource": {**question.query.get("resource", {}), "tenant": tenant}}
-        given = answer(snapshot, Question(replace(question.check, tenant=tenant), query))
+        given = answer(snapshot, replace(check, tenant=tenant))
         if given["allow"]:
             found.append({"tenant": {"key": tenant, "attributes": attributes}, **given})
     return found

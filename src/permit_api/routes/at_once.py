@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from permit_api.decisions.entry import glance_versions
 from permit_api.decisions.snapshots import Snapshot
-from permit_api.routes.checks import answered, read_question
+from permit_api.routes.checks import answered, read_check
 from permit_api.routes.gate import Server, token_in
 
 LARGE_BYTES = 64 * 1024
@@ -45,7 +45,7 @@ class AtOnce:
         if found is None:
             return None
         try:
-            return answered(found, read_question(body))
+            return answered(found, read_check(body))
         except ValueError:  # it cannot be read, or the answer not be written: the ordinary way says so
             return None
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from permit_api.decisions import answers
-from permit_api.decisions.answers import Question, Wanted
+from permit_api.decisions.answers import Wanted
 from permit_api.decisions.entry import KeyRefused, find_versions
 from permit_api.decisions.snapshots import EnvironmentGone, Snapshot
 from permit_api.nouns.assignments import held_roles
@@ -117,12 +117,12 @@ async def allowed(request: Request) -> Response:
     if isinstance(found, _Refused):
         return found.response
     try:
-        question = read_question(await request.body())
+        check = read_check(await request.body())
     except ValidationError as error:
         raise RequestValidationError(
             [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
         ) from None
-    return answered(found, question)
+    return answered(found, check)
 
 
 @router.post("/allowed/bulk")
@@ -131,10 +131,10 @@ async def allowed_bulk(request: Request, body: Annotated[list[CheckInput], Field
     found = await _snapshot(request)
     if isinstance(found, _Refused):
         return found.response
-    questions = [_question(asked) for asked in body]
+    checks = [_check(asked) for asked in body]
 
     def answered() -> Response:
-        return JSONResponse({"allow": [answers.answer(found, question) for question in questions]})
+        return JSONResponse({"allow": [answers.answer(found, check) for check in checks]})
 
     return await to_thread.run_sync(answered)
 
@@ -145,7 +145,7 @@ async def allowed_all_tenants(request: Request, body: CheckInput) -> Response:
     found = await _snapshot(request)
     if isinstance(found, _Refused):
         return found.response
-    tenants = await to_thread.run_sync(answers.all_tenants, found, _question(body))
+    tenants = await to_thread.run_sync(answers.all_tenants, found, _check(body))
     return JSONResponse({"allowed_tenants": tenants})
 
 
@@ -204,34 +204,31 @@ async def local_role_assignments(
     )
 
 
-def read_question(body: bytes) -> Question:
+def read_check(body: bytes) -> Check:
     """The check in the body of a call.
 
     Raises:
         ValidationError: it cannot be read.
     """
-    return _question(_CHECK.validate_json(body))
+    return _check(_CHECK.validate_json(body))
 
 
-def answered(snapshot: Snapshot, question: Question) -> Response:
+def answered(snapshot: Snapshot, check: Check) -> Response:
     """The answer to one check."""
-    return Response(_ANSWER.dump_json(answers.answer(snapshot, question)), media_type="application/json")
+    return Response(_ANSWER.dump_json(answers.answer(snapshot, check)), media_type="application/json")
 
 
-def _question(asked: CheckInput) -> Question:
+def _check(asked: CheckInput) -> Check:
     user, resource = asked.user, asked.resource
-    tenant = resource.tenant or DEFAULT_TENANT
-    check = Check(
+    return Check(
         user.key,
         asked.action,
         ResourceRef(resource.type, resource.key),
-        tenant,
+        resource.tenant or DEFAULT_TENANT,
         user.attributes or {},
         resource.attributes or {},
         {**(resource.context or {}), **(asked.context or {})},
     )
-    shown = {"type": resource.type, "tenant": tenant} | ({} if resource.key is None else {"key": resource.key})
-    return Question(check, {"user": {"key": user.key}, "action": asked.action, "resource": shown})
 
 
 def _set(named: list[str] | None) -> frozenset[str] | None:
