@@ -134,10 +134,11 @@ async def turns(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]:
     for words, (named, target) in TURN_TARGETS.items():
         seconds = _quietest(talks[words])
         ends = min(10, len(seconds))
+        firsts, lasts = [talk[:ends] for talk in talks[words]], [talk[-ends:] for talk in talks[words]]
         yield _ms(part, f"{named}: all {len(seconds)} turns, p50", server, _middle(seconds), target)
         yield _ms(part, f"{named}: all {len(seconds)} turns, p95", server, percentile(seconds, 0.95))
-        yield _ms(part, f"{named}: first {ends}, p50", server, _middle(seconds[:ends]), target)
-        yield _ms(part, f"{named}: last {ends}, p50", server, _middle(seconds[-ends:]), target)
+        for which, some in (("first", firsts), ("last", lasts)):
+            yield _ms(part, f"{named}: {which} {ends}, p50", server, _middle(_quietest(some)), target)
         at_most = target / BARE_CALL_MS
         yield Figure(part, f"{named}: p50 in bare calls", server.spawning, _middle(seconds) / bare, "calls", at_most)
 
