@@ -33,7 +33,9 @@ _REMOTE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)  # w
 
 def play(stage: Scene) -> dict[str, Tty]:
     """Henry wants a dear dish, is refused, and asks; Joe approves; Henry's assistant orders. Returns who sat where."""
-    terminals = {name: stage.open(columns=COLUMNS, rows=_ROWS) for name in ("henry", "joe")}
+    # The server as if it were at its usual address: the commands that are shown name none.
+    usual = stage.server.url
+    terminals = {name: stage.open(columns=COLUMNS, rows=_ROWS, PERMIT_CHAT_URL=usual) for name in ("henry", "joe")}
     for name, terminal in terminals.items():
         terminal.log_in(name)
     henry, joe = terminals.values()

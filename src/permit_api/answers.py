@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from permit_api.faults import ApiFault, Unprocessable
+from permit_api.faults import ApiFault, PlainRefusal, Unprocessable
+from permit_api.routes.gate import refuse_strangers
 from permit_core.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def error_details(fault: ApiFault, headers: dict[str, str] | None = None) -> Res
 def answer_errors(app: FastAPI) -> None:
     """Let every error of the application be answered in Permit.io's shapes."""
     app.add_exception_handler(ApiFault, _api_fault)
+    app.add_exception_handler(PlainRefusal, _plain_refusal)
     app.add_exception_handler(Unprocessable, _unprocessable)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -47,11 +49,21 @@ async def _api_fault(_request: Request, fault: Any) -> Response:
     return error_details(fault, headers)
 
 
+async def _plain_refusal(_request: Request, refusal: Any) -> Response:
+    return PlainTextResponse(refusal.message, refusal.status)
+
+
 async def _unprocessable(_request: Request, fault: Any) -> Response:
     return JSONResponse({"detail": fault.detail}, 422)
 
 
-async def _invalid_request(_request: Request, error: Any) -> Response:
+async def _invalid_request(request: Request, error: Any) -> Response:
+    try:
+        await refuse_strangers(request)  # what is wrong in a call is for those to know who may make it
+    except ApiFault as fault:
+        return await _api_fault(request, fault)
+    except StoreError as failed:
+        return await _store_error(request, failed)
     # What was sent is not repeated.
     detail = [
         {

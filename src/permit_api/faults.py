@@ -1,6 +1,7 @@
 """What can go wrong, in the words of Permit.io's API (permit-api.md section 1).
 
 ApiFault          answered as ``ErrorDetails``: id, title, error_code, message
+PlainRefusal      answered in plain text, as a decision point does that does not know the key
 Unprocessable     answered as 422, in the shape of FastAPI's own validation errors
 """
 
@@ -22,6 +23,14 @@ class ApiFault(Exception):
     def __init__(self, status: int, error_code: str, title: str, message: str) -> None:
         super().__init__(message)
         self.status, self.error_code, self.title, self.message = status, error_code, title, message
+
+
+class PlainRefusal(Exception):
+    """A decision that is not made for whoever asks."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
 
 
 class Unprocessable(Exception):

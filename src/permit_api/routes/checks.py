@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from permit_api.decisions import answers
 from permit_api.decisions.answers import Wanted
 from permit_api.decisions.entry import KeyRefused, find_versions
 from permit_api.decisions.snapshots import EnvironmentGone, Snapshot
+from permit_api.faults import PlainRefusal
 from permit_api.nouns.assignments import held_roles
 from permit_api.nouns.tenants import DEFAULT_TENANT
 from permit_api.routes.gate import InPages, Scope, bearer, server_of
@@ -90,32 +90,29 @@ _ASK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Who has no key is answered in plain text, as the decision point does."""
+async def newest(request: Request) -> Snapshot:
+    """The environment of the key in its newest state; both are read in one go.
 
-    response: Response
-
-
-async def _snapshot(request: Request) -> Snapshot | _Refused:
-    """The environment of the key in its newest state; both are read in one go."""
+    Raises:
+        PlainRefusal: 401 without a key, 403 with one that is not known.
+    """
     server = server_of(request)
     token = bearer(request)
     if token is None:
-        return _Refused(PlainTextResponse("Missing Authorization header", 401))
+        raise PlainRefusal(401, "Missing Authorization header")
     try:
         return await server.snapshots.at(*await find_versions(server.database, token))
     except (KeyRefused, EnvironmentGone):
-        return _Refused(PlainTextResponse("Invalid API key", 403))
+        raise PlainRefusal(403, "Invalid API key") from None
+
+
+Newest = Annotated[Snapshot, Depends(newest)]
 
 
 @router.post("/allowed", openapi_extra=_ASK, responses={422: {"description": "The check cannot be read."}})
-async def allowed(request: Request) -> Response:
+async def allowed(request: Request, found: Newest) -> Response:
     """May this user do this?"""
     # Read by hand: this is asked before everything else that anybody does, and the framework's way costs more.
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     try:
         check = read_check(await request.body())
     except ValidationError as error:
@@ -126,11 +123,8 @@ async def allowed(request: Request) -> Response:
 
 
 @router.post("/allowed/bulk")
-async def allowed_bulk(request: Request, body: Annotated[list[CheckInput], Field(max_length=MAX_CHECKS)]) -> Response:
+async def allowed_bulk(found: Newest, body: Annotated[list[CheckInput], Field(max_length=MAX_CHECKS)]) -> Response:
     """Many checks against one state, answered in their order."""
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     checks = [_check(asked) for asked in body]
 
     def answered() -> Response:
@@ -140,41 +134,29 @@ async def allowed_bulk(request: Request, body: Annotated[list[CheckInput], Field
 
 
 @router.post("/allowed/all-tenants")
-async def allowed_all_tenants(request: Request, body: CheckInput) -> Response:
+async def allowed_all_tenants(found: Newest, body: CheckInput) -> Response:
     """In which tenants may this user do this?"""
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     tenants = await to_thread.run_sync(answers.all_tenants, found, _check(body))
     return JSONResponse({"allowed_tenants": tenants})
 
 
 @router.post("/user-tenants")
-async def user_tenants(request: Request, body: UserTenantsInput) -> Response:
+async def user_tenants(found: Newest, body: UserTenantsInput) -> Response:
     """The tenants in which the user holds a role."""
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     return JSONResponse(await to_thread.run_sync(answers.user_tenants, found, body.user.key))
 
 
 @router.post("/user-permissions")
-async def user_permissions(request: Request, body: UserPermissionsInput) -> Response:
+async def user_permissions(found: Newest, body: UserPermissionsInput) -> Response:
     """What the user may do, by tenant and by instance."""
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     about = (body.user.attributes or {}, body.context or {})
     wanted = Wanted(_set(body.tenants), _set(body.resources), _set(body.resource_types), *about)
     return JSONResponse(await to_thread.run_sync(answers.user_permissions, found, body.user.key, wanted))
 
 
 @router.post("/authorized_users")
-async def authorized_users(request: Request, body: AuthorizedUsersInput) -> Response:
+async def authorized_users(found: Newest, body: AuthorizedUsersInput) -> Response:
     """Who may do this, and by which assignments."""
-    found = await _snapshot(request)
-    if isinstance(found, _Refused):
-        return found.response
     ref = ResourceRef(body.resource.type, body.resource.key)
     tenant = body.resource.tenant or DEFAULT_TENANT
     return JSONResponse(await to_thread.run_sync(partial(answers.authorized_users, found, body.action, ref, tenant)))

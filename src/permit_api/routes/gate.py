@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
+from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
@@ -76,19 +77,20 @@ class Account:
 
     async def read(self, work: Callable[[Caller], Any]) -> Response:
         """Answer with what ``work`` returns."""
-        return answer(await self._server.database.read(lambda connection: work(self._enter(connection))))
+        return answer(await self._server.database.read(lambda connection: work(self.enter(connection))))
 
     async def write(self, work: Callable[[Caller], Any], status: int = 200) -> Response:
         """Answer with what ``work`` returns, once it is stored."""
 
         def done(connection: Connection) -> Any:
-            caller = self._enter(connection)
+            caller = self.enter(connection)
             may_write(caller)
             return work(caller)
 
         return answer(await self._server.database.write(done), status)
 
-    def _enter(self, connection: Connection) -> Caller:
+    def enter(self, connection: Connection) -> Caller:
+        """Whoever calls; raises what a stranger is refused with."""
         return enter(connection, self._token, self._server)
 
 
@@ -128,6 +130,10 @@ class InEnvironment:
             may_write(caller)
         return Session(connection, environment_of(caller, self._path), caller.now)
 
+    def enter(self, connection: Connection) -> Session:
+        """Whoever calls, in the environment; raises what a stranger is refused with."""
+        return self._session(connection, write=False)
+
 
 class AsUser:
     """A call of a user who is logged in to an element."""
@@ -140,7 +146,7 @@ class AsUser:
         """Answer with what ``work`` returns."""
 
         def done(connection: Connection) -> Any:
-            return work(*self._enter(connection))
+            return work(*self.enter(connection))
 
         return answer(listed(await self._server.database.read(done), envelope=True))
 
@@ -148,14 +154,15 @@ class AsUser:
         """Answer with what ``work`` returns, once it is stored."""
 
         def done(connection: Connection) -> Any:
-            session, who = self._enter(connection)
+            session, who = self.enter(connection)
             result = work(session, who)
             finish(session)
             return result
 
         return answer(await self._server.database.write(done))
 
-    def _enter(self, connection: Connection) -> tuple[Session, Acting]:
+    def enter(self, connection: Connection) -> tuple[Session, Acting]:
+        """The environment, and who is logged in; raises what a stranger is refused with."""
         now = self._server.clock()
         if self._token is None or not self._token.startswith(LOGIN_PREFIX):
             raise unauthorized("this call is made with the token of an element log-in")
@@ -231,3 +238,23 @@ def answer(result: Any, status: int = 200) -> Response:
 ForAccount = Annotated[Account, Depends()]
 Scope = Annotated[InEnvironment, Depends()]
 UserScope = Annotated[AsUser, Depends()]
+
+
+_GATES: dict[Any, Callable[[Request], Account | InEnvironment | AsUser]] = {
+    Account: Account,
+    InEnvironment: InEnvironment,
+    AsUser: lambda request: AsUser(request, request.path_params["elements_config_id"]),
+}
+
+
+async def refuse_strangers(request: Request) -> None:
+    """Look who makes a call that cannot be read, and will therefore never come to its gate.
+
+    Raises:
+        ApiFault: as the gate of the call.
+        StoreError: the database is unreachable.
+    """
+    route = request.scope.get("route")
+    needed = [each.call for each in route.dependant.dependencies] if isinstance(route, APIRoute) else []
+    for gate in _GATES.keys() & set(needed):
+        await server_of(request).database.read(_GATES[gate](request).enter)
