@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from permit_api.faults import ApiFault, PlainRefusal, Unprocessable
-from permit_api.routes.gate import refuse_strangers
 from permit_core.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -32,12 +32,28 @@ def error_details(fault: ApiFault, headers: dict[str, str] | None = None) -> Res
     return JSONResponse(body, fault.status, headers)
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Let every error of the application be answered in Permit.io's shapes."""
+def answer_errors(app: FastAPI, refuse_strangers: Callable[[Request], Awaitable[None]]) -> None:
+    """Let every error of the application be answered in Permit.io's shapes.
+
+    Args:
+        app: whose errors.
+        refuse_strangers: asked about a call that cannot be read, before it is said what is wrong in it; raises
+            :class:`ApiFault` when whoever makes it may not know.
+    """
+
+    async def invalid_request(request: Request, error: Any) -> Response:
+        try:
+            await refuse_strangers(request)
+        except ApiFault as fault:
+            return await _api_fault(request, fault)
+        except StoreError as failed:
+            return await _store_error(request, failed)
+        return await _invalid_request(request, error)
+
     app.add_exception_handler(ApiFault, _api_fault)
     app.add_exception_handler(PlainRefusal, _plain_refusal)
     app.add_exception_handler(Unprocessable, _unprocessable)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(IntegrityError, _constraint)
     app.add_exception_handler(StoreError, _store_error)
@@ -57,13 +73,7 @@ async def _unprocessable(_request: Request, fault: Any) -> Response:
     return JSONResponse({"detail": fault.detail}, 422)
 
 
-async def _invalid_request(request: Request, error: Any) -> Response:
-    try:
-        await refuse_strangers(request)  # what is wrong in a call is for those to know who may make it
-    except ApiFault as fault:
-        return await _api_fault(request, fault)
-    except StoreError as failed:
-        return await _store_error(request, failed)
+async def _invalid_request(_request: Request, error: Any) -> Response:
     # What was sent is not repeated.
     detail = [
         {

@@ -41,7 +41,7 @@ from permit_api.routes import (
     users,
 )
 from permit_api.routes.at_once import AtOnce
-from permit_api.routes.gate import Server
+from permit_api.routes.gate import Server, refuse_strangers
 from permit_api.routes.proxied import read_waiting
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
@@ -121,7 +121,7 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
         app.include_router(within)
     for router in _FACTS:
         app.include_router(router, prefix="/facts", dependencies=[Depends(read_waiting)])
-    answer_errors(app)
+    answer_errors(app, refuse_strangers)
     app.add_middleware(Limits)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
