@@ -109,7 +109,7 @@ class InEnvironment:
         """
 
         def done(connection: Connection) -> Any:
-            return work(self._session(connection, write=False))
+            return work(self.enter(connection))
 
         return answer(listed(await self._server.database.read(done), envelope))
 

@@ -193,7 +193,8 @@ def test_what_is_shown_changes_seldom_and_costs_the_same_in_a_long_conversation(
         counted.clear()
         context.add(turn(number))
         window = context.shown()
-        assert context.shown() == window
+        cost = len(counted)
+        assert (context.shown(), len(counted)) == (window, cost)
         changes += list(window[: len(before)]) != list(before)
         costs.append(len(counted))
         before = window
