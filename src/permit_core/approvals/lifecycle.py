@@ -19,23 +19,49 @@ class Event(StrEnum):
     DENY = "deny"
     CANCEL = "cancel"
     EXPIRE = "expire"
-    USE = "use"
+    VOID = "void"  # an approval is taken back before it was used
+    CLAIM = "claim"  # its call is about to be sent
+    RELEASE = "release"  # it is certain that nothing was sent
+    USE = "use"  # it is done: here, or any answer came
+    LOSE = "lose"  # whether it was done is not known
+    SETTLE_DONE = "settle_done"  # a reviewer found out that it was done
+    SETTLE_UNDONE = "settle_undone"  # a reviewer found out that it was not
 
+
+_MOVES: Mapping[RequestStatus, Mapping[Event, RequestStatus]] = {
+    RequestStatus.PENDING: {
+        Event.APPROVE: RequestStatus.APPROVED,
+        Event.DENY: RequestStatus.DENIED,
+        Event.CANCEL: RequestStatus.CANCELLED,
+        Event.EXPIRE: RequestStatus.EXPIRED,
+    },
+    RequestStatus.APPROVED: {
+        Event.EXPIRE: RequestStatus.EXPIRED,
+        Event.VOID: RequestStatus.VOIDED,
+        Event.CLAIM: RequestStatus.EXECUTING,
+        Event.USE: RequestStatus.USED,
+    },
+    RequestStatus.EXECUTING: {
+        Event.RELEASE: RequestStatus.APPROVED,
+        Event.USE: RequestStatus.USED,
+        Event.LOSE: RequestStatus.UNKNOWN,
+    },
+    RequestStatus.UNKNOWN: {
+        Event.SETTLE_DONE: RequestStatus.USED,
+        Event.SETTLE_UNDONE: RequestStatus.VOIDED,
+    },
+}
 
 TRANSITIONS: Mapping[tuple[RequestStatus, Event], RequestStatus] = MappingProxyType(
-    {
-        (RequestStatus.PENDING, Event.APPROVE): RequestStatus.APPROVED,
-        (RequestStatus.PENDING, Event.DENY): RequestStatus.DENIED,
-        (RequestStatus.PENDING, Event.CANCEL): RequestStatus.CANCELLED,
-        (RequestStatus.PENDING, Event.EXPIRE): RequestStatus.EXPIRED,
-        (RequestStatus.APPROVED, Event.USE): RequestStatus.USED,
-        (RequestStatus.APPROVED, Event.EXPIRE): RequestStatus.EXPIRED,
-    }
+    {(status, event): after for status, moves in _MOVES.items() for event, after in moves.items()}
 )
 """Everything that may happen. What is not here may not."""
 
-LIVE = frozenset(status for status, _ in TRANSITIONS)
+LIVE = frozenset(_MOVES)
 """The states that something can still happen in."""
+
+LAPSING = frozenset(status for status, event in TRANSITIONS if event is Event.EXPIRE)
+"""The states that end by themselves when their time is over."""
 
 
 def advance(status: RequestStatus, event: Event) -> RequestStatus:
@@ -56,7 +82,7 @@ def advance(status: RequestStatus, event: Event) -> RequestStatus:
 
 def lapsed(request: Request, now: datetime) -> bool:
     """Whether the request's time is over although nobody has moved it to expired yet. The last moment is over."""
-    return request.status in LIVE and request.expires_at is not None and request.expires_at <= now
+    return request.status in LAPSING and request.expires_at is not None and request.expires_at <= now
 
 
 def verdict(request: Request) -> Event | None:
@@ -87,6 +113,9 @@ def closed(request: Request) -> Conflict:
     since = {
         RequestStatus.USED: ", and the approval has been used",
         RequestStatus.EXPIRED: ", and the approval has expired",
+        RequestStatus.VOIDED: ", and the approval was taken back",
+        RequestStatus.EXECUTING: ", and it is being done",
+        RequestStatus.UNKNOWN: ", and whether it was done is not known",
     }.get(request.status, "")
     return Conflict(
         f"This request was {what} by {name} already{since}.",

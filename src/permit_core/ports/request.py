@@ -12,10 +12,11 @@ from permit_core.access import ResourceRef
 
 
 class RequestKind(StrEnum):
-    """The two things that can be asked for."""
+    """What can be asked for."""
 
-    ACCESS_REQUEST = "access_request"  # a role on an instance, for good
-    OPERATION_APPROVAL = "operation_approval"  # one operation on one instance with these arguments, once
+    ACCESS_REQUEST = "access_request"  # a role on an instance
+    OPERATION_APPROVAL = "operation_approval"  # one operation on one instance, once
+    CALL = "call"  # one call of one tool with exactly these arguments, once
 
 
 class RequestStatus(StrEnum):
@@ -23,10 +24,13 @@ class RequestStatus(StrEnum):
 
     PENDING = "pending"
     APPROVED = "approved"
+    EXECUTING = "executing"  # the approved call has been or is being sent
+    USED = "used"
+    UNKNOWN = "unknown"  # nobody knows whether it was done; it never runs again
     DENIED = "denied"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    USED = "used"
+    VOIDED = "voided"  # the approval was taken back, or is settled as never done
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from permit_core.access import ResourceRef
 from permit_core.approvals import lifecycle
-from permit_core.approvals.lifecycle import LIVE, TRANSITIONS, Event, advance, closed, lapsed, verdict
+from permit_core.approvals.lifecycle import LAPSING, LIVE, TRANSITIONS, Event, advance, closed, lapsed, verdict
 from permit_core.errors import Conflict
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 
@@ -53,26 +54,60 @@ def test_no_path_leaves_a_final_state(path: list[Event]) -> None:
         assert before in LIVE or before == after
 
 
-@given(paths)
-def test_a_request_is_used_at_most_once_and_only_after_it_was_approved(path: list[Event]) -> None:
-    states = walk(path)
-    entered = [after for before, after in pairwise(states) if before != after]
-    assert entered.count(RequestStatus.USED) <= 1
-    if RequestStatus.USED in entered:
-        assert entered == [RequestStatus.APPROVED, RequestStatus.USED]
+class RequestLife(RuleBasedStateMachine):
+    """Anything may be tried at any time; a request still has one decision, one effect at most, and an end that stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = RequestStatus.PENDING
+        self.entered: list[RequestStatus] = []
+        self.sent = 0  # how often its effect was begun and may have happened
+        self.decisions = 0
+
+    @rule(event=events)
+    def try_event(self, event: Event) -> None:
+        before = self.status
+        try:
+            self.status = advance(before, event)
+        except Conflict as refusal:
+            assert (before, event) not in TRANSITIONS
+            assert refusal.details == {"status": before.value}
+            return
+        self.entered.append(self.status)
+        self.decisions += event in {Event.APPROVE, Event.DENY}
+        if event is Event.CLAIM or (event is Event.USE and before is RequestStatus.APPROVED):
+            self.sent += 1
+        if event is Event.RELEASE:
+            self.sent -= 1
+
+    @invariant()
+    def nothing_leads_back_to_a_question(self) -> None:
+        assert RequestStatus.PENDING not in self.entered
+
+    @invariant()
+    def it_is_decided_at_most_once(self) -> None:
+        assert self.decisions <= 1
+
+    @invariant()
+    def its_effect_happens_at_most_once_and_only_after_a_yes(self) -> None:
+        assert 0 <= self.sent <= 1
+        if self.sent:
+            assert self.entered[0] is RequestStatus.APPROVED
+
+    @invariant()
+    def what_is_unknown_never_runs_again(self) -> None:
+        if RequestStatus.UNKNOWN in self.entered:
+            after = self.entered[self.entered.index(RequestStatus.UNKNOWN) + 1 :]
+            assert after in ([], [RequestStatus.USED], [RequestStatus.VOIDED])
+
+    @invariant()
+    def an_end_is_an_end(self) -> None:
+        ends = [status for status in self.entered if status not in LIVE]
+        assert len(ends) <= 1
+        assert not ends or self.entered[-1] is ends[0]
 
 
-@given(paths)
-def test_a_request_is_decided_at_most_once(path: list[Event]) -> None:
-    states = walk(path)
-    entered = [after for before, after in pairwise(states) if before != after]
-    assert sum(entered.count(status) for status in (RequestStatus.APPROVED, RequestStatus.DENIED)) <= 1
-
-
-@given(paths)
-def test_every_path_ends_after_two_steps(path: list[Event]) -> None:
-    states = walk(path)
-    assert sum(before != after for before, after in pairwise(states)) <= 2
+TestRequestLife = RequestLife.TestCase
 
 
 @pytest.mark.parametrize(("status", "event"), list(product(RequestStatus, Event)))
@@ -93,9 +128,9 @@ def test_every_state_can_be_reached_and_nothing_leads_back_to_pending() -> None:
 
 
 @pytest.mark.parametrize("status", RequestStatus)
-def test_only_what_can_still_change_lapses_and_the_last_moment_is_over(status: RequestStatus) -> None:
+def test_only_a_question_and_an_unused_yes_lapse_and_the_last_moment_is_over(status: RequestStatus) -> None:
     request = replace(PENDING, status=status, expires_at=NOW)
-    assert lapsed(request, NOW) is (status in LIVE)
+    assert lapsed(request, NOW) is (status in LAPSING)
     assert not lapsed(request, NOW - timedelta(microseconds=1))
     assert not lapsed(replace(request, expires_at=None), NOW)
 
@@ -107,6 +142,14 @@ def test_only_what_can_still_change_lapses_and_the_last_moment_is_over(status: R
         (RequestStatus.DENIED, True, "denied by Joe already.", "already_decided"),
         (RequestStatus.USED, True, "approved by Joe already, and the approval has been used.", "already_decided"),
         (RequestStatus.EXPIRED, True, "approved by Joe already, and the approval has expired.", "already_decided"),
+        (RequestStatus.VOIDED, True, "approved by Joe already, and the approval was taken back.", "already_decided"),
+        (RequestStatus.EXECUTING, True, "approved by Joe already, and it is being done.", "already_decided"),
+        (
+            RequestStatus.UNKNOWN,
+            True,
+            "approved by Joe already, and whether it was done is not known.",
+            "already_decided",
+        ),
         (RequestStatus.EXPIRED, False, "expired before anybody decided it.", "expired"),
         (RequestStatus.CANCELLED, False, "withdrawn by whoever had asked.", "already_decided"),
     ],
