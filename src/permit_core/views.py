@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from permit_core.ports.request import Request
+from permit_core.ports.request import KindName, Request, StatusName
 
 # C0 and C1 controls (newline and tab become spaces first), the characters that reorder or hide text, those that carry
 # text nobody sees (tags, variation selectors), and halves of characters, which no database takes.
@@ -39,8 +39,8 @@ class RequestView(BaseModel):
     """An access request or operation approval, fit for models and people: names, never e-mail or attributes."""
 
     id: str
-    kind: Literal["access_request", "operation_approval"]
-    status: Literal["pending", "approved", "denied", "cancelled", "expired", "used"]
+    kind: KindName
+    status: StatusName
     requesting_user: str = Field(description="The asker's human-readable name.")
     resource_instance: str = Field(description="type:key")
     resource_name: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from permit_core.access import ResourceRef
 
@@ -31,6 +31,11 @@ class RequestStatus(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     VOIDED = "voided"  # the approval was taken back, or is settled as never done
+
+
+KindName = Literal["access_request", "operation_approval", "call"]
+StatusName = Literal["pending", "approved", "executing", "used", "unknown", "denied", "cancelled", "expired", "voided"]
+"""The words of the two enumerations above, for schemas."""
 
 
 @dataclass(frozen=True, slots=True)

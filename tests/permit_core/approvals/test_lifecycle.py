@@ -69,9 +69,8 @@ class RequestLife(RuleBasedStateMachine):
         before = self.status
         try:
             self.status = advance(before, event)
-        except Conflict as refusal:
+        except Conflict:
             assert (before, event) not in TRANSITIONS
-            assert refusal.details == {"status": before.value}
             return
         self.entered.append(self.status)
         self.decisions += event in {Event.APPROVE, Event.DENY}

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from permit_core.approvals.shapes import MOST_ARGUMENTS, MOST_VALUES, checked_shape, covers, in_words
+from permit_core.approvals.shapes import MOST_ARGUMENTS, MOST_VALUES, Shape, checked_shape, covers, in_words
 from permit_core.errors import InvalidInput
 
-SHAPE = {
+SHAPE: Shape = {
     "name": {"value": "a.txt"},
     "mode": {"values": ["soft", None, 2]},
     "count": {"from": 1, "to": 10},
 }
-GOOD = {"name": "a.txt", "mode": None, "count": 10}
+GOOD: dict[str, Any] = {"name": "a.txt", "mode": None, "count": 10}
 
 
 def test_what_fits_every_argument_is_covered() -> None:

@@ -124,10 +124,13 @@ def _not_approved(request: RequestView, scene: Scene) -> Plan:
     wanted = _wanted(request, scene)
     memory = scene.memory.without(*wanted)
     name = plain(request.resource_name) or request.resource_instance
-    if request.status != "denied":
-        state = {"expired": "has expired", "cancelled": "was withdrawn", "used": "is used up"}.get(
-            request.status, "changed"
-        )
+    if request.status != "denied" or request.kind == "call":
+        state = {
+            "denied": "was denied",
+            "expired": "has expired",
+            "cancelled": "was withdrawn",
+            "used": "is used up",
+        }.get(request.status, "changed")
         return say(f"Your request to {subject(request)} {state}.", memory)
     remedy = Remedy(request.kind, request.resource_instance, role=request.role, operation=request.operation)
     denied = ReasonNeeded(remedy=remedy, name=name, want=wanted[-1] if wanted else None)
