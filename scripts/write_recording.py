@@ -31,8 +31,12 @@ _WHEEL = re.compile(r"^[\u2800-\u28ff]", re.MULTILINE)  # turns while something 
 _REMOTE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)  # where fonts and rich itself come from
 
 
-def play(stage: Scene) -> dict[str, Tty]:
-    """Henry wants a dear dish, is refused, and asks; Joe approves; Henry's assistant orders. Returns who sat where."""
+def play(stage: Scene) -> dict[str, bytes]:
+    """Henry wants a dear dish, is refused, and asks; Joe approves; Henry's assistant orders.
+
+    Returns:
+        What was written to the terminal of each.
+    """
     # The server as if it were at its usual address: the commands that are shown name none.
     usual = stage.server.url
     terminals = {name: stage.open(columns=COLUMNS, rows=_ROWS, PERMIT_CHAT_URL=usual) for name in ("henry", "joe")}
@@ -52,11 +56,12 @@ def play(stage: Scene) -> dict[str, Tty]:
     joe.see("[y/N]")
     joe.enter("y")
     henry.see("I ordered the Deluxe Burger")
-    for terminal in terminals.values():
+    written = {}
+    for name, terminal in terminals.items():
         _settled(terminal)
         terminal.control("d")
-        terminal.ended()
-    return terminals
+        written[name] = terminal.left()[1].raw
+    return written
 
 
 def _settled(terminal: Tty) -> None:
@@ -115,8 +120,7 @@ def shown_in(picture: str) -> str:
 def main() -> None:
     """Write it."""
     with tempfile.TemporaryDirectory() as folder, scene(Path(folder), scripted=False) as stage:
-        terminals = play(stage)
-        picture = drawn({name: painted(terminal.seen.raw) for name, terminal in terminals.items()})
+        picture = drawn({name: painted(raw) for name, raw in play(stage).items()})
     PICTURE.write_text(picture, encoding="utf-8")
 
 

@@ -24,6 +24,13 @@ for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Without a word about which tests, the fast ones run: stories and terminals are for whoever names them."""
+    chosen = config.option.markexpr or config.option.keyword
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen:
+        config.option.markexpr = "not slow"
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where everything is installed, a skipped test is a test that failed to run.
 

@@ -15,6 +15,8 @@ import pytest
 from tests.client.conftest import Pipe, Spawn
 from tests.support.fake_backend import FakeBackend
 
+pytestmark = pytest.mark.slow
+
 
 def playing(play: Callable[[], object]) -> threading.Thread:
     """Play the server's part beside the client that runs."""

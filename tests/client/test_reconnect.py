@@ -16,6 +16,8 @@ from family_food.terminal.connection.redial import Patience
 from family_food.terminal.problem import ChatProblem, Exit
 from tests.support.fake_backend import WAIT_SECONDS, FakeBackend
 
+pytestmark = pytest.mark.slow
+
 QUICK = Patience(first=0.005, most=0.02, give_up=10.0)
 Frame = dict[str, Any]
 

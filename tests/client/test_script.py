@@ -18,6 +18,8 @@ from tests.client.test_pipe import TOKEN, playing
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.fake_backend import WAIT_SECONDS, FakeBackend
 
+pytestmark = pytest.mark.slow
+
 CONFIRM = {"type": "confirm", "content": "Approve Henry's pizza?", "confirm_id": "c-1", "comment": "", "request": {}}
 
 

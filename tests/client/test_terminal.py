@@ -13,6 +13,8 @@ from tests.client.conftest import Pipe, Spawn
 from tests.support.fake_backend import HELLO, FakeBackend
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 CONFIRM = {
     "type": "confirm",
     "content": "Approve: Henry orders Sushi Platter for 22.99, because it is my birthday?",
@@ -22,9 +24,6 @@ CONFIRM = {
     "request": {},
     "expires_in": 300,
 }
-
-PATIENCE = 5
-"""The tests share their processors with others."""
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -204,7 +203,7 @@ def test_ctrl_c_cancels_the_turn_and_the_next_line_waits_until_the_server_has_st
     assert "more to say" not in chatting.shown
 
 
-def test_the_prompt_is_back_at_once_after_ctrl_c_however_slow_the_server(
+def test_the_prompt_is_back_after_ctrl_c_although_the_server_never_ends_the_turn(
     chatting: Terminal, backend: FakeBackend
 ) -> None:
     chatting.enter("hang")
@@ -212,11 +211,9 @@ def test_the_prompt_is_back_at_once_after_ctrl_c_however_slow_the_server(
     backend.begin()
     backend.stream("Well, \n\n")
     chatting.see("Well,")
-    before = time.monotonic()
     chatting.control("c")
     chatting.type("next")
-    chatting.see("next")
-    assert time.monotonic() - before < 0.2 * PATIENCE
+    chatting.see("next")  # nothing but the key can have brought the line back: the turn never ends
     chatting.control("c")  # clears the line
     chatting.control("d")
     assert chatting.ended() == 0

@@ -20,6 +20,8 @@ from family_food.terminal.connection.web import log_in
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.terminal import WAIT_SECONDS, Terminal
 
+pytestmark = pytest.mark.slow
+
 STARTER = """
 import asyncio
 from family_food.demo.backend import DemoBackend

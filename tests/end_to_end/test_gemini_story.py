@@ -7,9 +7,13 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
+import pytest
+
 from family_food.models.demo import DemoModel
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.gemini_standin import KEY, MODEL, gemini_standin, model_brain
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_same_story_plays_through_google_genai(own_temporary_folder: Path) -> None:

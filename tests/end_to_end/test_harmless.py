@@ -25,6 +25,8 @@ from tests.support.ordering import Table
 from tests.support.processes import start_python
 from tests.support.scripted_model import calls, says
 
+pytestmark = pytest.mark.slow
+
 ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Pepperoni Pizza"})
 
 

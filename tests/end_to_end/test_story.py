@@ -25,6 +25,8 @@ from permit_core.stores.tables import requests
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.permit_io import SeededPermit
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Played:

@@ -12,6 +12,8 @@ from tests.support.live_model import Call, answered
 from tests.support.stage import Scene, scene
 from tests.support.terminal import Seen, way_back
 
+pytestmark = pytest.mark.slow
+
 PIZZA = Call("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
 NUMBERED = [f"word-{number:03}" + ("\n\n" if number % 10 == 0 else " ") for number in range(1, 301)]
 
@@ -52,13 +54,11 @@ def test_a_server_killed_in_the_middle_of_a_turn_is_waited_for_and_nothing_is_or
     gate.reached()
     mortal.server.kill()
     henry.see("lost")
-    henry.until(lambda seen: lost(seen) == 1, "that it was lost, once")
     mortal.model.says("All is well.")
     mortal.server.start()
-    henry.see('The answer to "order the cheese pizza" was cut short', "/continue")
-    assert lost(henry.seen) == 1
+    seen = henry.see_prompt('The answer to "order the cheese pizza" was cut short', "/continue")
+    assert lost(seen) == 1
     assert mortal.server.orders() == [("Henry", "Cheese Pizza")]
-    henry.see_prompt()
     henry.enter()  # takes what is proposed
     henry.see("All is well.")
     shown = str(mortal.model.requests[-1]["messages"])
@@ -76,10 +76,9 @@ def test_a_message_the_server_died_on_is_said_again_and_ordered_once(mortal: Sce
     mortal.server.kill()
     henry.see("lost")
     mortal.server.start()
-    henry.see("Ordered.")
-    henry.see_prompt()
+    seen = henry.see_prompt("Ordered.")
     assert mortal.server.orders() == [("Henry", "Cheese Pizza")]
-    assert lost(henry.seen) == 1
+    assert lost(seen) == 1
 
 
 def test_an_answer_is_whole_although_the_cable_is_cut_in_the_middle(scripted: Scene) -> None:
@@ -92,8 +91,8 @@ def test_an_answer_is_whole_although_the_cable_is_cut_in_the_middle(scripted: Sc
         gate.reached()
         cable.cut()
         gate.open()
-        henry.until(lambda seen: "The end." in seen.above and len(numbers(seen)) >= len(NUMBERED), "every word")
-        assert numbers(henry.seen) == [word.strip() for word in NUMBERED]
+        seen = henry.until(lambda seen: "The end." in seen.above and len(numbers(seen)) >= len(NUMBERED), "every word")
+        assert numbers(seen) == [word.strip() for word in NUMBERED]
         assert cable.connections >= 2
 
 
@@ -109,10 +108,10 @@ def test_an_answer_is_whole_although_the_cable_is_cut_again_and_again(scripted: 
         gate.reached()
         cable.cut_after_each(7_001)
         gate.open()
-        henry.until(lambda seen: "The end." in seen.above and len(numbers(seen)) >= len(NUMBERED), "every word")
+        seen = henry.until(lambda seen: "The end." in seen.above and len(numbers(seen)) >= len(NUMBERED), "every word")
         assert cable.connections >= 3
         cable.cut_after_each(None)
-        assert numbers(henry.seen) == [word.strip() for word in NUMBERED]
+        assert numbers(seen) == [word.strip() for word in NUMBERED]
         henry.see_prompt()
 
 
@@ -125,13 +124,12 @@ def test_while_nothing_answers_it_says_so_once_and_what_is_typed_is_not_lost(scr
         cable.unplug()
         henry.see("lost")
         cable.refused(3)
-        assert lost(henry.seen) == 1
         cable.plug_in()
         henry.until(lambda seen: "back" in seen.flat.lower() or "again" in seen.flat.lower(), "that it is back")
         henry.type("ill there?")
         henry.enter()
-        henry.see("Here I am.")
-        assert lost(henry.seen) == 1
+        seen = henry.see("Here I am.")
+        assert lost(seen) == 1
         said = [m["content"] for m in scripted.model.requests[-1]["messages"] if m["role"] == "user"]
         assert said == ["are you still there?"]
 
@@ -144,9 +142,8 @@ def test_an_order_whose_answer_was_lost_on_the_way_is_not_placed_again(scripted:
         henry.enter("order the cheese pizza")
         scripted.server.until(lambda: scripted.server.orders() == [("Henry", "Cheese Pizza")], "the order")
         cable.cut()
-        henry.see("Ordered.")
-        henry.see_prompt()
-        assert henry.seen.flat.count("Ordered.") == 1
+        seen = henry.see_prompt("Ordered.")
+        assert seen.flat.count("Ordered.") == 1
         assert scripted.server.orders() == [("Henry", "Cheese Pizza")]
 
 
@@ -159,8 +156,8 @@ def test_a_server_that_is_restarted_in_order_is_found_again_by_itself(mortal: Sc
     henry.enter("are you there?")  # while nobody is
     henry.see("queued: are you there?")
     mortal.server.start()
-    henry.see("Here I am.")
-    assert lost(henry.seen) == 1
+    seen = henry.see("Here I am.")
+    assert lost(seen) == 1
     assert len(mortal.model.requests) == before + 1
 
 
@@ -172,10 +169,11 @@ def test_a_server_that_no_longer_knows_the_log_in_is_left_with_the_way_to_log_in
     mortal.server.stop()
     mortal.server.change_secret()
     mortal.server.start()
-    assert henry.ended() == 3
-    assert "Log in with: uv run client.py" in henry.seen.flat
-    assert "shutting down" not in henry.seen.flat
-    back = mortal.open(*way_back(henry.seen))
+    code, seen = henry.left()
+    assert code == 3
+    assert "Log in with: uv run client.py" in seen.flat
+    assert "shutting down" not in seen.flat
+    back = mortal.open(*way_back(seen))
     back.see("Password:")  # the way back knows who it was
     back.enter("henry_password")
     back.see("Here I am.")
@@ -213,8 +211,8 @@ def test_a_conversation_that_goes_on_in_another_window_is_given_up_in_this_one(s
     first.see("goes on in another window")
     assert first.ended() == 1
     gate.open()
-    second.see("One.", "Two.")
-    assert second.seen.flat.count("One.") == 1
+    seen = second.see_prompt("One.", "Two.")
+    assert seen.flat.count("One.") == 1
 
 
 def test_what_is_decided_while_the_cable_is_cut_is_told_when_it_is_back_and_acted_on_once(demo: Scene) -> None:
@@ -228,7 +226,6 @@ def test_what_is_decided_while_the_cable_is_cut_is_told_when_it_is_back_and_acte
         demo.server.decide("joe", "approve", "enjoy it")
         assert demo.server.orders() == []
         cable.plug_in()
-        henry.see("approved by Joe", "enjoy it", "Done! I ordered the Deluxe Burger")
-        henry.see_prompt()
-    assert henry.seen.flat.count("Done! I ordered") == 1
+        seen = henry.see_prompt("approved by Joe", "enjoy it", "Done! I ordered the Deluxe Burger")
+    assert seen.flat.count("Done! I ordered") == 1
     assert demo.server.orders() == [("Henry", "Deluxe Burger")]

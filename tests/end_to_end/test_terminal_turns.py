@@ -11,6 +11,8 @@ from tests.support.live_model import Call, answered
 from tests.support.stage import Scene
 from tests.support.terminal import way_back
 
+pytestmark = pytest.mark.slow
+
 
 def test_ctrl_c_in_the_middle_of_a_turn_gives_the_prompt_back_before_the_model_has_ended(scripted: Scene) -> None:
     gate = scripted.model.gate()
@@ -25,8 +27,8 @@ def test_ctrl_c_in_the_middle_of_a_turn_gives_the_prompt_back_before_the_model_h
     scripted.model.hung_up_on()  # the gate was never opened
     scripted.model.says("Here I am.")
     henry.enter("are you there?")
-    henry.see("Here I am.")
-    assert "nobody to listen" not in henry.seen.flat
+    seen = henry.see("Here I am.")
+    assert "nobody to listen" not in seen.flat
 
 
 def test_a_turn_cancelled_after_its_order_says_that_the_order_was_placed(scripted: Scene) -> None:
@@ -54,8 +56,9 @@ def test_a_chat_that_is_told_to_end_leaves_the_terminal_as_it_was(scripted: Scen
     henry.type("half a line")
     henry.see("half a line")
     henry.signal(number)
-    assert henry.ended() != 0
-    assert "Traceback" not in henry.seen.text
+    code, seen = henry.left()
+    assert code != 0
+    assert "Traceback" not in seen.text
 
 
 def test_ctrl_c_at_the_empty_prompt_says_how_to_leave_and_drops_a_begun_line(scripted: Scene) -> None:
@@ -64,8 +67,8 @@ def test_ctrl_c_at_the_empty_prompt_says_how_to_leave_and_drops_a_begun_line(scr
     henry.type("nonsense")
     henry.see("nonsense")
     henry.control("c")
-    henry.see_prompt()
-    assert "Ctrl-D" not in henry.seen.flat
+    seen = henry.see_prompt()
+    assert "Ctrl-D" not in seen.flat
     henry.control("c")
     henry.see("Ctrl-D")
     henry.see_prompt()
@@ -81,8 +84,9 @@ def test_ctrl_d_leaves_and_says_how_to_come_back_and_that_command_works(scripted
     henry.see("marzipan.")
     henry.see_prompt()
     henry.control("d")
-    assert henry.ended() == 0
-    command = way_back(henry.seen)
+    code, seen = henry.left()
+    assert code == 0
+    command = way_back(seen)
     back = scripted.chat("henry", *command)
     scripted.model.says("As I said: marzipan.")
     back.enter("which one was it?")
@@ -102,14 +106,12 @@ def test_input_typed_during_a_turn_is_shown_as_queued_and_said_in_order(scripted
     henry.see("Let me see.")
     gate.reached()
     henry.enter("second thing")
-    henry.until(lambda seen: re.search("queued|waits|waiting", seen.flat), "that the second thing is queued")
+    queued = henry.until(lambda seen: re.search("queued|waits|waiting", seen.flat), "that the second thing is queued")
+    assert "About" not in queued.flat
     henry.enter("third thing")
-    assert "About" not in henry.seen.flat
     gate.open()
-    henry.see("Done.", "About second thing: fine.", "About third thing: fine.")
-    flat = henry.seen.flat
+    flat = henry.see_prompt("Done.", "About second thing: fine.", "About third thing: fine.").flat
     assert flat.index("Done.") < flat.index("About second thing") < flat.index("About third thing")
-    henry.see_prompt()
 
 
 def test_a_second_ctrl_c_leaves_with_130_whatever_the_server_does(scripted: Scene) -> None:

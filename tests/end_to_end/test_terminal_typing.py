@@ -11,6 +11,8 @@ from tests.support.live_model import LiveModel
 from tests.support.stage import Scene
 from tests.support.terminal import Seen
 
+pytestmark = pytest.mark.slow
+
 LEFT = "\x1b[D"
 BACKSPACE = "\x7f"
 ALT_ENTER = "\x1b\r"
@@ -27,10 +29,14 @@ def test_a_half_typed_line_and_its_cursor_survive_a_notice_which_stands_above(de
     joe.type("what is on the menu of Pizza Plaice" + LEFT * 3)
     joe.see("Pizza Plaice")
     demo.server.talk("henry", BIRTHDAY)
-    joe.see("Henry asks to order Deluxe Burger")
-    joe.until(lambda seen: seen.cursor_line.endswith("what is on the menu of Pizza Plaice"), "the line, below")
-    assert "Henry asks to order Deluxe Burger" in joe.seen.above
-    assert joe.seen.text.count("Pizza Plaice") == 1
+    seen = joe.until(
+        lambda seen: (
+            "Henry asks to order Deluxe Burger" in seen.above
+            and seen.cursor_line.endswith("what is on the menu of Pizza Plaice")
+        ),
+        "the notice, and the line below",
+    )
+    assert seen.text.count("Pizza Plaice") == 1
     joe.type(BACKSPACE)
     joe.until(lambda seen: seen.cursor_line.endswith("Pizza Plice"), "the letter before the cursor gone")
     joe.control("e")
@@ -44,9 +50,9 @@ def test_three_pasted_lines_are_one_message(scripted: Scene) -> None:
     henry.paste("I would like\nthe cheese pizza\nand no onions")
     henry.see("and no onions")
     henry.enter()
-    henry.see("Understood.")
+    seen = henry.see_prompt("Understood.")
     assert heard(scripted.model) == ["I would like\nthe cheese pizza\nand no onions"]
-    assert henry.seen.text.count("Understood.") == 1
+    assert seen.text.count("Understood.") == 1
 
 
 @pytest.mark.parametrize("newline", [ALT_ENTER, "\n", "\\\r"], ids=["Alt-Enter", "Ctrl-J", "trailing backslash"])
@@ -67,14 +73,13 @@ def test_after_a_resize_to_40_columns_answers_and_the_input_line_fit(scripted: S
     henry.resize(40)
     question = "what would you say that all of these things would cost together?"
     henry.enter(question)
-    henry.see(words)
-    henry.see_prompt()
-    begun = next(place for place, line in enumerate(henry.seen.lines) if "The cheese pizza" in line)
-    answer = henry.seen.lines[begun:-1]
+    seen = henry.see_prompt(words)
+    begun = next(place for place, line in enumerate(seen.lines) if "The cheese pizza" in line)
+    answer = seen.lines[begun:-1]
     assert len(answer) >= 3
-    assert all(len(line) <= 40 for line in henry.seen.lines)
+    assert all(len(line) <= 40 for line in seen.lines)
     assert " ".join(" ".join(answer).split()).endswith(words), "a word was broken"
-    assert question[:30] in henry.seen.text
+    assert question[:30] in seen.text
     assert heard(scripted.model) == [question]
 
 
@@ -88,9 +93,10 @@ def test_a_line_that_is_longer_than_the_terminal_survives_a_notice(demo: Scene) 
     joe.type(line)
     joe.until(lambda seen: typed(seen) == line.replace(" ", ""), "the line")
     demo.server.talk("henry", BIRTHDAY)
-    joe.see("Deluxe Burger")
-    joe.until(lambda seen: typed(seen) == line.replace(" ", ""), "the line, below")
-    assert joe.seen.text.count("You:") == 1
+    seen = joe.until(
+        lambda seen: "Deluxe Burger" in seen.flat and typed(seen) == line.replace(" ", ""), "the line, below"
+    )
+    assert seen.text.count("You:") == 1
     joe.enter()
     joe.see("Assistant:")
     joe.see_prompt()

@@ -13,6 +13,8 @@ from tests.support.permit_description import OURS_ALONE, Description, descriptio
 from tests.support.permit_elements import ACCESS, WANTED, Family
 from tests.support.permit_local import Environment, LocalServer, answer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def described(description: Description | None) -> Description:

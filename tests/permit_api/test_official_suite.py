@@ -10,6 +10,8 @@ from tests.support.official_suite import fetch_suite, run_suite
 from tests.support.permit_local import Environment
 from tests.support.uv_tool import Unavailable
 
+pytestmark = pytest.mark.slow
+
 PASS = {
     "test_rbac_e2e::test_api_timeout",
     "test_rbac_e2e::test_pdp_timeout",

@@ -21,6 +21,8 @@ from tests.support import tiny_mcp
 from tests.support.chat_server import ChatClient, ChatServer, Turn, until
 from tests.support.scripted_model import ScriptedModel, calls, says
 
+pytestmark = pytest.mark.slow
+
 HENRY = Principal("3", "default", "Henry")
 ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
 

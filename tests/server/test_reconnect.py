@@ -23,6 +23,8 @@ from tests.server.test_session import see_everything, tiny
 from tests.support.chat_server import ChatClient, ChatServer, Frame, until
 from tests.support.scripted_model import ScriptedModel, calls, says
 
+pytestmark = pytest.mark.slow
+
 HENRY = Principal("3", "default", "Henry")
 JOE = Principal("1", "default", "Joe")
 DISH = ResourceRef("dishes", "1-pepperoni-pizza")

@@ -21,6 +21,8 @@ from tests.support import tiny_mcp
 from tests.support.chat_server import ChatServer, until
 from tests.support.scripted_model import ScriptedModel, calls, says
 
+pytestmark = pytest.mark.slow
+
 
 def tiny(_user: str) -> StdioServerParameters:
     return StdioServerParameters(command=sys.executable, args=[str(Path(tiny_mcp.__file__))])

@@ -1,17 +1,19 @@
 """The official SDK's own end-to-end tests, from its source distribution, run unchanged against a server of ours.
 
-The distribution leaves out the suite's fixtures and helpers; those here are made from how its tests use them. Nothing of
-it is kept: it is fetched into a folder that goes away.
+The distribution leaves out the suite's fixtures and helpers; those here are made from how its tests use them. It is
+fetched once, into the cache, and unpacked into a folder that goes away.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tarfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from tests.support.cache import CACHE
 from tests.support.permit_local import Environment
 from tests.support.uv_tool import Unavailable, bare_of_python, in_its_own_environment
 
@@ -70,15 +72,10 @@ def fetch_suite(folder: Path) -> list[Path]:
     Raises:
         Unavailable: there is no uv, or no package index.
     """
-    pip = [*in_its_own_environment("pip"), "python", "-m", "pip"]
-    download = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), RELEASE]
-    done = subprocess.run(
-        download, cwd=folder, env=bare_of_python(), capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
-    )
-    archives = list(folder.glob("permit-*.tar.gz"))
-    if done.returncode or not archives:
-        raise Unavailable(f"pip cannot fetch the source distribution of {RELEASE}: {done.stderr.strip()[-500:]}")
-    with tarfile.open(archives[0]) as archive:
+    kept = CACHE / "sdists" / f"{RELEASE.replace('==', '-')}.tar.gz"
+    if not kept.exists():
+        _download(folder, kept)
+    with tarfile.open(kept) as archive:
         archive.extractall(folder, filter="data")
     (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
     # A folder of its own, where nothing but what is installed is called permit.
@@ -89,6 +86,21 @@ def fetch_suite(folder: Path) -> list[Path]:
             (suite / name).write_text(text, encoding="utf-8")
     (suite.parent / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     return sorted(path for path in suite.glob("test_*.py") if "pytest.mark.e2e" in path.read_text(encoding="utf-8"))
+
+
+def _download(folder: Path, kept: Path) -> None:
+    pip = [*in_its_own_environment("pip"), "python", "-m", "pip"]
+    download = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), RELEASE]
+    done = subprocess.run(
+        download, cwd=folder, env=bare_of_python(), capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
+    )
+    archives = list(folder.glob("permit-*.tar.gz"))
+    if done.returncode or not archives:
+        raise Unavailable(f"pip cannot fetch the source distribution of {RELEASE}: {done.stderr.strip()[-500:]}")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    whole = kept.with_name(f"{os.getpid()}-{kept.name}")  # another run may be at it too
+    shutil.move(archives[0], whole)
+    whole.replace(kept)
 
 
 def run_suite(files: list[Path], server: Environment) -> tuple[dict[str, str], str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from tests.support.cache import CACHE
 from tests.support.opa import RULES, free_port
 
 DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "opal"
@@ -38,10 +39,12 @@ class Opal:
 
 
 def opal_programs() -> Path:
-    """The folder with ``opal-server`` and ``opal-client`` that ``OPAL_PROGRAMS`` names; else the test is skipped."""
-    folder = Path(os.environ.get("OPAL_PROGRAMS") or "nowhere")
+    """The folder with ``opal-server`` and ``opal-client``: ``OPAL_PROGRAMS``, or the cache's; else the test is skipped."""
+    folder = Path(os.environ.get("OPAL_PROGRAMS") or CACHE / "opal" / "bin")
     if not (folder / "opal-server").exists() or not (folder / "opal-client").exists():
-        pytest.skip("there is no OPAL: OPAL_PROGRAMS names no folder with opal-server and opal-client")
+        pytest.skip(
+            "there is no OPAL: neither OPAL_PROGRAMS nor the cache that .ci/run fills has opal-server and opal-client"
+        )
     return folder
 
 

@@ -1,7 +1,8 @@
 """A real pseudo-terminal with a program in it.
 
 :class:`Terminal` looks for words in what the program writes. :class:`Tty` gives what it writes to a terminal emulator,
-and looks at the screen, as a person does.
+and looks at the screen, as a person does. A screen moves: every wait of it returns what it :class:`Seen`, and there is no
+other way to look, so that no test can wait for one screen and speak about the next.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import termios
 import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -134,50 +137,45 @@ class _Emulator(pyte.Screen):
         self._answer(data)
 
 
+@dataclass(frozen=True)
 class Seen:
-    """What stands on a terminal: its screen, what has scrolled off it, and the bytes that made it.
-
-    Args:
-        columns: of the terminal.
-        rows: of the terminal.
-        answer: takes what the terminal itself says when a program asks where the cursor is.
-        encoding: how it reads bytes.
+    """What stood on a terminal at one moment. It never changes: what is asserted about it is about that moment.
 
     Attributes:
-        raw: every byte so far.
+        raw: every byte that the program had written.
+        screen: the rows of the screen, as many as it has, without trailing blanks.
+        scrolled_off: the lines that have left the screen at its upper edge, first to last.
+        columns: how wide the terminal is.
+        row: in which row of the screen the cursor is, from 0.
+        column: in which column.
+        pastes: the program wants pasted text marked as such.
+        cursor_hidden: the program has hidden the cursor.
+        titles: what the program called the window.
+        cleared: how often the program wiped the screen.
+        colours: the colours of what stands on the screen.
     """
 
-    def __init__(
-        self, columns: int, rows: int, answer: Callable[[str], None] = lambda _: None, encoding: str = "utf-8"
-    ) -> None:
-        self.raw = b""
-        self._emulator = _Emulator(columns, rows, answer)
-        self._stream = pyte.Stream(self._emulator)
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+    raw: bytes
+    screen: tuple[str, ...]
+    scrolled_off: tuple[str, ...]
+    columns: int
+    row: int
+    column: int
+    pastes: bool
+    cursor_hidden: bool
+    titles: tuple[str, ...]
+    cleared: int
+    colours: frozenset[str]
 
-    def feed(self, data: bytes) -> None:
-        """Let a program write."""
-        self.raw += data
-        self._stream.feed(self._decoder.decode(data))
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Let a person pull at the window's corner."""
-        self._emulator.resize(rows, columns)
-
-    @property
-    def screen(self) -> list[str]:
-        """The rows of the screen, as many as it has, without trailing blanks."""
-        return [row.rstrip() for row in self._emulator.display]
-
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """Everything from the first line that has scrolled off to the last row that is not blank."""
-        every = [*self._emulator.scrolled_off, *self.screen]
+        every = [*self.scrolled_off, *self.screen]
         while every and not every[-1]:
             every.pop()
         return every
 
-    @property
+    @cached_property
     def text(self) -> str:
         """:attr:`lines` as one text."""
         return "\n".join(self.lines)
@@ -185,10 +183,9 @@ class Seen:
     @property
     def copied(self) -> str:
         """:attr:`text` as it comes out when it is copied: rows that are filled to the edge go on in the next."""
-        width = self._emulator.columns
-        return "".join(line if len(line) == width else f"{line}\n" for line in self.lines)
+        return "".join(line if len(line) == self.columns else f"{line}\n" for line in self.lines)
 
-    @property
+    @cached_property
     def flat(self) -> str:
         """:attr:`text` as one line: what was wrapped at a blank is whole again."""
         return " ".join(self.text.split())
@@ -196,12 +193,12 @@ class Seen:
     @property
     def cursor(self) -> tuple[int, int]:
         """Where the cursor is: which of :attr:`lines`, which column; both count from 0."""
-        return len(self._emulator.scrolled_off) + self._emulator.cursor.y, self._emulator.cursor.x
+        return len(self.scrolled_off) + self.row, self.column
 
     @property
     def cursor_line(self) -> str:
         """The row in which the cursor is."""
-        return self.screen[self._emulator.cursor.y]
+        return self.screen[self.row]
 
     @property
     def above(self) -> str:
@@ -216,7 +213,7 @@ class Seen:
     @property
     def at_prompt(self) -> bool:
         """True when the cursor stands at the beginning of an input line; what is proposed there may stand after it."""
-        return self.cursor_line.startswith(PROMPT) and self.cursor[1] <= len(PROMPT) + 1
+        return self.cursor_line.startswith(PROMPT) and self.column <= len(PROMPT) + 1
 
     @property
     def working(self) -> bool:
@@ -225,34 +222,58 @@ class Seen:
         return row > 0 and _WHEEL.match(self.lines[row - 1]) is not None
 
     @property
-    def pastes(self) -> bool:
-        """True when the program wants pasted text marked as such."""
-        return (2004 << 5) in self._emulator.mode
-
-    @property
-    def cursor_hidden(self) -> bool:
-        """True when the program has hidden the cursor."""
-        return modes.DECTCEM not in self._emulator.mode
-
-    @property
-    def titles(self) -> list[str]:
-        """Titles the program gave the window."""
-        return self._emulator.titles
-
-    @property
-    def cleared(self) -> int:
-        """How often the program wiped the screen."""
-        return self._emulator.cleared
-
-    @property
     def changed_screens(self) -> bool:
         """True when the program asked for the alternate screen."""
         return re.search(rb"\x1b\[\?(47|1047|1049)h", self.raw) is not None
 
-    def colours(self) -> set[str]:
-        """The colours of what stands on the screen."""
-        cells = (cell for row in self._emulator.buffer.values() for cell in row.values() if cell.data.strip())
-        return {cell.fg for cell in cells} - {"default"}
+    def __str__(self) -> str:
+        """The terminal for people who look into why a test failed."""
+        row, column = self.cursor
+        return "\n".join([*(f"|{line}" for line in self.lines), f"(cursor: line {row}, column {column})"])
+
+
+class _Display:
+    """A terminal's window: takes what a program writes, and can be looked at.
+
+    Args:
+        columns: of the terminal.
+        rows: of the terminal.
+        answer: takes what the terminal itself says when a program asks where the cursor is.
+        encoding: how it reads bytes.
+    """
+
+    def __init__(self, columns: int, rows: int, answer: Callable[[str], None], encoding: str) -> None:
+        self._raw = b""
+        self._emulator = _Emulator(columns, rows, answer)
+        self._stream = pyte.Stream(self._emulator)
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def feed(self, data: bytes) -> None:
+        """Let a program write."""
+        self._raw += data
+        self._stream.feed(self._decoder.decode(data))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Let a person pull at the window's corner."""
+        self._emulator.resize(rows, columns)
+
+    def seen(self) -> Seen:
+        """What stands there now."""
+        screen = self._emulator
+        colours = {cell.fg for row in screen.buffer.values() for cell in row.values() if cell.data.strip()}
+        return Seen(
+            raw=self._raw,
+            screen=tuple(row.rstrip() for row in screen.display),
+            scrolled_off=tuple(screen.scrolled_off),
+            columns=screen.columns,
+            row=screen.cursor.y,
+            column=screen.cursor.x,
+            pastes=(2004 << 5) in screen.mode,
+            cursor_hidden=modes.DECTCEM not in screen.mode,
+            titles=tuple(screen.titles),
+            cleared=screen.cleared,
+            colours=frozenset(colours - {"default"}),
+        )
 
 
 class Tty:
@@ -265,9 +286,6 @@ class Tty:
         columns: of the terminal.
         rows: of the terminal.
         encoding: how the terminal reads bytes, and turns keys into them.
-
-    Attributes:
-        seen: what stands on the terminal. Read it in conditions of :meth:`until`, or when nothing moves.
     """
 
     def __init__(
@@ -283,7 +301,7 @@ class Tty:
         self._encoding = encoding
         self._master, slave = pty.openpty()
         self._set_size(columns, rows)
-        self.seen = Seen(columns, rows, self.type, encoding)
+        self._display = _Display(columns, rows, self.type, encoding)
         self._moved = threading.Condition()
         self._over = False
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
@@ -305,31 +323,40 @@ class Tty:
         """The program's process."""
         return self._process.pid
 
-    def until(self, condition: Callable[[Seen], object], what: str = "it") -> None:
+    def until(self, condition: Callable[[Seen], object], what: str = "it") -> Seen:
         """Wait until the terminal shows something.
+
+        Returns:
+            What stood there at the moment at which the condition held.
 
         Raises:
             AssertionError: it did not in time, or cannot any more; shows the terminal.
         """
+        latest: Seen | None = None
+
+        def holds() -> bool:
+            nonlocal latest
+            latest = self._display.seen()
+            return bool(condition(latest))
+
         with self._moved:
-            self._moved.wait_for(lambda: condition(self.seen) or self._over, WAIT_SECONDS)
-            if not condition(self.seen):
-                ended = "the program has ended" if self._over else f"{WAIT_SECONDS:.0f} seconds went by"
-                raise AssertionError(f"{what} was not seen, and {ended}:\n{self.picture()}")
+            held = self._moved.wait_for(lambda: holds() or self._over, WAIT_SECONDS) and holds()
+            ended = "the program has ended" if self._over else f"{WAIT_SECONDS:.0f} seconds went by"
+        assert latest is not None
+        if not held:
+            raise AssertionError(f"{what} was not seen, and {ended}:\n{latest}")
+        return latest
 
-    def see(self, *texts: str) -> None:
-        """Wait until all of these stand on the terminal, wherever lines are broken."""
-        for text in texts:
-            self.until(lambda seen, text=text: text in seen.flat, repr(text))  # type: ignore[misc]
+    def see(self, *texts: str) -> Seen:
+        """Wait until all of these stand on the terminal at one moment, wherever lines are broken."""
+        return self.until(lambda seen: all(text in seen.flat for text in texts), " and ".join(map(repr, texts)))
 
-    def see_prompt(self) -> None:
-        """Wait until an empty line waits to be typed into, and nothing goes on."""
-        self.until(lambda seen: seen.at_prompt and not seen.working, "an empty input line")
-
-    def picture(self) -> str:
-        """The terminal for people who look into why a test failed."""
-        row, column = self.seen.cursor
-        return "\n".join([*(f"|{line}" for line in self.seen.lines), f"(cursor: line {row}, column {column})"])
+    def see_prompt(self, *texts: str) -> Seen:
+        """Wait until an empty line waits to be typed into, nothing goes on, and all of these stand there."""
+        said = " and ".join(["an empty input line", *map(repr, texts)])
+        return self.until(
+            lambda seen: seen.at_prompt and not seen.working and all(text in seen.flat for text in texts), said
+        )
 
     def type(self, text: str) -> None:
         """Type, without Enter."""
@@ -346,12 +373,14 @@ class Tty:
     def paste(self, text: str) -> None:
         """Paste as a terminal does: marked when the program wants it to be, with Enter for every end of a line."""
         keys = text.replace("\n", "\r")
-        self.type(f"\x1b[200~{keys}\x1b[201~" if self.seen.pastes else keys)
+        with self._moved:
+            marked = self._display.seen().pastes
+        self.type(f"\x1b[200~{keys}\x1b[201~" if marked else keys)
 
     def resize(self, columns: int, rows: int = 30) -> None:
         """Pull at the window's corner. The program is told by SIGWINCH."""
         with self._moved:
-            self.seen.resize(columns, rows)
+            self._display.resize(columns, rows)
             self._set_size(columns, rows)
 
     def log_in(self, username: str, password: str = "") -> None:
@@ -368,15 +397,20 @@ class Tty:
 
     def ended(self) -> int:
         """Wait for the program's end; returns its exit code. It must have left the terminal as a shell needs it."""
+        return self.left()[0]
+
+    def left(self) -> tuple[int, Seen]:
+        """As :meth:`ended`; returns what stands on the terminal for good, too."""
         code = self._process.wait(WAIT_SECONDS)
         modes_left = termios.tcgetattr(self._master)[3]
         self._close_slave()
         self._reader.join(WAIT_SECONDS)
         assert modes_left & termios.ECHO, "typed keys are not shown any more"
         assert modes_left & termios.ICANON, "lines are not edited any more"
-        assert not self.seen.pastes, "pasted text is still marked"
-        assert not self.seen.cursor_hidden, "the cursor is still hidden"
-        return code
+        seen = self._display.seen()
+        assert not seen.pastes, "pasted text is still marked"
+        assert not seen.cursor_hidden, "the cursor is still hidden"
+        return code, seen
 
     def close(self) -> None:
         """Close the terminal, as the button in the corner of its window does, and end what still runs in it."""
@@ -408,7 +442,7 @@ class Tty:
                 data = b""
             with self._moved:
                 if data:
-                    self.seen.feed(data)
+                    self._display.feed(data)
                 else:
                     self._over = True
                 self._moved.notify_all()

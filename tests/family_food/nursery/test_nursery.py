@@ -23,6 +23,8 @@ from tests.support.chat_server import WAIT_SECONDS, until
 from tests.support.process_tree import alive, children_of, descriptors_of, nurseries_of, zombies_of
 from tests.support.tiny_start import tiny, tiny_nursery, tiny_program
 
+pytestmark = pytest.mark.slow
+
 ME = os.getpid()
 
 

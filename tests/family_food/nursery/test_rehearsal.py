@@ -12,6 +12,8 @@ from family_food.nursery.rehearsal import apart, rehearsing
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow
+
 
 async def count(database: Database) -> int:
     async with database.reading() as reading:

@@ -27,6 +27,8 @@ from tests.support.http_standin import Dropped, Exchange, HttpStandIn
 from tests.support.opa import free_port, running_opa
 from tests.support.processes import output_of, start_python
 
+pytestmark = pytest.mark.slow
+
 SUSHI = ResourceRef("restaurants", "4")
 HENRY_READS_SUSHI = Check("3", "read", SUSHI, TENANT)
 HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
