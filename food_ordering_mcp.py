@@ -38,6 +38,7 @@ from permit_core.stores.facts import FactStore
 from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
+from permit_mcp.refusals import refusal_in
 from permit_mcp.server import run, running, say
 from permit_mcp.stderr_log import log_to_own_stderr, log_to_stderr
 
@@ -161,7 +162,8 @@ async def _use(session: ClientSession) -> None:
     """A session that looks, orders, asks and decides; refusals are as good as answers."""
 
     async def call(tool: str, **arguments: str) -> dict[str, Any]:
-        return (await session.call_tool(tool, arguments)).structured_content or {}
+        result = await session.call_tool(tool, arguments)
+        return result.structured_content or refusal_in(result.meta) or {}
 
     await session.initialize()
     await session.list_tools()

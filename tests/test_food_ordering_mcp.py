@@ -25,7 +25,7 @@ from tests.support.clock import SteadyClock
 from tests.support.core import family_settings
 from tests.support.family import DEAR_PIZZA, meet
 from tests.support.ordering import ROOT, START_SECONDS, Table, child_environment, food_child
-from tests.support.tool_servers import ERAS
+from tests.support.tool_servers import ERAS, refusal_of
 
 DEAR = {"restaurant_id": "1", "dish_name": DEAR_PIZZA.key}
 
@@ -46,8 +46,9 @@ def url_of(table: Table) -> str:
 
 
 def content(result: CallToolResult) -> dict[str, Any]:
-    assert isinstance(result.structured_content, dict), result.content
-    return result.structured_content
+    answered = refusal_of(result) if result.is_error else result.structured_content
+    assert isinstance(answered, dict), result.content
+    return answered
 
 
 @pytest.mark.parametrize("era", ERAS)

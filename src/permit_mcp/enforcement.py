@@ -9,7 +9,7 @@ This module knows no server; ``sdk_host`` and ``fastmcp_host`` bring it to the t
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -17,11 +17,12 @@ import anyio
 from mcp.types import CallToolResult
 
 from permit_core.decision.journal import Journal, journal
-from permit_core.errors import Forbidden, InvalidInput, NotFound, PermitError, UserFacing
+from permit_core.errors import Forbidden, NotFound, PermitError, UserFacing
 from permit_core.ports.record import AuditEvent
 from permit_core.redaction import redact
 from permit_core.views import plain
 from permit_mcp.acting_user import USER_ID, ActingUser
+from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
 from permit_mcp.refusals import INTERNAL_ERROR, breakdown, refusal, unknown_tool
 
@@ -38,16 +39,28 @@ class UnknownTool(PermitError):
 
 
 class WrongArguments(PermitError):
-    """The SDK has found that the arguments do not fit the tool's schema."""
+    """The server's own validation does not take the arguments; ``paths`` says which, as paths into them."""
+
+    def __init__(self, paths: Iterable[Sequence[str | int]]) -> None:
+        super().__init__("arguments do not fit")
+        self.paths = tuple(paths)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call as it came in. ``schema`` is the tool's input schema; None when the server has no such tool."""
+    """A call as it came in.
+
+    Attributes:
+        name: the tool's.
+        arguments: as the client sent them.
+        schema: the tool's input schema; None when the server has no such tool.
+        validated: the arguments as the tool will get them, defaults filled in; raises :class:`WrongArguments`.
+    """
 
     name: str
     arguments: Mapping[str, Any]
     schema: Mapping[str, Any] | None
+    validated: Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +71,13 @@ class Outcome:
     code: str = ""
 
     @classmethod
-    def read(cls, is_error: bool, structured: Any) -> Outcome:
-        """The outcome of a result with this flag and this structured content."""
+    def read(cls, is_error: bool, refused: Mapping[str, Any] | None) -> Outcome:
+        """The outcome of a result with this flag and this refusal in its metadata."""
         if not is_error:
             return cls("ok")
-        code = structured.get("code") if isinstance(structured, Mapping) else None
-        if not isinstance(code, str):
+        if refused is None:
             return cls("error")
-        return cls("error" if code == INTERNAL_ERROR else "refused", code)
+        return cls("error" if refused["code"] == INTERNAL_ERROR else "refused", refused["code"])
 
 
 class Enforcement:
@@ -91,7 +103,7 @@ class Enforcement:
 
         Args:
             call: what is asked for.
-            run: does it; raises :class:`WrongArguments` when the SDK would not call the tool with these.
+            run: does it.
             outcome_of: reads the outcome off what ``run`` answers.
 
         Raises:
@@ -115,13 +127,14 @@ class Enforcement:
             await self._remember("tool.refused", call, Outcome("refused", error.code))
             raise
         try:
+            call.validated()
             answer = await run()
         except anyio.get_cancelled_exc_class():
             await self._remember("tool.call", call, Outcome("error", "cancelled"), actor, decided)
             raise
         except WrongArguments as error:
             await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor, decided)
-            raise _invalid_arguments(call) from error
+            raise invalid_arguments(call.schema or {}, call.arguments, error.paths) from error
         except Exception:
             await self._remember("tool.call", call, Outcome("error"), actor, decided)
             raise
@@ -199,34 +212,6 @@ def _forbidden_argument(names: list[str]) -> Forbidden:
         if USER_ID in names
         else "Call the tool again with the arguments of its schema only.",
     )
-
-
-def _invalid_arguments(call: ToolCall) -> InvalidInput:
-    wrong = _against_schema(call)
-    return InvalidInput(
-        f"Wrong arguments: {'; '.join(wrong)}." if wrong else "Wrong arguments.",
-        code="invalid_arguments",
-        hint="Call the tool again with arguments as its schema describes them.",
-    )
-
-
-def _against_schema(call: ToolCall) -> list[str]:
-    """What the schema has against the arguments, without repeating their values."""
-    # Only for a call that failed: the import is not cheap, and a process of ours should start fast.
-    from jsonschema import Draft202012Validator
-
-    found = []
-    for error in Draft202012Validator(dict(call.schema or {})).iter_errors(dict(call.arguments)):
-        where = ".".join(str(part) for part in error.absolute_path)
-        match error.validator:
-            case "required":
-                missing = (name for name in error.validator_value if name not in call.arguments)
-                found += [f"{name} is missing" for name in missing]
-            case "type" | "enum" | "minimum" | "maximum" | "minLength" | "maxLength":
-                found.append(f"{where} must have {error.validator} {error.validator_value}")
-            case _:
-                found.append(f"{where} is not as the schema says")
-    return list(dict.fromkeys(plain(text) for text in found))[:5]
 
 
 def answer_to(error: PermitError, name: str) -> CallToolResult:

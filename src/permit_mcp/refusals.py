@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
@@ -11,6 +12,9 @@ from permit_core.errors import Forbidden, UserFacing
 from permit_core.views import ToolErrorView
 
 INTERNAL_ERROR = "internal_error"
+
+REFUSAL = "permit/refusal"
+"""The key of a refusal in a result's metadata."""
 
 
 def refusal_body(error: UserFacing) -> dict[str, Any]:
@@ -23,13 +27,25 @@ def refusal_body(error: UserFacing) -> dict[str, Any]:
 
 
 def refusal(error: UserFacing) -> CallToolResult:
-    """The result of a call that was refused: machine-readable, and the same as text."""
+    """The result of a call that was refused: as text, and the same for programs in the result's metadata.
+
+    Not as structured content: a tool declares the schema of its answers, a refusal is none of them, and a client that
+    compares the two would throw the refusal away.
+    """
     body = refusal_body(error)
-    return CallToolResult(
-        is_error=True,
-        structured_content=body,
-        content=[TextContent(type="text", text=json.dumps(body, ensure_ascii=False))],
+    return CallToolResult.model_validate(
+        {
+            "isError": True,
+            "content": [TextContent(type="text", text=json.dumps(body, ensure_ascii=False))],
+            "_meta": {REFUSAL: body},
+        }
     )
+
+
+def refusal_in(meta: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The refusal that a result's metadata holds; None when it holds none."""
+    body = (meta or {}).get(REFUSAL)
+    return dict(body) if isinstance(body, Mapping) and isinstance(body.get("code"), str) else None
 
 
 def breakdown() -> CallToolResult:

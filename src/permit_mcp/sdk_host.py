@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,13 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.types import SERVER_INFO_META_KEY, CallToolResult, Implementation
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from permit_core.errors import PermitError
 from permit_mcp.acting_user import ActingUser
 from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, WrongArguments, answer_to
 from permit_mcp.permit_tool import PermitTool
+from permit_mcp.refusals import refusal_in
 
 
 class SdkHost:
@@ -66,19 +67,24 @@ class SdkHost:
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str) or not isinstance(arguments, Mapping | None):
             return await call_next(ctx)  # malformed: the SDK refuses it before any tool is found
-        schemas = {tool.name: tool.input_schema for tool in await self._mcp.list_tools()}
-        call = ToolCall(name, arguments or {}, schemas.get(name))
-
-        async def run() -> HandlerResult:
-            answer = await call_next(ctx)
-            if _says_wrong_arguments(answer, name):
-                raise WrongArguments(name)
-            return answer
-
         try:
-            return await enforcement.guarded(call, run, _outcome)
+            return await enforcement.guarded(self._read(name, dict(arguments or {})), lambda: call_next(ctx), _outcome)
         except PermitError as error:
             return self._wire(ctx, answer_to(error, name))
+
+    def _read(self, name: str, arguments: dict[str, Any]) -> ToolCall:
+        # The one way to a single tool; the public list builds them all anew.
+        tool = self._mcp._tool_manager.get_tool(name)  # noqa: SLF001
+
+        def validated() -> Mapping[str, Any]:
+            if tool is None:
+                return arguments
+            try:
+                return tool.fn_metadata.validate_arguments(arguments)
+            except ValidationError as error:
+                raise WrongArguments(each["loc"] for each in error.errors(include_url=False)) from None
+
+        return ToolCall(name, arguments, None if tool is None else tool.parameters, validated)
 
     def _wire(self, ctx: ServerRequestContext[Any, Any], result: CallToolResult) -> dict[str, Any]:
         """A result in the envelope in which the SDK would send it; it leaves that to a middleware that answers."""
@@ -94,18 +100,11 @@ class SdkHost:
             website_url=self._mcp.website_url,
             icons=self._mcp.icons,
         )
-        body["_meta"] = {SERVER_INFO_META_KEY: server.model_dump(by_alias=True, mode="json", exclude_none=True)}
+        stamp = {SERVER_INFO_META_KEY: server.model_dump(by_alias=True, mode="json", exclude_none=True)}
+        body["_meta"] = {**body.get("_meta", {}), **stamp}
         return body
-
-
-def _says_wrong_arguments(answer: HandlerResult, name: str) -> bool:
-    """Whether this is how the SDK answers arguments that do not fit; it has no other sign than its words."""
-    if not isinstance(answer, dict) or not answer.get("isError") or "structuredContent" in answer:
-        return False
-    words = "".join(block.get("text", "") for block in answer.get("content", []))
-    return re.match(rf"Error executing tool {re.escape(name)}: \d+ validation errors? for ", words) is not None
 
 
 def _outcome(answer: HandlerResult) -> Outcome:
     wire = answer if isinstance(answer, dict) else {}
-    return Outcome.read(bool(wire.get("isError")), wire.get("structuredContent"))
+    return Outcome.read(bool(wire.get("isError")), refusal_in(wire.get("_meta")))

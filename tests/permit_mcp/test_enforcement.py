@@ -101,9 +101,18 @@ async def test_every_call_is_recorded_with_its_outcome_and_without_secrets(core:
     ("arguments", "said"),
     [
         ({}, ["role is missing", "reason is missing", "resource_instance is missing"]),
-        ({"role": "r", "reason": "", "resource_instance": "4"}, ["reason must have minLength 1"]),
-        ({"role": "r", "reason": "x" * 501, "resource_instance": "4"}, ["reason must have maxLength 500"]),
-        ({"role": 5, "reason": "x", "resource_instance": "4"}, ["role must have type string"]),
+        (
+            {"role": "r", "reason": "", "resource_instance": "4"},
+            ["reason must be text of 1 to 500 characters; text of 0 characters came"],
+        ),
+        (
+            {"role": "r", "reason": "x" * 501, "resource_instance": "4"},
+            ["reason must be text of 1 to 500 characters; text of 501 characters came"],
+        ),
+        (
+            {"role": 5, "reason": "x", "resource_instance": "4"},
+            ["role must be text of 1 to 100 characters; a whole number came"],
+        ),
     ],
 )
 async def test_wrong_arguments_are_refused_in_our_own_form_without_repeating_them(

@@ -12,7 +12,7 @@ from permit_core.errors import ConfigurationError
 from permit_mcp import PermitServer
 from permit_mcp.acting_user import LATER
 from tests.support.core import family_settings
-from tests.support.tool_servers import answer, call, make_mcp, refusal, serving, tools_of
+from tests.support.tool_servers import answer, call, make_mcp, refusal, refusal_of, serving, tools_of
 
 NINE = {
     "list_resource_instances",
@@ -173,5 +173,4 @@ async def test_a_tool_that_breaks_tells_the_caller_nothing_of_it(
     result = await call(serving(core, "1", kind), "list_access_requests")
     assert result.is_error
     assert "swordfish" not in str(result)
-    assert result.structured_content is not None
-    assert result.structured_content["code"] == "internal_error"
+    assert refusal_of(result)["code"] == "internal_error"

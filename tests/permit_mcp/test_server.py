@@ -14,6 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from permit_core.bootstrap import Core
 from tests.support.ordering import ROOT, START_SECONDS, child_environment
+from tests.support.tool_servers import refusal_of
 
 FOLDER = ROOT / "src" / "permit_mcp"
 
@@ -46,8 +47,7 @@ async def test_on_a_database_with_nothing_in_it_lists_are_empty_and_nothing_is_p
             listed = await server.call_tool("list_resource_instances", {})
             assert listed.structured_content == {"instances": [], "total": 0, "page": 1, "per_page": 100}
             refused = await server.call_tool("list_access_requests", {"user_id": "1"})
-            assert refused.structured_content is not None
-            assert refused.structured_content["code"] == "no_such_user"
+            assert refusal_of(refused)["code"] == "no_such_user"
 
 
 async def test_bound_to_a_user_it_acts_for_that_user(core: Core, request: pytest.FixtureRequest) -> None:

@@ -53,13 +53,19 @@ async def answer(mcp: Any, tool: str, arguments: Mapping[str, Any] | None = None
 
 
 async def refusal(mcp: Any, tool: str, arguments: Mapping[str, Any] | None = None, era: str = "auto") -> dict[str, Any]:
-    """What a call that is refused answers: the same as structure and as text."""
-    result = await call(mcp, tool, arguments, era)
+    """What a call that is refused answers: the same in the metadata and as text, and nothing structured."""
+    return refusal_of(await call(mcp, tool, arguments, era))
+
+
+def refusal_of(result: CallToolResult) -> dict[str, Any]:
+    """What a result that is a refusal says."""
     assert result.is_error, result.structured_content
-    assert isinstance(result.structured_content, dict), result.content
-    assert json.loads(text_of(result)) == result.structured_content
-    assert {"code", "message", "hint", "ask_for"} <= result.structured_content.keys()
-    return result.structured_content
+    assert result.structured_content is None
+    refused = (result.meta or {})["permit/refusal"]
+    assert isinstance(refused, dict)
+    assert json.loads(text_of(result)) == refused
+    assert {"code", "message", "hint", "ask_for"} <= refused.keys()
+    return refused
 
 
 async def tools_of(mcp: Any, era: str = "auto") -> dict[str, Tool]:

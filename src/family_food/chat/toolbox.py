@@ -29,6 +29,8 @@ from permit_core.redaction import redact
 from permit_core.views import plain
 
 MAX_PARALLEL_CALLS = 16
+REFUSAL = "permit/refusal"
+"""Where a tool server that refuses a call says why, in the result's metadata."""
 MAX_RESULT_CHARS = 100_000
 MAX_NAME_CHARS = 128
 GRACE_SECONDS = 2.0
@@ -303,12 +305,12 @@ def failure(code: str, message: str, hint: str = "", **details: Any) -> dict[str
 
 
 def result_content(result: CallToolResult) -> dict[str, Any]:
-    """What a model is given of a tool's answer: the structured content, else the text; errors under ``error``."""
+    """What a model is given of a tool's answer: the structured content, else the text; a refusal under ``error``."""
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     structured = result.structured_content if isinstance(result.structured_content, dict) else None
     if result.is_error:
-        if structured and "code" in structured:
-            return {"error": structured}
+        if (refused := (result.meta or {}).get(REFUSAL)) and "code" in refused:
+            return {"error": refused}
         code = "unknown_tool" if text.startswith("Unknown tool: ") else "tool_error"
         return failure(code, plain(text)[:2000] or "The tool failed.")
     content = structured if structured is not None else {"result": text}

@@ -10,7 +10,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool, ToolAnnot
 
 from family_food.chat.confirmation import DECIDES
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
-from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, Desk, Toolbox, result_content
+from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, REFUSAL, Desk, Toolbox, result_content
 from family_food.messages import ToolCall, ToolResult
 from permit_core.identity import Principal
 
@@ -28,7 +28,7 @@ def test_structured_content_goes_before_text() -> None:
 
 def test_a_refusal_is_an_error_with_its_code_and_what_to_ask_for() -> None:
     refusal = {"code": "approval_needed", "message": "No.", "hint": "Ask.", "ask_for": [{"kind": "operation_approval"}]}
-    result = CallToolResult(content=text("..."), structured_content=refusal, is_error=True)
+    result = CallToolResult.model_validate({"content": text("..."), "_meta": {REFUSAL: refusal}, "isError": True})
     assert result_content(result) == {"error": refusal}
 
 
