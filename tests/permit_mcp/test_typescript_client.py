@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from permit_mcp.refusals import REFUSAL
 from tests.support.ordering import ROOT, child_environment
 from tests.support.typescript_client import play
+
+pytestmark = pytest.mark.slow
 
 DEAR = {"restaurant_id": "1", "dish_name": "1-pepperoni-pizza"}
 

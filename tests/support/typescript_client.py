@@ -12,6 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.support.cache import CACHE
+
 PACKAGE = "@modelcontextprotocol/sdk"
 VERSION = "1.32.2"
 PROGRAM = Path(__file__).parents[1] / "permit_mcp" / "typescript" / "client.mjs"
@@ -24,7 +26,7 @@ def node_modules() -> Path:
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         pytest.skip("npm and node are needed for a client on the TypeScript SDK")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "permit-mcp" / "npm"
+    cache = CACHE / "npm"
     installed = cache / "node_modules" / PACKAGE / "package.json"
     if not installed.is_file() or json.loads(installed.read_text())["version"] != VERSION:
         cache.mkdir(parents=True, exist_ok=True)
