@@ -141,7 +141,7 @@ async def _make_rehearsal(settings: Settings, file: Path) -> None:
     food = await open_food(
         _deciding_here(settings).model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")})
     )
-    await food.core.directory.load(load_facts(settings.facts_file, food.core.model))
+    await food.core.directory.load(food.core.system, load_facts(settings.facts_file, food.core.model))
     await food.close()
 
 

@@ -33,6 +33,7 @@ from family_food.chat.startup_errors import StartupErrors
 from family_food.chat.window import Window
 from family_food.models.port import Model
 from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany, Unavailable
+from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_core.settings import Settings
 from permit_core.views import plain
@@ -74,17 +75,23 @@ async def login_for_access_token(
         matches = await verify_password(form_data.password, account.hashed_password if account else None)
     except TooMany as error:
         if await backend.login_limit.worth_noting(form_data.username, address):
-            await audit.record(AuditEvent("login.limited", "unknown", backend.settings.tenant, seen))
+            await audit.record(
+                AuditEvent("login.limited", unknown_actor(backend.settings.environment, backend.settings.tenant), seen)
+            )
         detail = f"{error.message} {error.hint}"
         raise HTTPException(
             status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
         ) from None
     if not matches or account is None:
-        await audit.record(AuditEvent("login.failed", "unknown", backend.settings.tenant, seen))
+        await audit.record(
+            AuditEvent("login.failed", unknown_actor(backend.settings.environment, backend.settings.tenant), seen)
+        )
         raise _unauthorized("Incorrect username or password")
     issued = backend.tokens.issue(account.username)
     body = {**seen, "token": issued.claims.token_id}
-    await audit.record(AuditEvent("login.succeeded", account.user, backend.settings.tenant, body))
+    await audit.record(
+        AuditEvent("login.succeeded", Actor(backend.settings.environment, backend.settings.tenant, account.user), body)
+    )
     return issued.as_dict()
 
 
@@ -103,8 +110,7 @@ async def refresh_access_token(request: Request, response: Response, backend: Ba
     except Unavailable as error:
         raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"{error.message} {error.hint}") from None
     body = {"token": issued.claims.token_id, "from": claims.token_id}
-    who = user.principal
-    await backend.core.audit.record(AuditEvent("login.refreshed", who.user, who.tenant, body))
+    await backend.core.audit.record(AuditEvent("login.refreshed", user.actor, body))
     return issued.as_dict()
 
 

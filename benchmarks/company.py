@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from permit_core.access import Check, ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import parse_marked
@@ -116,7 +117,7 @@ def questions(people: int, count: int) -> list[Check]:
         if chance.random() < 1 / 3:
             number = chance.randrange(DOCUMENTS)
         action = "write" if chance.random() < 1 / 4 else "read"
-        found.append(Check(_key(person), action, documents[number], TENANT))
+        found.append(Check(Actor("default", TENANT, _key(person)), action, documents[number]))
     return found
 
 

@@ -35,7 +35,7 @@ async def table(tmp_path: Path) -> AsyncIterator[Table]:
     """The family's database, opened in this process beside the children; on real time, as they are."""
     food = await open_food(family_settings(tmp_path))
     try:
-        await food.core.directory.load(load_facts(food.core.settings.facts_file))
+        await food.core.directory.load(food.core.system, load_facts(food.core.settings.facts_file))
         yield Table(food, await meet(food.core, SteadyClock()))
     finally:
         await food.close()

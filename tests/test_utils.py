@@ -46,7 +46,7 @@ async def test_a_new_database_knows_the_family_and_their_passwords(settings: Set
     await utils.init_db(settings)
     food = await open_food(settings)
     try:
-        accounts = Accounts(food.core.database, food.core.directory, settings.tenant)
+        accounts = Accounts(food.core.database, food.core.directory, settings.environment, settings.tenant)
         henry = await utils.get_user(accounts, "henry")
         assert henry is not None
         assert await utils.verify_password("henry_password", henry.hashed_password)
@@ -58,7 +58,7 @@ async def test_a_new_database_knows_the_family_and_their_passwords(settings: Set
         current = await utils.get_current_websocket_user(socket(f"Bearer {token}"), tokens, accounts)
         assert current is not None
         user, claims = current
-        assert (user.principal.user, user.role) == ("3", "child")
+        assert (user.actor.user, user.role) == ("3", "child")
         assert 200 < tokens.seconds_left(claims) <= 300
         for wrong in ("", token, f"Basic {token}", f"Bearer {token}x"):
             assert await utils.get_current_websocket_user(socket(wrong), tokens, accounts) is None

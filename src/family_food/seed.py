@@ -11,7 +11,8 @@ from family_food.login.passwords import hash_password
 from family_food.tables import accounts
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
-from permit_core.directory.sql import SEED, SYSTEM
+from permit_core.directory.sql import SEED
+from permit_core.identity import system_actor
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import read_marked
@@ -53,12 +54,12 @@ async def seed(core: Core, settings: Settings) -> bool:
     async with core.database.reading() as reading:
         done = await FactStore().seed_digest(reading, SEED) is not None
     if done:
-        return await core.directory.load(facts)  # which says so when the file is not the one of that time
+        return await core.directory.load(core.system, facts)  # which says so when the file is not the one of that time
     entries = load_accounts(settings.accounts_file, {user.key for user in facts.users})
     # Hashing takes a good part of a second: before the transaction, so that nobody waits for it.
     hashes = await asyncio.gather(*(hash_password(entry.password.get_secret_value()) for entry in entries))
     async with core.database.transaction() as transaction:
-        if not await core.directory.load(facts, transaction):
+        if not await core.directory.load(core.system, facts, transaction):
             return False
         await _insert(core, transaction, entries, hashes)
     return True
@@ -102,4 +103,6 @@ async def _insert(core: Core, transaction: Transaction, entries: tuple[AccountEn
     if rows:
         await transaction.execute(insert(accounts), rows)
     added = {"usernames": [row["username"] for row in rows]}
-    await core.audit.append(transaction, AuditEvent("accounts.seeded", SYSTEM, core.settings.tenant, added))
+    await core.audit.append(
+        transaction, AuditEvent("accounts.seeded", system_actor(core.environment, core.settings.tenant), added)
+    )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from permit_core.errors import InvalidInput
+from permit_core.identity import Actor
 
 # Permit.io's own key patterns (its OpenAPI description): users may carry e-mail characters, all else may not.
 USER_KEY = re.compile(r"[A-Za-z0-9|@+\-._]{1,100}\Z")
@@ -90,16 +91,22 @@ class ResourceRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """May ``user`` do ``action`` on ``resource`` in ``tenant``?
+    """May ``actor`` do ``action`` on ``resource``, in the actor's environment and tenant?
 
-    ``user_attributes`` and ``resource_attributes`` are merged over the stored ones for this check alone
-    (permit-api.md section 8, just-in-time attributes); ``context`` is what conditions call ``environment``.
+    Attributes:
+        actor: who asks; ``actor.user`` in ``actor.tenant`` is decided on.
+        action: the action's key, such as ``read``.
+        resource: a type or one instance of it.
+        call: the arguments that a model wrote. A name space of their own: they never stand before stored attributes.
+        user_attributes: known by the program; merged over the stored ones for this check alone.
+        resource_attributes: the same, of the resource.
+        context: known by the program; what conditions call ``environment``.
     """
 
-    user: str
+    actor: Actor
     action: str
     resource: ResourceRef
-    tenant: str
+    call: Mapping[str, Any] = field(default_factory=dict)
     user_attributes: Mapping[str, Any] = field(default_factory=dict)
     resource_attributes: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)

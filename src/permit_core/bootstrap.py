@@ -14,6 +14,7 @@ from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, StoreError, Unavailable
+from permit_core.identity import Actor, system_actor
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.directory import WritableDirectory
@@ -53,6 +54,16 @@ class Core:
     """The connection to Permit.io, when it is used."""
     facts: CurrentFacts | None = None
     """What is decided on, when it is in our database."""
+
+    @property
+    def environment(self) -> str:
+        """The key of the environment that the settings name."""
+        return self.settings.environment
+
+    @property
+    def system(self) -> Actor:
+        """The program itself, in this environment."""
+        return system_actor(self.environment)
 
     async def warm(self) -> None:
         """Have the facts in memory before anybody waits for them.
@@ -235,12 +246,14 @@ async def seed_permit_io(settings: Settings) -> Seeded:
             await schema.write()
         with during("writing the tenants", LOOK, AGAIN):
             written = [
-                f"tenant {each.key}" for each in facts.tenants if await core.directory.put_tenant(each.key, each.name)
+                f"tenant {each.key}"
+                for each in facts.tenants
+                if await core.directory.put_tenant(core.system, each.key, each.name)
             ]
         with during("writing the elements", BY_HAND, AGAIN):
             await elements.write(settings.access_elements_config_id, settings.operation_elements_config_id)
         with during("writing the facts", LOOK, AGAIN):
-            written += await _write_facts(core.directory, facts)
+            written += await _write_facts(core, facts)
         with during("writing the set rules, the last step", RULES_LAST, AGAIN):
             await schema.write_rules()
         return Seeded([*schema.done, *elements.done], written)
@@ -248,16 +261,21 @@ async def seed_permit_io(settings: Settings) -> Seeded:
         await (core.close() if core is not None else database.close())
 
 
-async def _write_facts(directory: WritableDirectory, facts: FactsFile) -> list[str]:
+async def _write_facts(core: Core, facts: FactsFile) -> list[str]:
     """Write everything but the tenants; what was not there before, in words."""
+    directory, actor = core.directory, core.system
     return [
-        *[f"user {each.key}" for each in facts.users if await directory.put_user(each)],
-        *[str(each.ref) for each in facts.instances if await directory.put_instance(each)],
-        *[f"{each.subject} {each.relation} {each.object}" for each in facts.tuples if await directory.relate(each)],
+        *[f"user {each.key}" for each in facts.users if await directory.put_user(actor, each)],
+        *[str(each.ref) for each in facts.instances if await directory.put_instance(actor, each)],
+        *[
+            f"{each.subject} {each.relation} {each.object}"
+            for each in facts.tuples
+            if await directory.relate(actor, each)
+        ],
         *[
             f"{each.role} of user {each.user} on {each.resource or each.tenant}"
             for each in facts.assignments
-            if await directory.assign(each)
+            if await directory.assign(actor, each)
         ],
     ]
 

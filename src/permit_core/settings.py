@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Database of permit-mcp local, as DATABASE_URL. Empty: permit_local.db beside the file of DB_NAME.",
     )
+    environment: str = Field(
+        "default",
+        pattern=r"^[A-Za-z0-9\-_]{1,100}$",
+        description="Key of the environment that everything is stored in; several can share one database.",
+    )
     policy_file: str = Field("policies/family_food.yaml", description="The policy model.")
     facts_file: str = Field(
         "policies/family_food.facts.yaml",

@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 
 class PersonText(BaseModel):
-    """Words of a person who is not the reader's principal."""
+    """Words of a person who is not the reader's actor."""
 
     written_by: str
     text: str

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestKind
 from permit_core.views import RequestView
 from permit_mcp.core_source import CoreSource
@@ -46,7 +46,7 @@ class AccessRequestTools:
 
     async def create_access_request(
         self,
-        asker: Principal,
+        asker: Actor,
         role: Annotated[
             str,
             Field(
@@ -79,7 +79,7 @@ class AccessRequestTools:
 
     async def list_access_requests(
         self,
-        viewer: Principal,
+        viewer: Actor,
         *,
         status: Status = None,
         role: Annotated[str | None, Field(description="Only requests for this role.", max_length=100)] = None,
@@ -100,7 +100,7 @@ class AccessRequestTools:
         return await list_requests(core, viewer, KIND, wanted, page=page, per_page=per_page)
 
     async def approve_access_request(
-        self, reviewer: Principal, access_request_id: RequestId, reviewer_comment: Comment = ""
+        self, reviewer: Actor, access_request_id: RequestId, reviewer_comment: Comment = ""
     ) -> RequestView:
         """Approve a pending access request: the person who asked has the role from now on.
 
@@ -111,7 +111,7 @@ class AccessRequestTools:
         return RequestView.of(await core.approvals.approve(reviewer, KIND, access_request_id, reviewer_comment))
 
     async def deny_access_request(
-        self, reviewer: Principal, access_request_id: RequestId, reviewer_comment: Comment = ""
+        self, reviewer: Actor, access_request_id: RequestId, reviewer_comment: Comment = ""
     ) -> RequestView:
         """Deny a pending access request: nothing is granted, and the person who asked is told, with the comment.
 

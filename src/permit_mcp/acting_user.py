@@ -9,7 +9,7 @@ from pydantic import Field
 from permit_core.access import USER_KEY
 from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_mcp.core_source import CoreSource
 
 USER_ID = "user_id"
@@ -42,7 +42,7 @@ async def require_user(core: Core, key: str | None) -> None:
     Raises:
         ConfigurationError: the directory has no user with this key; None is fine.
     """
-    if key is not None and await core.directory.principal(key, core.settings.tenant) is None:
+    if key is not None and await core.directory.actor(core.environment, core.settings.tenant, key) is None:
         raise ConfigurationError(f"there is no user {key!r} in tenant {core.settings.tenant} to act for")
 
 
@@ -73,7 +73,7 @@ class ActingUser:
             raise ConfigurationError("for whom this server acts cannot be changed")
         self.bound_to = _key(key)
 
-    async def principal(self, user_id: str | None) -> Principal:
+    async def actor(self, user_id: str | None) -> Actor:
         """The user to act for, looked up anew at each call: who was removed acts no more.
 
         Args:
@@ -84,16 +84,16 @@ class ActingUser:
         """
         core = await self._cores.get()
         key = self.bound_to if self.bound_to is not None else user_id
-        principal = None
+        actor = None
         if key is not None and USER_KEY.match(key):
-            principal = await core.directory.principal(key, core.settings.tenant)
-        if principal is None:
+            actor = await core.directory.actor(core.environment, core.settings.tenant, key)
+        if actor is None:
             raise NotFound(
                 "There is no such user.",
                 code="no_such_user",
                 hint="Use the key of a user of the directory." if self.bound_to is None else "",
             )
-        return principal
+        return actor
 
 
 def _key(text: str) -> str:

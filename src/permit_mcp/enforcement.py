@@ -16,8 +16,10 @@ from typing import Any, Literal, TypeVar
 import anyio
 from mcp.types import CallToolResult
 
+from permit_core.bootstrap import Core
 from permit_core.decision.journal import Journal, journal
 from permit_core.errors import Forbidden, NotFound, PermitError, UserFacing
+from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_core.redaction import redact
 from permit_core.views import plain
@@ -141,8 +143,10 @@ class Enforcement:
         await self._remember("tool.call", call, outcome_of(answer), actor, decided)
         return answer
 
-    async def _admit(self, call: ToolCall) -> str:
-        """Check that the call may run; the key of who acts, or ``unknown``."""
+    async def _admit(self, call: ToolCall) -> Actor:
+        """Check that the call may run; who acts, or the unknown actor."""
+        core = await self._cores.get()
+        environment, tenant = core.environment, core.settings.tenant
         bound = self._acting.bound_to
         if bound is not None and call.name not in await self._tools_of(bound):
             raise UnknownTool(call.name)
@@ -153,13 +157,13 @@ class Enforcement:
         if bound is not None:
             if user_id is not None and user_id != bound:
                 raise _forbidden_argument([USER_ID])
-            return bound
+            return Actor(environment, tenant, bound)
         if user_id is None:
-            return "unknown"
-        user = (await self._acting.principal(str(user_id))).user
-        if call.name not in await self._tools_of(user):
+            return unknown_actor(environment, tenant)
+        actor = await self._acting.actor(str(user_id))
+        if call.name not in await self._tools_of(actor.user):
             raise Forbidden("The policy does not give this tool to this user.", code="tool_not_allowed")
-        return user
+        return actor
 
     def _refuse_undeclared(self, call: ToolCall, schema: Mapping[str, Any]) -> None:
         declared = schema.get("properties", {}).keys()
@@ -175,7 +179,7 @@ class Enforcement:
         return core.model.tools_for(await core.directory.tenant_roles(user, core.settings.tenant))
 
     async def _remember(
-        self, event: str, call: ToolCall, outcome: Outcome, actor: str | None = None, decided: Journal | None = None
+        self, event: str, call: ToolCall, outcome: Outcome, actor: Actor | None = None, decided: Journal | None = None
     ) -> None:
         body = {
             **redact({"tool": call.name, "arguments": call.arguments}),
@@ -186,21 +190,22 @@ class Enforcement:
         try:
             with anyio.fail_after(RECORD_SECONDS, shield=True):
                 core = await self._cores.get()
-                who = actor or await self._known_actor(call)
+                who = actor or await self._known_actor(core, call)
                 # The disk is not waited for: what the call changed has waited for it, with a record of its own.
-                await core.audit.record(AuditEvent(event, who, core.settings.tenant, body), durable=False)
+                await core.audit.record(AuditEvent(event, who, body), durable=False)
         except Exception:
             # What the call changed has its own record, in the transaction that changed it. Telling the caller that
             # the call failed would invite a repetition.
             logger.exception("%s of %s could not be recorded", event, body["tool"])
 
-    async def _known_actor(self, call: ToolCall) -> str:
+    async def _known_actor(self, core: Core, call: ToolCall) -> Actor:
+        environment, tenant = core.environment, core.settings.tenant
         if self._acting.bound_to is not None:
-            return self._acting.bound_to
+            return Actor(environment, tenant, self._acting.bound_to)
         try:
-            return (await self._acting.principal(str(call.arguments.get(USER_ID, "")))).user
+            return await self._acting.actor(str(call.arguments.get(USER_ID, "")))
         except NotFound:
-            return "unknown"
+            return unknown_actor(environment, tenant)
 
 
 def _forbidden_argument(names: list[str]) -> Forbidden:

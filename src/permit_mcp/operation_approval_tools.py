@@ -8,7 +8,7 @@ from pydantic import Field
 
 from permit_core.access import ResourceRef
 from permit_core.errors import InvalidInput
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.request import RequestKind
 from permit_core.views import RequestView
@@ -48,7 +48,7 @@ class OperationApprovalTools:
 
     async def create_operation_approval(
         self,
-        asker: Principal,
+        asker: Actor,
         resource_instance: Annotated[
             str,
             Field(
@@ -81,7 +81,7 @@ class OperationApprovalTools:
 
     async def list_operation_approvals(
         self,
-        viewer: Principal,
+        viewer: Actor,
         *,
         status: Status = None,
         resource_instance: WantedInstance = None,
@@ -105,7 +105,7 @@ class OperationApprovalTools:
         return await list_requests(core, viewer, KIND, wanted, page=page, per_page=per_page)
 
     async def approve_operation_approval(
-        self, reviewer: Principal, operation_approval_id: RequestId, reviewer_comment: Comment = ""
+        self, reviewer: Actor, operation_approval_id: RequestId, reviewer_comment: Comment = ""
     ) -> RequestView:
         """Approve a pending request to do something once: the person who asked may do exactly that, one time.
 
@@ -116,7 +116,7 @@ class OperationApprovalTools:
         return RequestView.of(await core.approvals.approve(reviewer, KIND, operation_approval_id, reviewer_comment))
 
     async def deny_operation_approval(
-        self, reviewer: Principal, operation_approval_id: RequestId, reviewer_comment: Comment = ""
+        self, reviewer: Actor, operation_approval_id: RequestId, reviewer_comment: Comment = ""
     ) -> RequestView:
         """Deny a pending request to do something once; the person who asked is told, with the comment.
 

@@ -31,7 +31,7 @@ class PermitTool:
     """What is needed to put a tool on a server.
 
     Attributes:
-        function: an async function whose first parameter takes the acting :class:`~permit_core.identity.Principal`
+        function: an async function whose first parameter takes the acting :class:`~permit_core.identity.Actor`
             (or None, when annotated so: the tool then works without anybody). The other parameters, annotated,
             become the input schema; the return annotation becomes the output schema. A
             :class:`~permit_core.errors.UserFacing` error it raises is answered as a refusal.
@@ -56,7 +56,7 @@ class PermitTool:
         return inspect.getdoc(self.function) or ""
 
     def for_user(self, acting: ActingUser) -> Callable[..., Awaitable[BaseModel | CallToolResult]]:
-        """The function as a server registers it: without the principal, with ``user_id`` when nobody is bound."""
+        """The function as a server registers it: without the actor, with ``user_id`` when nobody is bound."""
         signature = inspect.signature(self.function, eval_str=True)
         who, *rest = signature.parameters.values()
         nobody_will_do = type(None) in get_args(who.annotation)
@@ -65,8 +65,8 @@ class PermitTool:
             user_id = arguments.pop(USER_ID, None)
             try:
                 nobody = acting.bound_to is None and user_id is None and nobody_will_do
-                principal = None if nobody else await acting.principal(user_id)
-                return await self.function(principal, **arguments)
+                actor = None if nobody else await acting.actor(user_id)
+                return await self.function(actor, **arguments)
             except UserFacing as error:
                 return refusal(error)
             except Exception:

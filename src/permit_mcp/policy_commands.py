@@ -14,6 +14,7 @@ import typer
 from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.bootstrap import open_core
 from permit_core.errors import ConfigurationError, PermitError
+from permit_core.identity import Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import load_facts
@@ -73,10 +74,9 @@ def explain(
         model = load_policy(settings.policy_file)
         known = _stored_facts(settings) if facts is None else load_facts(facts, model).facts()
         question = Check(
-            user=_user_key(known, user),
-            action=action,
-            resource=ResourceRef.parse(resource),
-            tenant=tenant or settings.tenant,
+            Actor(settings.environment, tenant or settings.tenant, _user_key(known, user)),
+            action,
+            ResourceRef.parse(resource),
             user_attributes=_pairs(user_attribute),
             resource_attributes=_pairs(attribute),
             context=_pairs(context),
@@ -173,9 +173,9 @@ def _pairs(texts: list[str] | None) -> dict[str, Any]:
 
 def _explanation(question: Check, decision: Decision, facts: Facts) -> Iterator[str]:
     """The answer for a terminal: the verdict, why, and what to ask for instead."""
-    known = facts.users.get(question.user)
-    who = f"user {question.user}" + (f" ({known.name})" if known else "")
-    yield plain(f"{decision.effect}: {who} {question.action} {question.resource} in tenant {question.tenant}")
+    known = facts.users.get(question.actor.user)
+    who = f"user {question.actor.user}" + (f" ({known.name})" if known else "")
+    yield plain(f"{decision.effect}: {who} {question.action} {question.resource} in tenant {question.actor.tenant}")
     yield plain(f"reason: {decision.reason_code}" + (f", by {decision.rule}" if decision.rule else ""))
     yield "because:"
     yield from (f"  {plain(line)}" for line in decision.chain)

@@ -6,7 +6,7 @@ from typing import Any
 
 from permit_core.access import ResourceRef
 from permit_core.bootstrap import Core
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_core.views import RequestView
 from permit_mcp.results import RequestPage
@@ -15,7 +15,7 @@ ME = "me"
 
 
 async def list_requests(
-    core: Core, viewer: Principal, kind: RequestKind, wanted: RequestFilter, *, page: int, per_page: int
+    core: Core, viewer: Actor, kind: RequestKind, wanted: RequestFilter, *, page: int, per_page: int
 ) -> RequestPage:
     """A page of what the viewer may see."""
     found = await core.approvals.list(viewer, kind, wanted, page, per_page)
@@ -28,7 +28,7 @@ async def list_requests(
 
 
 def request_filter(
-    viewer: Principal,
+    viewer: Actor,
     *,
     status: str | None,
     resource: ResourceRef | None,
@@ -58,5 +58,5 @@ def decides(kind: RequestKind, verb: str) -> dict[str, Any]:
     }
 
 
-def _key(user: str | None, viewer: Principal) -> str | None:
+def _key(user: str | None, viewer: Actor) -> str | None:
     return viewer.user if user == ME else user or None

@@ -10,7 +10,7 @@ from permit_core.access import Check, Decision
 from permit_core.bootstrap import Core
 from permit_core.entries import ResourceInstance
 from permit_core.errors import InvalidInput
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.views import plain
 from permit_mcp.core_source import CoreSource
 from permit_mcp.parameters import PageNumber, PerPage
@@ -33,7 +33,7 @@ class ResourceTools:
 
     async def list_resource_instances(
         self,
-        viewer: Principal | None,
+        viewer: Actor | None,
         page: PageNumber = 1,
         per_page: PerPage = 100,
         resource_type: Annotated[
@@ -64,12 +64,10 @@ class ResourceTools:
         )
 
 
-async def _readable(
-    core: Core, viewer: Principal | None, instances: list[ResourceInstance]
-) -> list[Decision] | list[None]:
+async def _readable(core: Core, viewer: Actor | None, instances: list[ResourceInstance]) -> list[Decision] | list[None]:
     if viewer is None or not instances or not core.model.has_action(instances[0].ref.type, READ):
         return [None] * len(instances)
-    return await core.pdp.decide_many([Check(viewer.user, READ, each.ref, viewer.tenant) for each in instances])
+    return await core.pdp.decide_many([Check(viewer, READ, each.ref) for each in instances])
 
 
 def _view(instance: ResourceInstance, decision: Decision | None) -> InstanceView:

@@ -193,7 +193,7 @@ async def test_a_clock_that_goes_backwards_orders_nothing_twice_and_breaks_no_ch
     try:
         from permit_core.policy.facts_file import load_facts
 
-        await food.core.directory.load(load_facts(food.core.settings.facts_file))
+        await food.core.directory.load(food.core.system, load_facts(food.core.settings.facts_file))
         table = Table(food, await meet(food.core, clock))
         await table.family.approved()
         clock.advance(days=-400)

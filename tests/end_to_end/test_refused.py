@@ -27,6 +27,7 @@ from permit_core.access import ResourceRef
 from permit_core.entries import RoleAssignment
 from permit_core.ports.request import RequestStatus
 from tests.support.chat_server import ChatServer, until
+from tests.support.core import SYSTEM
 from tests.support.hostile import (
     CLOSED,
     DEAR,
@@ -112,7 +113,7 @@ async def test_nobody_approves_their_own_request_not_even_as_a_reviewer_with_a_y
         RoleAssignment(ROSE.user, "_Reviewer_", "default", ResourceRef("restaurants", "1")),
     ]
     for role in roles:
-        await directory.assign(role)
+        await directory.assign(SYSTEM, role)
     try:
         puppet.will_decide(request)
         async with puppet.server.chat("rose") as rose:
@@ -121,7 +122,7 @@ async def test_nobody_approves_their_own_request_not_even_as_a_reviewer_with_a_y
             turn = await rose.turn()
     finally:
         for role in roles:
-            await directory.unassign(role)
+            await directory.unassign(SYSTEM, role)
     assert turn.codes == ["own_request"]
     assert await puppet.status(request) is RequestStatus.PENDING
 

@@ -16,7 +16,7 @@ from tests.support.ordering import Table
 
 
 async def sit_down(food: Food, clock: SteadyClock) -> Table:
-    await food.core.directory.load(load_facts(food.core.settings.facts_file))
+    await food.core.directory.load(food.core.system, load_facts(food.core.settings.facts_file))
     return Table(food, await meet(food.core, clock))
 
 

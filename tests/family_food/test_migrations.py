@@ -12,10 +12,10 @@ from sqlalchemy import text
 from family_food.conversations.conversation_store import ConversationStore
 from family_food.ordering.food import MIGRATIONS, VERSION_TABLE
 from permit_core.database import Database
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.stores.migrate import migrate
 
-HENRY = Principal("3", "default", "Henry")
+HENRY = Actor("default", "default", "3", "Henry")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 

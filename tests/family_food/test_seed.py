@@ -75,7 +75,7 @@ async def test_a_new_database_gets_the_family_and_accounts_that_open(empty: Food
 async def test_seeding_again_changes_nothing_and_brings_nothing_back(empty: Food) -> None:
     core = empty.core
     assert await seed(core, core.settings)
-    await core.directory.unassign(RoleAssignment("3", ROLE, TENANT, ResourceRef("restaurants", "1")))
+    await core.directory.unassign(core.system, RoleAssignment("3", ROLE, TENANT, ResourceRef("restaurants", "1")))
     async with core.database.transaction() as transaction:
         await transaction.execute(accounts.delete().where(accounts.c.user_key == "4"))
     before = await everything(empty)
@@ -116,7 +116,7 @@ async def test_two_that_seed_at_once_seed_once(empty: Food) -> None:
 
 @pytest.mark.usefixtures("quick_hashes")
 async def test_a_directory_that_somebody_filled_is_not_given_the_demos_family(empty: Food) -> None:
-    await empty.core.directory.put_user(User("alone", "Alone"))
+    await empty.core.directory.put_user(empty.core.system, User("alone", "Alone"))
     assert not await seed_if_empty(empty.core, empty.core.settings)
     assert len((await everything(empty))["users"]) == 1
 

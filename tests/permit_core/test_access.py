@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy, ResourceRef
+from permit_core.identity import Actor
 from permit_core.policy.engine import decide
 from tests.support.policies import facts_of, policy_of
 
@@ -31,7 +32,7 @@ THICK = ResourceRef("book", "thick")
 
 
 def refused() -> Decision:
-    return decide(POLICY, FACTS, Check("henry", "read", THICK, "default"))
+    return decide(POLICY, FACTS, Check(Actor("default", "default", "henry"), "read", THICK))
 
 
 def test_a_decision_that_was_not_looked_at_equals_one_that_was() -> None:
@@ -80,7 +81,7 @@ def test_chain_and_remedies_are_found_once() -> None:
 
 def test_what_becomes_of_the_attributes_of_a_check_changes_no_decision() -> None:
     claimed = {"pages": {"many": 99}}
-    check = Check("henry", "read", THICK, "default", resource_attributes=claimed)
+    check = Check(Actor("default", "default", "henry"), "read", THICK, resource_attributes=claimed)
     allowed = decide(POLICY, FACTS, check)
     claimed["pages"]["many"] = 101
     denied = decide(POLICY, FACTS, check)

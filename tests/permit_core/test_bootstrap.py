@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
 from permit_core.errors import ConfigurationError, PolicyFileError, StoreError
+from permit_core.identity import Actor
 from tests.support.clock import SteadyClock
 from tests.support.core import TENANT, family_settings
 from tests.support.processes import output_of, start_python
@@ -17,7 +18,7 @@ from tests.support.processes import output_of, start_python
 async def test_a_core_opened_again_remembers(core_on_each: Core, tmp_path: Path, clock: SteadyClock) -> None:
     settings = family_settings(tmp_path, core_on_each.settings.resolved_database_url)
     again = await open_core(settings, clock=clock)
-    check = Check("3", "read", ResourceRef("restaurants", "1"), TENANT)
+    check = Check(Actor("default", TENANT, "3"), "read", ResourceRef("restaurants", "1"))
     assert await again.pdp.decide(check) == await core_on_each.pdp.decide(check)
     assert await again.audit.records() == await core_on_each.audit.records()
     assert again.clock() == clock.now

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from permit_mcp.audit_commands import app
 from tests.support.clock import SteadyClock
@@ -22,9 +23,9 @@ RUNNER = CliRunner()
 async def write_three(folder: Path) -> None:
     core = await make_core(folder, clock=SteadyClock(), facts=False)
     await core.audit.record(
-        AuditEvent("login.succeeded", "3", "default"),
-        AuditEvent("tool.call", "3", "default", {"reason": "please\x1b[2J\u202e \ud800"}),
-        AuditEvent("login.failed", "unknown"),
+        AuditEvent("login.succeeded", Actor("default", "default", "3")),
+        AuditEvent("tool.call", Actor("default", "default", "3"), {"reason": "please\x1b[2J\u202e \ud800"}),
+        AuditEvent("login.failed", Actor("default", "", "unknown")),
     )
     await core.close()
 

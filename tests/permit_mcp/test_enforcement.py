@@ -183,7 +183,7 @@ async def test_a_role_taken_away_hides_its_tools_at_once(core: Core, kind: str) 
     mcp = serving(core, "3", kind)
     async with connect(mcp) as client:
         assert (await client.list_tools()).tools
-        await core.directory.unassign(RoleAssignment("3", "child", TENANT))
+        await core.directory.unassign(core.system, RoleAssignment("3", "child", TENANT))
         assert (await client.list_tools()).tools == []
         assert (await client.call_tool("list_resource_instances", {})).is_error
 

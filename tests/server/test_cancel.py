@@ -14,7 +14,7 @@ from sqlalchemy import select
 from family_food.chat.toolbox import Toolbox
 from family_food.messages import ModelStep, ToolResults
 from family_food.tables import orders, turns
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from tests.server.conftest import StartServer
 from tests.server.test_session import see_everything
 from tests.support import tiny_mcp
@@ -23,7 +23,7 @@ from tests.support.scripted_model import ScriptedModel, calls, says
 
 pytestmark = pytest.mark.slow
 
-HENRY = Principal("3", "default", "Henry")
+HENRY = Actor("default", "default", "3", "Henry")
 ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"})
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer
 from tests.support.scripted_model import ScriptedModel, calls, says
 
-HENRY = Principal("3", "default", "Henry")
-ROSE = Principal("4", "default", "Rose")
-JOE = Principal("1", "default", "Joe")
+HENRY = Actor("default", "default", "3", "Henry")
+ROSE = Actor("default", "default", "4", "Rose")
+JOE = Actor("default", "default", "1", "Joe")
 DISH = ResourceRef("dishes", "1-pepperoni-pizza")
 OPERATION = RequestKind.OPERATION_APPROVAL
 
@@ -24,7 +24,7 @@ INJECTION = (
 )
 
 
-async def asked(server: ChatServer, asker: Principal = HENRY, reason: str = "birthday") -> Request:
+async def asked(server: ChatServer, asker: Actor = HENRY, reason: str = "birthday") -> Request:
     return await server.backend.core.approvals.ask_operation(asker, DISH, "order", reason)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from family_food.models.port import Prompt
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestKind
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, until
 from tests.support.scripted_model import Line, ScriptedModel, calls, says
 
-JOE = Principal("1", "default", "Joe")
+JOE = Actor("default", "default", "1", "Joe")
 DISH = "dishes:1-pepperoni-pizza"
 ASK = ("create_operation_approval", {"resource_instance": DISH, "operation": "order", "reason": "birthday"})
 ORDER = ("order_dish", {"restaurant_id": "1", "dish_name": "Pepperoni Pizza"})

@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 
 from family_food.ordering.food import open_food
 from family_food.tables import orders
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestKind
 from permit_core.settings import PROJECT, Settings
 from tests.server.conftest import StartServer
@@ -28,7 +28,7 @@ from tests.support.chat_server import WAIT_SECONDS, ChatClient, ChatServer, unti
 from tests.support.process_tree import alive, started_by, tool_servers_of
 from tests.support.scripted_model import ScriptedModel, calls, says
 
-JOE = Principal("1", "default", "Joe")
+JOE = Actor("default", "default", "1", "Joe")
 OPERATION = RequestKind.OPERATION_APPROVAL
 
 

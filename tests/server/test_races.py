@@ -8,14 +8,14 @@ from sqlalchemy import select
 
 from family_food.tables import orders
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestKind
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, Turn, until
 from tests.support.scripted_model import ScriptedModel, calls, says
 
-HENRY = Principal("3", "default", "Henry")
-JOE = Principal("1", "default", "Joe")
+HENRY = Actor("default", "default", "3", "Henry")
+JOE = Actor("default", "default", "1", "Joe")
 DISH = ResourceRef("dishes", "1-pepperoni-pizza")
 OPERATION = RequestKind.OPERATION_APPROVAL
 ORDER = calls(("order_dish", {"restaurant_id": "1", "dish_name": "Pepperoni Pizza"}))

@@ -16,7 +16,7 @@ from family_food.chat.endings import SHUTDOWN
 from family_food.messages import UserMessage
 from family_food.tables import turns
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestKind, RequestStatus
 from tests.server.conftest import StartServer
 from tests.server.test_session import see_everything, tiny
@@ -25,8 +25,8 @@ from tests.support.scripted_model import ScriptedModel, calls, says
 
 pytestmark = pytest.mark.slow
 
-HENRY = Principal("3", "default", "Henry")
-JOE = Principal("1", "default", "Joe")
+HENRY = Actor("default", "default", "3", "Henry")
+JOE = Actor("default", "default", "1", "Joe")
 DISH = ResourceRef("dishes", "1-pepperoni-pizza")
 OPERATION = RequestKind.OPERATION_APPROVAL
 
@@ -292,7 +292,7 @@ async def test_a_yes_that_is_sent_again_does_not_answer_the_next_question(start:
     server = await start(model)
     approvals = server.backend.core.approvals
     one = await approvals.ask_operation(HENRY, DISH, "order", "birthday")
-    two = await approvals.ask_operation(Principal("4", "default", "Rose"), DISH, "order", "birthday")
+    two = await approvals.ask_operation(Actor("default", "default", "4", "Rose"), DISH, "order", "birthday")
     wanted = [("approve_operation_approval", {"operation_approval_id": each.id}) for each in (one, two)]
     model._scripts.clear()
     model._scripts.extend([calls(*wanted), says("Done.")])

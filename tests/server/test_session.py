@@ -15,7 +15,7 @@ from family_food.chat.endings import SHUTDOWN
 from family_food.messages import ModelStep, UserMessage
 from family_food.models.port import ModelError
 from permit_core.errors import Unavailable
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from tests.server.conftest import StartServer
 from tests.support import tiny_mcp
 from tests.support.chat_server import ChatServer, until
@@ -33,7 +33,7 @@ async def server(start: StartServer) -> ChatServer:
     return await start(ScriptedModel(says("Hello ", "there.")), tiny)
 
 
-HENRY = Principal("3", "default", "Henry")
+HENRY = Actor("default", "default", "3", "Henry")
 
 
 async def test_a_turn_comes_in_the_documented_order(server: ChatServer) -> None:
@@ -61,7 +61,7 @@ async def test_the_conversation_is_in_the_database_and_nobody_else_s_to_read(ser
     stored = await server.backend.conversations.load(session_id, HENRY)
     assert stored.entries == [UserMessage(text="hi"), ModelStep(text="Hello there.")]
     with pytest.raises(Exception, match="no such conversation"):
-        await server.backend.conversations.load(session_id, Principal("4", "default", "Rose"))
+        await server.backend.conversations.load(session_id, Actor("default", "default", "4", "Rose"))
 
 
 BAD_FRAMES: dict[str, tuple[str | bytes, str]] = {

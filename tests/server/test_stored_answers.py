@@ -8,16 +8,16 @@ import pytest
 
 from permit_core.access import ResourceRef
 from permit_core.entries import RoleAssignment
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.views import RequestView
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, Frame
 from tests.support.scripted_model import ScriptedModel, calls, says
 
-JOE = Principal("1", "default", "Joe")
-HENRY = Principal("3", "default", "Henry")
-ROSE = Principal("4", "default", "Rose")
+JOE = Actor("default", "default", "1", "Joe")
+HENRY = Actor("default", "default", "3", "Henry")
+ROSE = Actor("default", "default", "4", "Rose")
 DEAR = ResourceRef("dishes", "1-pepperoni-pizza")
 SUSHI = ResourceRef("restaurants", "4")
 OPERATION, ACCESS = RequestKind.OPERATION_APPROVAL, RequestKind.ACCESS_REQUEST
@@ -28,7 +28,7 @@ async def server(start: StartServer) -> ChatServer:
     return await start(ScriptedModel(says("There.")))
 
 
-async def asked(server: ChatServer, who: Principal = HENRY) -> Request:
+async def asked(server: ChatServer, who: Actor = HENRY) -> Request:
     return await server.backend.core.approvals.ask_operation(who, DEAR, "order", 'my "birthday"\n\x1b[2J')
 
 
@@ -110,7 +110,7 @@ async def test_what_may_not_be_decided_is_refused_and_that_is_on_record(server: 
 async def test_whoever_does_not_see_the_tool_does_not_decide_without_it_either(server: ChatServer) -> None:
     request = await asked(server)
     role = RoleAssignment(ROSE.user, "_Reviewer_", "default", ResourceRef("restaurants", "1"))
-    await server.backend.core.directory.assign(role)
+    await server.backend.core.directory.assign(server.backend.core.system, role)
     async with server.chat("rose") as rose:
         assert (await decided(rose, request))["code"] in ("not_a_reviewer", "no_such_request")
     assert (await server.backend.core.approvals.get(JOE, OPERATION, request.id)).status is RequestStatus.PENDING

@@ -8,11 +8,14 @@ from typing import Any
 
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import Clock, utc_now
+from permit_core.identity import system_actor
 from permit_core.policy.facts_file import load_facts
 from permit_core.settings import Settings
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
+ENVIRONMENT = "default"
 TENANT = "default"
+SYSTEM = system_actor(ENVIRONMENT)
 
 
 def family_settings(folder: Path, database_url: str = "", **more: Any) -> Settings:
@@ -45,7 +48,7 @@ async def make_core(
         return await open_core(wanted, clock=clock)
     core = await open_core(wanted, clock=clock)
     if facts:
-        await core.directory.load(load_facts(core.settings.facts_file))
+        await core.directory.load(core.system, load_facts(core.settings.facts_file))
     return core
 
 

@@ -12,13 +12,13 @@ from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.entries import ResourceInstance, RoleAssignment
 from permit_core.errors import UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind
 from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore
 from permit_core.stores.tables import resource_instances
 from tests.support.clock import SteadyClock
-from tests.support.core import TENANT
+from tests.support.core import ENVIRONMENT, TENANT
 
 ACCESS = RequestKind.ACCESS_REQUEST
 OPERATION = RequestKind.OPERATION_APPROVAL
@@ -38,18 +38,18 @@ class Family:
 
     core: Core
     clock: SteadyClock
-    joe: Principal
-    jane: Principal
-    henry: Principal
-    rose: Principal
+    joe: Actor
+    jane: Actor
+    henry: Actor
+    rose: Actor
 
-    async def asks_access(self, who: Principal | None = None, resource: ResourceRef = SUSHI_WORLD) -> Request:
+    async def asks_access(self, who: Actor | None = None, resource: ResourceRef = SUSHI_WORLD) -> Request:
         return await self.core.approvals.ask_access(who or self.henry, resource, ROLE, "We learn about Japan")
 
-    async def asks_operation(self, who: Principal | None = None, resource: ResourceRef = DEAR_PIZZA) -> Request:
+    async def asks_operation(self, who: Actor | None = None, resource: ResourceRef = DEAR_PIZZA) -> Request:
         return await self.core.approvals.ask_operation(who or self.henry, resource, "order", "It is my birthday")
 
-    async def approved(self, who: Principal | None = None, resource: ResourceRef = DEAR_PIZZA) -> Request:
+    async def approved(self, who: Actor | None = None, resource: ResourceRef = DEAR_PIZZA) -> Request:
         asked = await self.asks_operation(who, resource)
         return await self.core.approvals.approve(self.joe, OPERATION, asked.id)
 
@@ -62,9 +62,11 @@ class Family:
         """Change a dish's price by some cents."""
         dish = await self.instance(ref)
         price = dish.attributes["price_cents"] + difference
-        await self.core.directory.put_instance(replace(dish, attributes={**dish.attributes, "price_cents": price}))
+        await self.core.directory.put_instance(
+            self.core.system, replace(dish, attributes={**dish.attributes, "price_cents": price})
+        )
 
-    async def use(self, who: Principal | None = None, ref: ResourceRef = DEAR_PIZZA) -> Request:
+    async def use(self, who: Actor | None = None, ref: ResourceRef = DEAR_PIZZA) -> Request:
         """Use an approval as an order does: in one transaction with the reading of the dish."""
         async with self.core.database.transaction() as transaction:
             dish = await self.core.directory.instance(ref, TENANT, transaction)
@@ -81,14 +83,14 @@ class Family:
             await transaction.execute(resource_instances.delete().where(*where))
             await FactStore().bump(transaction)
 
-    async def gives(self, who: Principal, role: str, resource: ResourceRef | None = None) -> None:
-        await self.core.directory.assign(RoleAssignment(who.user, role, TENANT, resource))
+    async def gives(self, who: Actor, role: str, resource: ResourceRef | None = None) -> None:
+        await self.core.directory.assign(self.core.system, RoleAssignment(who.user, role, TENANT, resource))
 
-    async def takes(self, who: Principal, role: str, resource: ResourceRef | None = None) -> None:
-        await self.core.directory.unassign(RoleAssignment(who.user, role, TENANT, resource))
+    async def takes(self, who: Actor, role: str, resource: ResourceRef | None = None) -> None:
+        await self.core.directory.unassign(self.core.system, RoleAssignment(who.user, role, TENANT, resource))
 
-    async def may(self, who: Principal, action: str, resource: ResourceRef) -> bool:
-        return (await self.core.pdp.decide(Check(who.user, action, resource, TENANT))).allowed
+    async def may(self, who: Actor, action: str, resource: ResourceRef) -> bool:
+        return (await self.core.pdp.decide(Check(who, action, resource))).allowed
 
     async def stored(self, request: Request) -> Request:
         """The row, as it is, without touching it."""
@@ -102,7 +104,7 @@ class Family:
 
 
 async def meet(core: Core, clock: SteadyClock) -> Family:
-    people = [await core.directory.principal(key, TENANT) for key in ("1", "2", "3", "4")]
+    people = [await core.directory.actor(ENVIRONMENT, TENANT, key) for key in ("1", "2", "3", "4")]
     joe, jane, henry, rose = people
     assert joe is not None
     assert jane is not None

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from server import create_app
 from tests.support.chat_server import ChatClient, ChatServer, Frame, serving
-from tests.support.core import family_settings
+from tests.support.core import SYSTEM, family_settings
 from tests.support.scripted_model import Script, ScriptedModel, calls, says
 
 ACCESS = RequestKind.ACCESS_REQUEST
 OPERATION = RequestKind.OPERATION_APPROVAL
-JOE = Principal("1", "default", "Joe")
-JANE = Principal("2", "default", "Jane")
-HENRY = Principal("3", "default", "Henry")
-ROSE = Principal("4", "default", "Rose")
+JOE = Actor("default", "default", "1", "Joe")
+JANE = Actor("default", "default", "2", "Jane")
+HENRY = Actor("default", "default", "3", "Henry")
+ROSE = Actor("default", "default", "4", "Rose")
 DEAR = ResourceRef("dishes", "1-pepperoni-pizza")
 DEAR_BURGER = ResourceRef("dishes", "2-deluxe-burger")
 CLOSED = ResourceRef("restaurants", "4")
@@ -59,13 +59,13 @@ class Puppet:
             *((f"{verb}_{one.kind.value}", {f"{one.kind.value}_id": one.id}) for one in requests),
         )
 
-    async def asked(self, who: Principal = HENRY, dish: ResourceRef = DEAR, reason: str = "my birthday") -> Request:
+    async def asked(self, who: Actor = HENRY, dish: ResourceRef = DEAR, reason: str = "my birthday") -> Request:
         """A child asks to order a dish once, and nobody has been told yet."""
         request = await self.server.backend.core.approvals.ask_operation(who, dish, "order", reason)
         await self.told()
         return request
 
-    async def approved(self, who: Principal = HENRY, dish: ResourceRef = DEAR) -> Request:
+    async def approved(self, who: Actor = HENRY, dish: ResourceRef = DEAR) -> Request:
         """A child may order a dish once, and knows."""
         request = await self.server.backend.core.approvals.approve(JOE, OPERATION, (await self.asked(who, dish)).id)
         await self.told()
@@ -77,7 +77,7 @@ class Puppet:
         await board.mark_delivered([notice.id for notice in await board.after(0)])
 
     async def status(self, request: Request) -> RequestStatus:
-        asker = Principal(request.user, request.tenant, request.user_name)
+        asker = Actor("default", request.tenant, request.user, request.user_name)
         return (await self.server.backend.core.approvals.get(asker, request.kind, request.id)).status
 
     async def price(self, dish: ResourceRef, cents: int) -> None:
@@ -85,7 +85,7 @@ class Puppet:
         directory = self.server.backend.core.directory
         now = await directory.instance(dish, "default")
         assert now is not None
-        await directory.put_instance(replace(now, attributes={**now.attributes, "price_cents": cents}))
+        await directory.put_instance(SYSTEM, replace(now, attributes={**now.attributes, "price_cents": cents}))
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """What another program does to the database file."""

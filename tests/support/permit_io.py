@@ -95,5 +95,5 @@ async def _seed(permit: SeededPermit) -> None:
     settings = permit.ours(permit.folder)
     await seed_permit_io(settings)
     core = await open_core(settings)
-    await core.directory.load(load_facts(settings.facts_file))
+    await core.directory.load(core.system, load_facts(settings.facts_file))
     await core.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 from permit_core.access import Check, Decision, ResourceRef
+from permit_core.identity import Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile, facts_with
@@ -34,4 +35,4 @@ def ask(
     model: PolicyModel, facts: Facts, action: str, resource: str, user: str = "henry", tenant: str = "default"
 ) -> Decision:
     """Decide one check."""
-    return decide(model, facts, Check(user, action, ResourceRef.parse(resource), tenant))
+    return decide(model, facts, Check(Actor("default", tenant, user), action, ResourceRef.parse(resource)))

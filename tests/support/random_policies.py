@@ -13,6 +13,7 @@ from typing import Any
 
 from permit_core.access import Check, Effect, ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.identity import Actor
 from permit_core.policy.condition_reader import ConditionFault, parse_condition
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
@@ -303,10 +304,13 @@ def _check(chance: random.Random, values: Values, model: PolicyModel, facts: Fac
     refs += [ResourceRef(kind, key) for kind in model.resources for key in (None, "nowhere")]
     ref = ResourceRef("nothing", "k0") if chance.random() < 0.02 else chance.choice(refs)
     return Check(
-        user="nobody" if chance.random() < 0.02 else chance.choice(USERS),
-        action="fly" if chance.random() < 0.02 else chance.choice(ACTIONS * 2 + BY_CONDITION),
-        resource=ref,
-        tenant="nowhere" if chance.random() < 0.02 else _tenant(chance),
+        Actor(
+            "default",
+            "nowhere" if chance.random() < 0.02 else _tenant(chance),
+            "nobody" if chance.random() < 0.02 else chance.choice(USERS),
+        ),
+        "fly" if chance.random() < 0.02 else chance.choice(ACTIONS * 2 + BY_CONDITION),
+        ref,
         user_attributes=values.attributes(0.1),
         resource_attributes=values.attributes(0.1),
         context=values.attributes(0.5),

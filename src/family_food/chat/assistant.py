@@ -21,7 +21,7 @@ from family_food.conversations.stored_conversation import StoredOutcome, TurnCau
 from family_food.messages import Entry
 from family_food.models.instructions import system_instruction
 from permit_core.errors import Conflict, InvalidInput, UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 
 MAX_WAITING_MESSAGES = 8
@@ -64,7 +64,7 @@ class Assistant:
 
     Args:
         backend: what all sessions share.
-        principal: for whom.
+        actor: for whom.
         conversation: what is said goes there.
         outgoing: frames for the person.
         history: the conversation as clients get it.
@@ -78,7 +78,7 @@ class Assistant:
     def __init__(
         self,
         backend: ChatBackend,
-        principal: Principal,
+        actor: Actor,
         conversation: Conversation,
         outgoing: Outgoing,
         *,
@@ -87,7 +87,7 @@ class Assistant:
         stop: Callable[[Ending], None],
     ) -> None:
         self._backend = backend
-        self._principal = principal
+        self._actor = actor
         self._conversation = conversation
         self._outgoing = outgoing
         self._history = history
@@ -246,14 +246,14 @@ class Assistant:
             await uninterrupted(self._end(attempt, opening, outcome))
 
     async def _answer(self, attempt: _Attempt, opening: Pending) -> TurnOutcome:
-        backend, principal = self._backend, self._principal
+        backend, actor = self._backend, self._actor
         await opening.written()  # a moment; at the same time as what follows, both would take longer
-        roles = await backend.core.directory.tenant_roles(principal.user, principal.tenant)
+        roles = await backend.core.directory.tenant_roles(actor.user, actor.tenant)
         budget = TurnBudget(backend.settings.turn_timeout_seconds)
         attempt.toolbox = Toolbox(self._desk(roles), attempt.number, self._outgoing.send, budget.unhurried)
         attempt.turn = Turn(
             number=attempt.number,
-            system=system_instruction(principal.name, ", ".join(sorted(roles))),
+            system=system_instruction(actor.name, ", ".join(sorted(roles))),
             conversation=self._conversation,
             model=backend.model,
             tools=attempt.toolbox,
@@ -287,8 +287,8 @@ class Assistant:
             self._stop(Ending(1011, apology(log_incident(error, f"the end of turn {attempt.number}"))))
 
     def _event(self, event: str, body: dict[str, object]) -> AuditEvent:
-        who = self._principal
-        return AuditEvent(event, who.user, who.tenant, {"session": self._conversation.id, **body})
+        who = self._actor
+        return AuditEvent(event, who, {"session": self._conversation.id, **body})
 
 
 def _told(problem: BaseException, during: str) -> ErrorFrame:

@@ -92,7 +92,7 @@ async def open_backend(
             core=core,
             model=chosen,
             tokens=Tokens(key, settings.access_token_expire_minutes * 60),
-            accounts=Accounts(core.database, core.directory, settings.tenant),
+            accounts=Accounts(core.database, core.directory, settings.environment, settings.tenant),
             login_limit=LoginLimit(settings.login_attempts_per_minute),
             conversations=ConversationStore(core.database, core.audit),
             asked=AskedRequests(core.database),

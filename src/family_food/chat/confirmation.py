@@ -12,7 +12,7 @@ from family_food.chat.protocol import Confirm, ConfirmClosed, HistoryUpdate, Tex
 from permit_core.approvals.lifecycle import closed
 from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.errors import InvalidInput
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.approvals import Approvals
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.views import RequestView, plain
@@ -55,9 +55,7 @@ class DecidingTool:
         return cls(RequestKind(told["kind"]), told["verb"], str(told["id_argument"]), str(told["comment_argument"]))
 
 
-async def to_decide(
-    approvals: Approvals, principal: Principal, kind: RequestKind, request_id: str, comment: str
-) -> Request:
+async def to_decide(approvals: Approvals, actor: Actor, kind: RequestKind, request_id: str, comment: str) -> Request:
     """The stored request that somebody wants to decide.
 
     Raises:
@@ -65,7 +63,7 @@ async def to_decide(
         NotFound: ``no_such_request``: there is none that this person may know of.
         Conflict: ``already_decided`` or ``expired``.
     """
-    request = await approvals.get(principal, kind, request_id)
+    request = await approvals.get(actor, kind, request_id)
     if request.status is not RequestStatus.PENDING:
         raise closed(request)
     if len(comment) > COMMENT_CHARACTERS:

@@ -71,7 +71,7 @@ class ConnectionManager:
     async def _begin(
         self, backend: ChatBackend, user: ChatUser, claims: TokenClaims, wanted: str | None
     ) -> ChatSession | None:
-        who = (user.principal.user, user.principal.tenant)
+        who = (user.actor.user, user.actor.tenant)
         if not await self._take_seat(who):
             return None
         try:
@@ -187,7 +187,7 @@ async def _conversation(backend: ChatBackend, user: ChatUser, wanted: str | None
     store = backend.conversations
     if wanted is not None:
         try:
-            return Conversation.of(await store.load(wanted, user.principal), store), True
+            return Conversation.of(await store.load(wanted, user.actor), store), True
         except NotFound:
             pass
-    return Conversation(await store.create(user.principal), store), False
+    return Conversation(await store.create(user.actor), store), False

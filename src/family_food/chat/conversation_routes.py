@@ -18,7 +18,7 @@ from family_food.conversations.export import exported
 from family_food.conversations.export_markdown import as_markdown
 from family_food.conversations.stored_conversation import ConversationRecord, ConversationSummary
 from permit_core.errors import Conflict, Forbidden, NotFound, UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 
 _ID = r"^chat_[0-9a-f]{32}$"
 
@@ -67,7 +67,7 @@ def _backend(request: Request) -> ChatBackend:
     return backend
 
 
-async def _principal(request: Request, response: Response) -> Principal:
+async def _actor(request: Request, response: Response) -> Actor:
     """Who asks, by the verified token.
 
     Raises:
@@ -80,11 +80,11 @@ async def _principal(request: Request, response: Response) -> Principal:
     user = await backend.accounts.chat_user(claims.username)
     if user is None:
         raise Forbidden("The account is gone.", code="invalid_token", hint="Log in again.")
-    return user.principal
+    return user.actor
 
 
 Backend = Annotated[ChatBackend, Depends(_backend)]
-Who = Annotated[Principal, Depends(_principal)]
+Who = Annotated[Actor, Depends(_actor)]
 ConversationId = Annotated[str, Path(pattern=_ID)]
 
 

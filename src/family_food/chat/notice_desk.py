@@ -11,7 +11,7 @@ from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import NoticeFrame
 from family_food.messages import EventMessage
 from permit_core.errors import NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.notices import Notice, NoticeEvent
 from permit_core.views import RequestView
@@ -26,8 +26,8 @@ class Board(Protocol):
         """The id of the newest notice, or 0."""
         ...
 
-    async def undelivered(self, user: str, tenant: str) -> list[Notice]:
-        """What this user was not told yet."""
+    async def undelivered(self, actor: Actor) -> list[Notice]:
+        """What this person was not told yet."""
         ...
 
     async def mark_delivered(self, ids: list[int]) -> None:
@@ -50,7 +50,7 @@ class Asked(Protocol):
 class Requests(Protocol):
     """Where requests are kept."""
 
-    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
         """One request of the viewer's."""
         ...
 
@@ -72,7 +72,7 @@ class NoticeDesk:
         board: where notices are kept.
         asked: where requests were asked.
         requests: as they stand now.
-        principal: whose.
+        actor: whose.
         conversation_id: the conversation of this session.
         outgoing: where they are told.
         assistant: acts on decisions, and knows of new requests when it is next spoken to.
@@ -84,7 +84,7 @@ class NoticeDesk:
         asked: Asked,
         requests: Requests,
         *,
-        principal: Principal,
+        actor: Actor,
         conversation_id: str,
         outgoing: Outgoing,
         assistant: Assistant,
@@ -92,7 +92,7 @@ class NoticeDesk:
         self._board = board
         self._asked = asked
         self._requests = requests
-        self._principal = principal
+        self._actor = actor
         self._conversation_id = conversation_id
         self._outgoing = outgoing
         self._assistant = assistant
@@ -111,13 +111,12 @@ class NoticeDesk:
 
     async def run(self) -> None:
         """Tell, for ever."""
-        user, tenant = self._principal.user, self._principal.tenant
         older = await self._board.latest_id()
         while True:
             notice = await self._incoming.get()
             if notice is not None and notice.id <= older:
                 continue
-            for each in [notice] if notice else await self._board.undelivered(user, tenant):
+            for each in [notice] if notice else await self._board.undelivered(self._actor):
                 if self._outgoing.shown and each.id not in self._told:
                     await self._tell(each)
             if notice is None:
@@ -158,7 +157,7 @@ class NoticeDesk:
             if request_id in self._acting or not self._outgoing.shown:
                 continue
             try:
-                request = await self._requests.get(self._principal, kind, request_id)
+                request = await self._requests.get(self._actor, kind, request_id)
             except NotFound:
                 continue
             if request.status not in _DECIDED:

@@ -86,12 +86,12 @@ class ChatSession:
         self._token = TokenWatch(backend.tokens, claims, send)
         self._confirmations = Confirmations(send, backend.settings.confirm_timeout_seconds, self._history)
         self._tools = ToolSession(
-            backend.tool_start(user.principal.user), backend.settings.tool_timeout_seconds, self._tell_restart
+            backend.tool_start(user.actor.user), backend.settings.tool_timeout_seconds, self._tell_restart
         )
-        principal, core = user.principal, backend.core
+        actor, core = user.actor, backend.core
         self._assistant = Assistant(
             backend,
-            principal,
+            actor,
             conversation,
             self.outgoing,
             history=self._history,
@@ -102,19 +102,19 @@ class ChatSession:
             core.notices,
             backend.asked,
             core.approvals,
-            principal=principal,
+            actor=actor,
             conversation_id=self.id,
             outgoing=self.outgoing,
             assistant=self._assistant,
         )
-        self._answers = StoredAnswers(core, principal, self.id, self.outgoing, self._desk_now)
+        self._answers = StoredAnswers(core, actor, self.id, self.outgoing, self._desk_now)
         self._lost, self._back = asyncio.Event(), asyncio.Event()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     @property
     def who(self) -> tuple[str, str]:
         """User key and tenant."""
-        return self.user.principal.user, self.user.principal.tenant
+        return self.user.actor.user, self.user.actor.tenant
 
     @property
     def ending(self) -> bool:
@@ -128,7 +128,7 @@ class ChatSession:
 
     def belongs_to(self, user: ChatUser) -> bool:
         """Whether this is the person whose session it is."""
-        return self.who == (user.principal.user, user.principal.tenant)
+        return self.who == (user.actor.user, user.actor.tenant)
 
     def renamed(self, title: str) -> None:
         """The conversation is called something else now."""
@@ -199,7 +199,7 @@ class ChatSession:
             self._lost.set()
 
     def _hello(self, *, resumed: bool, missed: bool) -> Hello:
-        name, model = plain(self.user.principal.name), self._backend.model
+        name, model = plain(self.user.actor.name), self._backend.model
         conversation = self._conversation
         return Hello(
             content=f"Hello {name}. Ask for restaurants, dishes, or what you may order.",
@@ -350,7 +350,7 @@ class ChatSession:
             return await self._backend.listings.of(roles, self._tools)
 
         return Desk(
-            principal=self.user.principal,
+            actor=self.user.actor,
             session_id=self.id,
             tools=self._tools,
             approvals=core.approvals,
@@ -362,12 +362,11 @@ class ChatSession:
         )
 
     async def _desk_now(self) -> Desk:
-        directory, principal = self._backend.core.directory, self.user.principal
-        return self._desk(await directory.tenant_roles(principal.user, principal.tenant))
+        directory, actor = self._backend.core.directory, self.user.actor
+        return self._desk(await directory.tenant_roles(actor.user, actor.tenant))
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
-        user, tenant = self.who
-        await self._backend.core.audit.record(AuditEvent(event, user, tenant, {"session": self.id, **body}))
+        await self._backend.core.audit.record(AuditEvent(event, self.user.actor, {"session": self.id, **body}))
 
 
 async def _over(task: asyncio.Task[None]) -> None:

@@ -18,7 +18,7 @@ from family_food.ordering.orders import OrderDesk
 from permit_core.bootstrap import Core
 from permit_core.decision.journal import Journal, journal
 from permit_core.errors import Forbidden, InvalidInput, UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import MAX_PER_PAGE
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
@@ -36,7 +36,7 @@ class StoredAnswers:
 
     Args:
         core: requests, policy and record.
-        principal: whose session it is.
+        actor: whose session it is.
         session_id: for the record.
         outgoing: where answers go, and refusals.
         desk: what a turn's calls would have at hand now.
@@ -45,13 +45,13 @@ class StoredAnswers:
     def __init__(
         self,
         core: Core,
-        principal: Principal,
+        actor: Actor,
         session_id: str,
         outgoing: Outgoing,
         desk: Callable[[], Awaitable[Desk]],
     ) -> None:
         self._core = core
-        self._principal = principal
+        self._actor = actor
         self._session_id = session_id
         self._outgoing = outgoing
         self._desk = desk
@@ -100,7 +100,7 @@ class StoredAnswers:
         await self._record("decision.confirmed", {**asked, "outcome": "confirmed"}, decided)
         approvals, kind = self._core.approvals, RequestKind(frame.kind)
         carry_out = approvals.approve if frame.verb == "approve" else approvals.deny
-        view = RequestView.of(await carry_out(self._principal, kind, frame.request_id, comment))
+        view = RequestView.of(await carry_out(self._actor, kind, frame.request_id, comment))
         (await self._desk()).poke()
         content = f"{view.status.capitalize()}: {view.requesting_user}, {wish(view.model_dump())}."
         return Decided(content=content, reply_to=frame.id, request=view)
@@ -112,8 +112,8 @@ class StoredAnswers:
             UserFacing: as the tool that decides would say.
         """
         kind = RequestKind(frame.kind)
-        request = await to_decide(self._core.approvals, self._principal, kind, frame.request_id, comment)
-        if request.user == self._principal.user:
+        request = await to_decide(self._core.approvals, self._actor, kind, frame.request_id, comment)
+        if request.user == self._actor.user:
             raise Forbidden(
                 "Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it."
             )
@@ -145,7 +145,7 @@ class StoredAnswers:
         found: list[Request] = []
         total = 0
         for kind in RequestKind:
-            page = await self._core.approvals.list(self._principal, kind, wanted, 1, MAX_ITEMS)
+            page = await self._core.approvals.list(self._actor, kind, wanted, 1, MAX_ITEMS)
             found += page.items
             total += page.total
         found.sort(key=lambda request: request.created_at, reverse=True)
@@ -153,7 +153,7 @@ class StoredAnswers:
         return [RequestView.of(request).model_dump(mode="json") for request in shown], total > len(shown)
 
     async def _orders(self, _: ListStored) -> tuple[list[dict[str, Any]], bool]:
-        page = await OrderDesk(self._core).list(self._principal, 1, MAX_ITEMS)
+        page = await OrderDesk(self._core).list(self._actor, 1, MAX_ITEMS)
         return [order.model_dump(mode="json") for order in page.orders], page.total > len(page.orders)
 
     async def _tools(self, _: ListStored) -> tuple[list[dict[str, Any]], bool]:
@@ -170,7 +170,7 @@ class StoredAnswers:
         ], False
 
     async def _menu(self, _: ListStored) -> tuple[list[dict[str, Any]], bool]:
-        menus = await Menu(self._core).overview(self._principal)
+        menus = await Menu(self._core).overview(self._actor)
         return [
             {
                 "restaurant": plain(place.name),
@@ -181,6 +181,6 @@ class StoredAnswers:
         ], False
 
     async def _record(self, event: str, body: dict[str, Any], decided: Journal) -> None:
-        who = self._principal
+        who = self._actor
         record = {"session": self._session_id, **body, **decided.as_dict()}
-        await self._core.audit.record(AuditEvent(event, who.user, who.tenant, record))
+        await self._core.audit.record(AuditEvent(event, who, record))

@@ -21,7 +21,7 @@ from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
 from permit_core.decision.journal import journal
 from permit_core.errors import UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.approvals import Approvals
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
@@ -54,7 +54,7 @@ class Desk:
         poke: told after each call that may have an effect: something may have been asked or decided.
     """
 
-    principal: Principal
+    actor: Actor
     session_id: str
     tools: ToolSession
     approvals: Approvals
@@ -238,9 +238,7 @@ class Toolbox:
         with journal() as decided:
             try:
                 request_id = str(call.arguments.get(deciding.id_argument, ""))
-                request = await to_decide(
-                    self._desk.approvals, self._desk.principal, deciding.kind, request_id, comment
-                )
+                request = await to_decide(self._desk.approvals, self._desk.actor, deciding.kind, request_id, comment)
             except UserFacing as error:
                 body = {"tool": call.name, "arguments": redact(call.arguments), "code": error.code}
                 await self._record("tool.refused", {**body, **decided.as_dict()})
@@ -263,9 +261,9 @@ class Toolbox:
         )
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
-        who = self._desk.principal
+        who = self._desk.actor
         await self._desk.audit.record(
-            AuditEvent(event, who.user, who.tenant, {"session": self._desk.session_id, "turn": self._turn, **body})
+            AuditEvent(event, who, {"session": self._desk.session_id, "turn": self._turn, **body})
         )
 
 

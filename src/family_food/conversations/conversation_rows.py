@@ -14,7 +14,7 @@ from family_food.conversations.stored_conversation import Interrupted
 from family_food.messages import Entry, ModelStep, ToolResult, ToolResults, UserMessage, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
 from permit_core.errors import NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.prepared import Prepared
 from permit_core.views import plain
 
@@ -88,9 +88,9 @@ class ConversationRows:
         return any(turn.outcome == "running" for turn in self.turns) or _open_step(self.bodies) is not None
 
 
-def of(conversation_id: str, principal: Principal) -> dict[str, str]:
+def of(conversation_id: str, actor: Actor) -> dict[str, str]:
     """What :data:`MINE` asks for."""
-    return {"chat": conversation_id, "owner": principal.user, "owners_tenant": principal.tenant}
+    return {"chat": conversation_id, "owner": actor.user, "owners_tenant": actor.tenant}
 
 
 def no_such_conversation() -> NotFound:
@@ -98,26 +98,26 @@ def no_such_conversation() -> NotFound:
     return NotFound("There is no such conversation.", code="no_such_conversation", hint="List yours to see them.")
 
 
-def conversation_row(connection: Connection, conversation_id: str, principal: Principal) -> AnyRow:
+def conversation_row(connection: Connection, conversation_id: str, actor: Actor) -> AnyRow:
     """The conversation's own row.
 
     Raises:
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
-    found = connection.execute(_CONVERSATION, of(conversation_id, principal)).one_or_none()
+    found = connection.execute(_CONVERSATION, of(conversation_id, actor)).one_or_none()
     if found is None:
         raise no_such_conversation()
     return found
 
 
-def read_rows(connection: Connection, conversation_id: str, principal: Principal) -> ConversationRows:
+def read_rows(connection: Connection, conversation_id: str, actor: Actor) -> ConversationRows:
     """Everything that is needed to go on.
 
     Raises:
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
     chat = {"chat": conversation_id}
-    title = conversation_row(connection, conversation_id, principal).title
+    title = conversation_row(connection, conversation_id, actor).title
     bodies = connection.execute(_BODIES, chat).scalars().all()
     found = connection.execute(_TURNS, chat).all()
     interrupted = None
@@ -130,7 +130,7 @@ def read_rows(connection: Connection, conversation_id: str, principal: Principal
 
 
 def read_whole(
-    connection: Connection, conversation_id: str, principal: Principal
+    connection: Connection, conversation_id: str, actor: Actor
 ) -> tuple[AnyRow, Sequence[AnyRow], Sequence[AnyRow]]:
     """Everything there is: the conversation's row, its turns' and its entries' (seq, body, at).
 
@@ -138,7 +138,7 @@ def read_whole(
         NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
     """
     chat = {"chat": conversation_id}
-    row = conversation_row(connection, conversation_id, principal)
+    row = conversation_row(connection, conversation_id, actor)
     return row, connection.execute(_WHOLE_TURNS, chat).all(), connection.execute(_WHOLE_ENTRIES, chat).all()
 
 

@@ -40,7 +40,7 @@ from family_food.messages import Entry, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
 from permit_core.database import Database
 from permit_core.errors import Conflict, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
@@ -75,11 +75,11 @@ class ConversationStore:
         self._database = database
         self._audit = audit
 
-    async def create(self, principal: Principal) -> str:
+    async def create(self, actor: Actor) -> str:
         """A new, empty conversation of this user; answers its unguessable id."""
         conversation_id = f"chat_{secrets.token_hex(16)}"
         now = datetime.now(UTC)
-        row = {"user_key": principal.user, "tenant": principal.tenant, "title": "", "created_at": now}
+        row = {"user_key": actor.user, "tenant": actor.tenant, "title": "", "created_at": now}
         rows = [{"id": conversation_id, "updated_at": now, **row}]
         await self._database.write(lambda connection: connection.execute(_CREATE, rows))
         return conversation_id
@@ -188,15 +188,15 @@ class ConversationStore:
 
     # A conversation as a whole
 
-    async def check(self, conversation_id: str, principal: Principal) -> None:
+    async def check(self, conversation_id: str, actor: Actor) -> None:
         """Make sure that it is this user's, and change nothing.
 
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
-        await self._database.read(lambda connection: conversation_row(connection, conversation_id, principal))
+        await self._database.read(lambda connection: conversation_row(connection, conversation_id, actor))
 
-    async def load(self, conversation_id: str, principal: Principal) -> StoredConversation:
+    async def load(self, conversation_id: str, actor: Actor) -> StoredConversation:
         """Read a conversation that no session has, so that it can go on.
 
         What the end of a process left half-done is settled for good: a call without a result gets one that says so,
@@ -205,9 +205,9 @@ class ConversationStore:
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
-        found = await self._database.read(lambda connection: read_rows(connection, conversation_id, principal))
+        found = await self._database.read(lambda connection: read_rows(connection, conversation_id, actor))
         if found.unsettled:
-            found = await self._database.write(lambda connection: self._settle(connection, conversation_id, principal))
+            found = await self._database.write(lambda connection: self._settle(connection, conversation_id, actor))
         return StoredConversation(
             id=conversation_id,
             title=found.title,
@@ -218,14 +218,14 @@ class ConversationStore:
             sizes=[len(body) for body in found.bodies],
         )
 
-    async def listed(self, principal: Principal, page: int = 1, per_page: int = 20) -> Page[ConversationSummary]:
+    async def listed(self, actor: Actor, page: int = 1, per_page: int = 20) -> Page[ConversationSummary]:
         """A user's conversations in which something was said, the latest first.
 
         Raises:
             InvalidInput: ``invalid_page``.
         """
         offset = page_offset(page, per_page)
-        owned = and_(conversations.c.user_key == principal.user, conversations.c.tenant == principal.tenant)
+        owned = and_(conversations.c.user_key == actor.user, conversations.c.tenant == actor.tenant)
         mine = and_(owned, _HAS_ENTRIES)
         latest_first = (conversations.c.updated_at.desc(), conversations.c.id)
         rows = select(conversations, _HOW_MANY_TURNS.label("turns")).where(mine).order_by(*latest_first)
@@ -236,14 +236,14 @@ class ConversationStore:
         items = [ConversationSummary(row.id, row.title, row.created_at, row.updated_at, row.turns) for row in found]
         return Page(items, total, page, per_page)
 
-    async def export(self, conversation_id: str, principal: Principal, form: str) -> ConversationRecord:
+    async def export(self, conversation_id: str, actor: Actor, form: str) -> ConversationRecord:
         """Read everything that is stored of a conversation, to be handed out in some form; changes nothing.
 
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
         row, begun, written = await self._database.read(
-            lambda connection: read_whole(connection, conversation_id, principal)
+            lambda connection: read_whole(connection, conversation_id, actor)
         )
         entries = await _entries([entry.body for entry in written])
         stored = [StoredEntry(entry, line.at) for entry, line in zip(entries, written, strict=True)]
@@ -255,11 +255,11 @@ class ConversationStore:
         ]
         if self._audit is not None:
             body = {"session": conversation_id, "format": form}
-            await self._audit.record(AuditEvent("conversation.exported", principal.user, principal.tenant, body))
+            await self._audit.record(AuditEvent("conversation.exported", actor, body))
         about = ConversationSummary(row.id, row.title, row.created_at, row.updated_at, len(begun))
         return ConversationRecord(about, whole)
 
-    async def rename(self, conversation_id: str, principal: Principal, title: str) -> str:
+    async def rename(self, conversation_id: str, actor: Actor, title: str) -> str:
         """Give it a title, which it keeps; answers the title as it is stored.
 
         Raises:
@@ -272,44 +272,42 @@ class ConversationStore:
                 f"A title has 1 to {MAX_TITLE} visible characters.", code="invalid_title", hint="Choose a short one."
             )
         renamed = update(conversations).where(MINE).values(title=clean)
-        await self._change(renamed, "conversation.renamed", conversation_id, principal, title=clean)
+        await self._change(renamed, "conversation.renamed", conversation_id, actor, title=clean)
         return clean
 
-    async def delete(self, conversation_id: str, principal: Principal) -> None:
+    async def delete(self, conversation_id: str, actor: Actor) -> None:
         """Forget it. Orders, requests and the audit log stay as they are.
 
         Raises:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
         gone = delete(conversations).where(MINE)
-        await self._change(gone, "conversation.deleted", conversation_id, principal)
+        await self._change(gone, "conversation.deleted", conversation_id, actor)
 
     async def forget_if_empty(self, conversation_id: str) -> bool:
         """Forget it if nothing was ever said in it; whether that was so."""
         chat = {"chat": conversation_id}
         return await self._database.write(lambda connection: connection.execute(_FORGET_EMPTY, chat).rowcount == 1)
 
-    def _settle(self, connection: Connection, conversation_id: str, principal: Principal) -> ConversationRows:
+    def _settle(self, connection: Connection, conversation_id: str, actor: Actor) -> ConversationRows:
         # Read again: another process may have settled it, or gone on.
-        found = read_rows(connection, conversation_id, principal)
+        found = read_rows(connection, conversation_id, actor)
         for number in settle(connection, conversation_id, found):
-            self._note(connection, "turn.interrupted", conversation_id, principal, turn=number)
-        return read_rows(connection, conversation_id, principal)
+            self._note(connection, "turn.interrupted", conversation_id, actor, turn=number)
+        return read_rows(connection, conversation_id, actor)
 
-    async def _change(self, change: Any, event: str, conversation_id: str, principal: Principal, **body: Any) -> None:
+    async def _change(self, change: Any, event: str, conversation_id: str, actor: Actor, **body: Any) -> None:
         def work(connection: Connection) -> None:
-            if connection.execute(change, of(conversation_id, principal)).rowcount != 1:
+            if connection.execute(change, of(conversation_id, actor)).rowcount != 1:
                 raise no_such_conversation()
-            self._note(connection, event, conversation_id, principal, **body)
+            self._note(connection, event, conversation_id, actor, **body)
 
         await self._database.write(work)
 
-    def _note(
-        self, connection: Connection, event: str, conversation_id: str, principal: Principal, **body: Any
-    ) -> None:
+    def _note(self, connection: Connection, event: str, conversation_id: str, actor: Actor, **body: Any) -> None:
         if self._audit is not None:
             body = {"session": conversation_id, **body}
-            self._audit.append_now(connection, AuditEvent(event, principal.user, principal.tenant, body))
+            self._audit.append_now(connection, AuditEvent(event, actor, body))
 
     def _remember(self, connection: Connection, events: Sequence[AuditEvent]) -> None:
         if not events:

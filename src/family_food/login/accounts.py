@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from family_food.tables import accounts
 from permit_core.database import Database, Transaction
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.directory import Directory
 
 _MAX_USERNAME = 100
@@ -36,7 +36,7 @@ class ChatUser:
     """
 
     username: str
-    principal: Principal
+    actor: Actor
     roles: tuple[str, ...]
 
     @property
@@ -49,12 +49,14 @@ class Accounts:
     """Reads accounts; seeding writes them.
 
     Args:
-        tenant: the tenant that people act in.
+        environment: the environment that people act in.
+        tenant: the tenant that they act in.
     """
 
-    def __init__(self, database: Database, directory: Directory, tenant: str) -> None:
+    def __init__(self, database: Database, directory: Directory, environment: str, tenant: str) -> None:
         self._database = database
         self._directory = directory
+        self._environment = environment
         self._tenant = tenant
 
     async def find(self, username: str) -> Account | None:
@@ -75,8 +77,8 @@ class Accounts:
             account = await self._find(username, transaction)
             if account is None:
                 return None
-            principal = await self._directory.principal(account.user, self._tenant, transaction)
-            if principal is None:
+            actor = await self._directory.actor(self._environment, self._tenant, account.user, transaction)
+            if actor is None:
                 return None
             roles = await self._directory.tenant_roles(account.user, self._tenant, transaction)
-        return ChatUser(account.username, principal, tuple(sorted(roles)))
+        return ChatUser(account.username, actor, tuple(sorted(roles)))

@@ -1,4 +1,4 @@
-"""What the assistant can do about food. Every tool acts for a principal, whom no model chooses."""
+"""What the assistant can do about food. Every tool acts for a actor, whom no model chooses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from family_food.ordering.food import Food
 from family_food.ordering.results import DishList, OrderPage, OrderView
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import MAX_PER_PAGE
 
 RestaurantId = Annotated[
@@ -28,7 +28,7 @@ class FoodTools:
     def __init__(self, food: Food) -> None:
         self._food = food
 
-    async def list_dishes(self, principal: Principal, restaurant_id: RestaurantId) -> DishList:
+    async def list_dishes(self, actor: Actor, restaurant_id: RestaurantId) -> DishList:
         """List the menu of one restaurant: every dish with its price, and whether this person may order it.
 
         Use it before ordering, or when somebody wants to know what there is or what they may have. `order` says for
@@ -36,11 +36,11 @@ class FoodTools:
         `needs_approval` (offer create_operation_approval first); `denied`. When the whole menu is closed to the
         person, the call is refused with `access_denied`, and `ask_for` says what can be asked for.
         """
-        return await self._food.menu.dishes(principal, restaurant_id)
+        return await self._food.menu.dishes(actor, restaurant_id)
 
     async def order_dish(
         self,
-        principal: Principal,
+        actor: Actor,
         restaurant_id: RestaurantId,
         dish_name: Annotated[
             str,
@@ -59,11 +59,11 @@ class FoodTools:
         `approval_pending` means that a reviewer has not decided yet. `no_such_dish`, `wrong_restaurant` and
         `ambiguous_dish` say in `hint` what to do.
         """
-        return await self._food.orders.place(principal, restaurant_id, dish_name)
+        return await self._food.orders.place(actor, restaurant_id, dish_name)
 
     async def list_orders(
         self,
-        principal: Principal,
+        actor: Actor,
         page: Annotated[int, Field(description="Which page, from 1.", ge=1, le=1_000_000)] = 1,
         per_page: Annotated[int, Field(description="How many orders a page has.", ge=1, le=MAX_PER_PAGE)] = 30,
     ) -> OrderPage:
@@ -71,4 +71,4 @@ class FoodTools:
 
         Use it to say what was ordered, by whom, when and for how much; or to find out whether an order went through.
         """
-        return await self._food.orders.list(principal, page, per_page)
+        return await self._food.orders.list(actor, page, per_page)

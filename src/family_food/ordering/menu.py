@@ -13,7 +13,7 @@ from permit_core.bootstrap import Core
 from permit_core.database import Transaction
 from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import MAX_PER_PAGE
 from permit_core.views import plain
 
@@ -67,7 +67,7 @@ class Menu:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def dishes(self, principal: Principal, restaurant: str) -> DishList:
+    async def dishes(self, actor: Actor, restaurant: str) -> DishList:
         """The menu of one restaurant, each dish marked by the decision that an order of it would get now.
 
         Raises:
@@ -75,14 +75,14 @@ class Menu:
             InvalidInput: ``ambiguous_restaurant``, ``invalid_resource``.
             Forbidden: ``access_denied``: the policy does not let this user see the menu; with ``ask_for``.
         """
-        place = await self.open(principal, restaurant)
+        place = await self.open(actor, restaurant)
         dishes = await self.served_at(place)
         async with self._core.database.reading() as reading:
             decisions = await self._core.pdp.decide_many(
-                [order_check(principal, dish.instance.ref) for dish in dishes], reading
+                [order_check(actor, dish.instance.ref) for dish in dishes], reading
             )
             marks = [
-                await self._mark(principal, dish, decision, reading)
+                await self._mark(actor, dish, decision, reading)
                 for dish, decision in zip(dishes, decisions, strict=True)
             ]
         return DishList(
@@ -100,7 +100,7 @@ class Menu:
             ],
         )
 
-    async def open(self, principal: Principal, restaurant: str) -> ResourceInstance:
+    async def open(self, actor: Actor, restaurant: str) -> ResourceInstance:
         """The restaurant somebody means, if its menu is open to them.
 
         Raises:
@@ -108,25 +108,23 @@ class Menu:
             InvalidInput: ``ambiguous_restaurant``, ``invalid_resource``.
             Forbidden: ``access_denied``, with ``ask_for``.
         """
-        place = await self._restaurant(principal, restaurant)
-        check = Check(principal.user, READ, place.ref, principal.tenant)
+        place = await self._restaurant(actor, restaurant)
+        check = Check(actor, READ, place.ref)
         decision = await self._core.pdp.decide(check)
         if not decision.allowed:
-            raise access_denied(f"The menu of {plain(place.name)} is not open to {principal.name}.", decision)
+            raise access_denied(f"The menu of {plain(place.name)} is not open to {actor.name}.", decision)
         return place
 
-    async def overview(self, principal: Principal) -> list[tuple[ResourceInstance, list[Dish]]]:
+    async def overview(self, actor: Actor) -> list[tuple[ResourceInstance, list[Dish]]]:
         """Every restaurant in order, with its dishes when its menu is open to this user, else with none."""
-        places = await self._restaurants(principal.tenant)
-        decisions = await self._core.pdp.decide_many(
-            [Check(principal.user, READ, place.ref, principal.tenant) for place in places]
-        )
+        places = await self._restaurants(actor.tenant)
+        decisions = await self._core.pdp.decide_many([Check(actor, READ, place.ref) for place in places])
         return [
             (place, await self.served_at(place) if decision.allowed else [])
             for place, decision in zip(places, decisions, strict=True)
         ]
 
-    async def find_dish(self, principal: Principal, place: ResourceInstance, text: str) -> Dish:
+    async def find_dish(self, actor: Actor, place: ResourceInstance, text: str) -> Dish:
         """The dish of this restaurant that somebody means by a key or a name.
 
         Raises:
@@ -146,7 +144,7 @@ class Menu:
                 hint=f"Ask which is meant: {', '.join(each['name'] for each in candidates)}.",
                 candidates=candidates,
             )
-        elsewhere = await self._elsewhere(principal, place, wanted)
+        elsewhere = await self._elsewhere(actor, place, wanted)
         if elsewhere is not None:
             raise NotFound(
                 f"That dish is not on the menu of {plain(place.name)}.",
@@ -165,21 +163,21 @@ class Menu:
         dishes = [Dish.of(each) for each in found if each.ref.type == DISHES]
         return [dish for dish in dishes if dish is not None]
 
-    async def _mark(self, principal: Principal, dish: Dish, decision: Decision, reading: Transaction) -> Mark:
+    async def _mark(self, actor: Actor, dish: Dish, decision: Decision, reading: Transaction) -> Mark:
         match decision.effect:
             case Effect.ALLOW:
                 return "allowed"
             case Effect.REQUIRE_APPROVAL:
-                usable = await self._core.approvals.usable(principal, ORDER, dish.instance, reading)
+                usable = await self._core.approvals.usable(actor, ORDER, dish.instance, reading)
                 return "needs_approval" if usable is None else "approved"
             case _:
                 return "denied"
 
-    async def _restaurant(self, principal: Principal, text: str) -> ResourceInstance:
+    async def _restaurant(self, actor: Actor, text: str) -> ResourceInstance:
         wanted = text.strip()
         if wanted.startswith(f"{RESTAURANTS}:"):
             wanted = ResourceRef.parse(wanted).key or ""
-        places = {place.ref.key or "": place for place in await self._restaurants(principal.tenant)}
+        places = {place.ref.key or "": place for place in await self._restaurants(actor.tenant)}
         found = names.find(wanted, {key: plain(place.name) for key, place in places.items()})
         if len(found) == 1:
             return places[found[0]]
@@ -207,12 +205,10 @@ class Menu:
                 return found
             number += 1
 
-    async def _elsewhere(self, principal: Principal, place: ResourceInstance, wanted: str) -> ResourceInstance | None:
+    async def _elsewhere(self, actor: Actor, place: ResourceInstance, wanted: str) -> ResourceInstance | None:
         """Another restaurant whose menu is open to this user and has the dish."""
-        others = [each for each in await self._restaurants(principal.tenant) if each.ref != place.ref]
-        decisions = await self._core.pdp.decide_many(
-            [Check(principal.user, READ, each.ref, principal.tenant) for each in others]
-        )
+        others = [each for each in await self._restaurants(actor.tenant) if each.ref != place.ref]
+        decisions = await self._core.pdp.decide_many([Check(actor, READ, each.ref) for each in others])
         for other, decision in zip(others, decisions, strict=True):
             if decision.allowed:
                 menu = {dish.key: dish.name for dish in await self.served_at(other)}
@@ -221,9 +217,9 @@ class Menu:
         return None
 
 
-def order_check(principal: Principal, dish: ResourceRef) -> Check:
+def order_check(actor: Actor, dish: ResourceRef) -> Check:
     """The question that decides an order; asked for the menu's marks and for the order alike."""
-    return Check(principal.user, ORDER, dish, principal.tenant)
+    return Check(actor, ORDER, dish)
 
 
 def access_denied(message: str, decision: Decision) -> Forbidden:

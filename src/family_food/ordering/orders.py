@@ -17,7 +17,7 @@ from permit_core.database import Transaction
 from permit_core.decision.journal import decision_body
 from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import page_offset
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import Request
@@ -33,11 +33,11 @@ class OrderDesk:
         self._core = core
         self._menu = menu or Menu(core)
 
-    async def place(self, principal: Principal, restaurant: str, dish: str) -> OrderView:
+    async def place(self, actor: Actor, restaurant: str, dish: str) -> OrderView:
         """Order one dish.
 
         Args:
-            principal: for whom.
+            actor: for whom.
             restaurant: a key, ``restaurants:KEY`` or a name.
             dish: a key, ``dishes:KEY`` or a name; a close name will do when it is clear.
 
@@ -49,21 +49,21 @@ class OrderDesk:
                 ``approval_withdrawn``; with ``ask_for``; or ``pdp_...``: nobody could be asked for a decision.
             Unavailable: ``permit_...``: Permit.io, where it is used, does not answer.
         """
-        place = await self._menu.open(principal, restaurant)
-        wanted = await self._menu.find_dish(principal, place, dish)
-        check = order_check(principal, wanted.instance.ref)
+        place = await self._menu.open(actor, restaurant)
+        wanted = await self._menu.find_dish(actor, place, dish)
+        check = order_check(actor, wanted.instance.ref)
         decision: Decision | None = None
         try:
             async with self._core.database.transaction() as transaction:
                 # Anew, for it may have changed or gone since it was found; from here on nobody else writes.
-                current = await self._core.directory.instance(wanted.instance.ref, principal.tenant, transaction)
+                current = await self._core.directory.instance(wanted.instance.ref, actor.tenant, transaction)
                 sold = None if current is None else Dish.of(current)
                 if sold is None:
                     raise NotFound("That dish has just gone from the menu.", code="no_such_dish")
                 decision = await self._core.pdp.decide(check, transaction)
-                approval = await self._claim(principal, sold.instance, decision, transaction)
-                order = self._order(principal, place, sold, approval)
-                await self._insert(transaction, principal, place, order, _decided(check, decision))
+                approval = await self._claim(actor, sold.instance, decision, transaction)
+                order = self._order(actor, place, sold, approval)
+                await self._insert(transaction, actor, place, order, _decided(check, decision))
         except Forbidden:
             if decision is not None:
                 await self._core.audit.record(_decided(check, decision))
@@ -73,21 +73,21 @@ class OrderDesk:
         return order
 
     async def _claim(
-        self, principal: Principal, dish: ResourceInstance, decision: Decision, transaction: Transaction
+        self, actor: Actor, dish: ResourceInstance, decision: Decision, transaction: Transaction
     ) -> Request | None:
         """The approval this order uses up; None when it needs none."""
         match decision.effect:
             case Effect.ALLOW:
                 return None
             case Effect.REQUIRE_APPROVAL:
-                return await self._core.approvals.use(principal, ORDER, dish, transaction)
+                return await self._core.approvals.use(actor, ORDER, dish, transaction)
             case _:
-                raise access_denied(f"{principal.name} may not order {plain(dish.name)}.", decision)
+                raise access_denied(f"{actor.name} may not order {plain(dish.name)}.", decision)
 
-    def _order(self, principal: Principal, place: ResourceInstance, dish: Dish, approval: Request | None) -> OrderView:
+    def _order(self, actor: Actor, place: ResourceInstance, dish: Dish, approval: Request | None) -> OrderView:
         return OrderView(
             id=f"ord_{secrets.token_hex(16)}",
-            user_name=principal.name,
+            user_name=actor.name,
             restaurant_name=plain(place.name),
             dish_key=dish.key,
             dish_name=dish.name,
@@ -100,32 +100,32 @@ class OrderDesk:
     async def _insert(
         self,
         transaction: Transaction,
-        principal: Principal,
+        actor: Actor,
         place: ResourceInstance,
         order: OrderView,
         decided: AuditEvent,
     ) -> None:
         row = order.model_dump(exclude={"price"}) | {
-            "tenant": principal.tenant,
-            "user_key": principal.user,
+            "tenant": actor.tenant,
+            "user_key": actor.user,
             "restaurant_key": place.ref.key,
         }
         await transaction.execute(insert(orders).values(row))
         body = order.model_dump(mode="json", include={"id", "dish_key", "price_cents", "approval_id"})
-        placed = AuditEvent("order.placed", principal.user, principal.tenant, body)
+        placed = AuditEvent("order.placed", actor, body)
         await self._core.audit.append(transaction, decided, placed)
 
-    async def list(self, principal: Principal, page: int = 1, per_page: int = 30) -> OrderPage:
+    async def list(self, actor: Actor, page: int = 1, per_page: int = 30) -> OrderPage:
         """Orders, newest first: one's own; everybody's for whom the policy lets read orders.
 
         Raises:
             InvalidInput: ``invalid_page``.
         """
         skip = page_offset(page, per_page)
-        decision = await self._core.pdp.decide(Check(principal.user, READ, ResourceRef(ORDERS), principal.tenant))
-        wanted: ColumnElement[bool] = orders.c.tenant == principal.tenant
+        decision = await self._core.pdp.decide(Check(actor, READ, ResourceRef(ORDERS)))
+        wanted: ColumnElement[bool] = orders.c.tenant == actor.tenant
         if not decision.allowed:
-            wanted = and_(wanted, orders.c.user_key == principal.user)
+            wanted = and_(wanted, orders.c.user_key == actor.user)
         async with self._core.database.reading() as reading:
             total = (await reading.execute(select(func.count()).select_from(orders).where(wanted))).scalar_one()
             rows = await reading.execute(
@@ -139,7 +139,7 @@ class OrderDesk:
 
 
 def _decided(check: Check, decision: Decision) -> AuditEvent:
-    return AuditEvent("decision", check.user, check.tenant, decision_body(check, decision))
+    return AuditEvent("decision", check.actor, decision_body(check, decision))
 
 
 def _view(row: Row[Any]) -> OrderView:

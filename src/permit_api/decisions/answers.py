@@ -10,6 +10,7 @@ from typing import Any
 from permit_api.decisions.snapshots import Snapshot
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.entries import ResourceInstance
+from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.relations import find_holding
 
@@ -30,7 +31,7 @@ def decide_check(snapshot: Snapshot, check: Check) -> Decision:
     """
     decision = decide(snapshot.model, snapshot.facts, check)
     if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource_attributes:
-        unknown = ResourceInstance(check.resource, check.tenant)
+        unknown = ResourceInstance(check.resource, check.actor.tenant)
         facts = replace(snapshot.facts, instances=_With(snapshot.facts.instances, check.resource, unknown))
         found = decide(snapshot.model, facts, check)
         return found if found.allowed else decision
@@ -84,7 +85,7 @@ def all_tenants(snapshot: Snapshot, check: Check) -> list[dict[str, Any]]:
     """The answers for every tenant in which the check is allowed."""
     found = []
     for tenant, attributes in sorted(snapshot.tenants.items()):
-        given = answer(snapshot, replace(check, tenant=tenant))
+        given = answer(snapshot, replace(check, actor=replace(check.actor, tenant=tenant)))
         if given["allow"]:
             found.append({"tenant": {"key": tenant, "attributes": attributes}, **given})
     return found
@@ -218,7 +219,14 @@ def _by_sets(
     sets: dict[str, str] = {}
     for (kind, action), rules in snapshot.model.index.set_rules.items():
         if kind == ref.type:
-            check = Check(user, action, ref, tenant, wanted.attributes, {}, wanted.context)
+            check = Check(
+                Actor(DEFAULT_ENVIRONMENT, tenant, user),
+                action,
+                ref,
+                user_attributes=wanted.attributes,
+                resource_attributes={},
+                context=wanted.context,
+            )
             decision = decide(snapshot.model, snapshot.facts, check)
             if decision.reason_code is ReasonCode.CONDITION_SET:
                 permissions.append(f"{kind}:{action}")

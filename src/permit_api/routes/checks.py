@@ -21,6 +21,7 @@ from permit_api.nouns.tenants import DEFAULT_TENANT
 from permit_api.routes.gate import InPages, Scope, bearer, server_of
 from permit_api.routes.parameters import Filter
 from permit_core.access import Check, ResourceRef
+from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
 
 router = APIRouter(tags=["Decisions"])
 
@@ -203,13 +204,12 @@ def answered(snapshot: Snapshot, check: Check) -> Response:
 def _check(asked: CheckInput) -> Check:
     user, resource = asked.user, asked.resource
     return Check(
-        user.key,
+        Actor(DEFAULT_ENVIRONMENT, resource.tenant or DEFAULT_TENANT, user.key),
         asked.action,
         ResourceRef(resource.type, resource.key),
-        resource.tenant or DEFAULT_TENANT,
-        user.attributes or {},
-        resource.attributes or {},
-        {**(resource.context or {}), **(asked.context or {})},
+        user_attributes=user.attributes or {},
+        resource_attributes=resource.attributes or {},
+        context={**(resource.context or {}), **(asked.context or {})},
     )
 
 

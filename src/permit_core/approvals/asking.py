@@ -16,7 +16,7 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.relations import find_holding
@@ -65,7 +65,7 @@ class Asking:
         self._clock = clock
         self._new_id = new_id
 
-    async def access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
+    async def access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_access`."""
         checked_instance(resource)
         reason = checked_reason(reason)
@@ -87,10 +87,10 @@ class Asking:
                 if earlier.status is RequestStatus.PENDING:
                     raise _asked_already(earlier)
             return await self._enter(
-                transaction, user, subject, instance, reason=reason, stands_for=rule.pending_expires
+                transaction, asker, user, subject, instance, reason=reason, stands_for=rule.pending_expires
             )
 
-    async def operation(self, asker: Principal, resource: ResourceRef, operation: str, reason: str) -> Request:
+    async def operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_operation`."""
         checked_instance(resource)
         reason = checked_reason(reason)
@@ -98,7 +98,7 @@ class Asking:
         async with self._database.transaction() as transaction:
             instance = await self._instance(asker, resource, transaction)
             user = await self._directory.user(asker.user, transaction)
-            decision = await self._decision(Check(asker.user, operation, resource, asker.tenant), transaction)
+            decision = await self._decision(Check(asker, operation, resource), transaction)
             if user is None or decision.effect is Effect.DENY:
                 raise _denied(decision, operation, resource)
             if decision.effect is not Effect.REQUIRE_APPROVAL:
@@ -111,6 +111,7 @@ class Asking:
                     raise _asked_already(earlier)
             return await self._enter(
                 transaction,
+                asker,
                 user,
                 subject,
                 instance,
@@ -148,7 +149,7 @@ class Asking:
             )
         return rule
 
-    async def _instance(self, asker: Principal, resource: ResourceRef, transaction: Transaction) -> ResourceInstance:
+    async def _instance(self, asker: Actor, resource: ResourceRef, transaction: Transaction) -> ResourceInstance:
         instance = await self._directory.instance(resource, asker.tenant, transaction)
         if instance is None:
             raise NotFound(
@@ -156,7 +157,7 @@ class Asking:
             )
         return instance
 
-    async def _holds(self, asker: Principal, resource: ResourceRef, role: str, transaction: Transaction) -> bool:
+    async def _holds(self, asker: Actor, resource: ResourceRef, role: str, transaction: Transaction) -> bool:
         """Whether the asker has the role there, given or derived."""
         if self._facts_about is not None:
             elsewhere = await self._facts_about(asker.user, [resource])
@@ -171,7 +172,7 @@ class Asking:
         held = facts.held_by(asker.user, asker.tenant)
         return find_holding(self._model.index, facts, held, resource, [role]) is not None
 
-    async def _standing(self, asker: Principal, subject: Subject, transaction: Transaction) -> list[Request]:
+    async def _standing(self, asker: Actor, subject: Subject, transaction: Transaction) -> list[Request]:
         """Earlier requests about the same that still stand; what has lapsed meanwhile is moved on first."""
         now = self._clock()
         standing = []
@@ -185,6 +186,7 @@ class Asking:
     async def _enter(
         self,
         transaction: Transaction,
+        asker: Actor,
         user: User,
         subject: Subject,
         instance: ResourceInstance,
@@ -203,6 +205,7 @@ class Asking:
         request = Request(
             id=self._new_id(),
             kind=subject.kind,
+            environment=asker.environment,
             tenant=instance.tenant,
             user=user.key,
             user_name=plain(user.name)[:NAME_CHARACTERS],
@@ -216,7 +219,7 @@ class Asking:
             arguments=arguments or {},
             expires_at=now + stands_for,
         )
-        await self._register.enter(transaction, request)
+        await self._register.enter(transaction, request, asker)
         return request
 
 

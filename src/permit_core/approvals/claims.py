@@ -12,7 +12,7 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.conditions import compare
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.schema import OperationRule
@@ -32,15 +32,13 @@ class Claims:
         self._register = register
         self._clock = clock
 
-    async def use(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
-    ) -> Request:
+    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
         """As :meth:`ApprovalService.use`."""
         now = self._clock()
         live = await self._live(user, operation, instance, transaction)
         found = self._fitting(live, operation, instance, now)
         if found is not None:
-            return await self._register.move(transaction, found, Event.USE, user.user, used_at=now)
+            return await self._register.move(transaction, found, Event.USE, user, used_at=now)
         waiting = [request for request in live if request.status is RequestStatus.PENDING and not lapsed(request, now)]
         if waiting:
             raise Forbidden(
@@ -58,7 +56,7 @@ class Claims:
         raise Forbidden(message, code=code, hint="Ask for a one-time approval.", ask_for=[remedy.as_dict()])
 
     async def usable(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction | None
+        self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None
     ) -> Request | None:
         """As :meth:`ApprovalService.usable`."""
         async with self._database.joined(transaction) as reading:
@@ -66,7 +64,7 @@ class Claims:
         return self._fitting(live, operation, instance, self._clock())
 
     async def _live(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
+        self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction
     ) -> list[Request]:
         """What the user asked for here and can still become of use, newest first; nothing across tenants."""
         if instance.tenant != user.tenant:

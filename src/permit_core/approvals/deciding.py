@@ -14,7 +14,7 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import RoleAssignment
 from permit_core.errors import Conflict, Forbidden, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.directory import Directory
 from permit_core.ports.request import Request, RequestKind, RequestStatus
@@ -27,9 +27,7 @@ Verb = Literal[Event.APPROVE, Event.DENY]
 class GrantingDirectory(Directory, Protocol):
     """A directory that can also give a role."""
 
-    async def assign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def assign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Give the role, audited, in the given transaction; False when it was there already."""
         ...
 
@@ -58,9 +56,7 @@ class Deciding:
         self._notices = notices
         self._clock = clock
 
-    async def decide(
-        self, reviewer: Principal, kind: RequestKind, request_id: str, verb: Verb, comment: str
-    ) -> Request:
+    async def decide(self, reviewer: Actor, kind: RequestKind, request_id: str, verb: Verb, comment: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.approve`, or ``deny``, by the verb."""
         checked_id(request_id)
         comment = checked_comment(comment)
@@ -77,7 +73,7 @@ class Deciding:
             raise closed(request)
         return request
 
-    async def cancel(self, asker: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.cancel`."""
         checked_id(request_id)
         async with self._database.transaction() as transaction:
@@ -87,11 +83,11 @@ class Deciding:
             if lapsed(request, self._clock()):
                 request = await self._register.expire(transaction, request)
             elif request.status is RequestStatus.PENDING:
-                return await self._register.move(transaction, request, Event.CANCEL, asker.user)
+                return await self._register.move(transaction, request, Event.CANCEL, asker)
         raise closed(request)
 
     async def _for_review(
-        self, reviewer: Principal, kind: RequestKind, request_id: str, transaction: Transaction
+        self, reviewer: Actor, kind: RequestKind, request_id: str, transaction: Transaction
     ) -> Request:
         """The request, if this reviewer may decide it now."""
         request = await self._store.get(transaction, kind, request_id)
@@ -102,7 +98,7 @@ class Deciding:
                 "Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it."
             )
         subject = Subject.of(request)
-        if subject in await self._reviewers.reviewable(reviewer.user, reviewer.tenant, [subject], transaction):
+        if subject in await self._reviewers.reviewable(reviewer, [subject], transaction):
             return request
         knows_of_it = request.decided_by == reviewer.user or await self._notices.was_told(
             transaction, reviewer.user, request
@@ -116,7 +112,7 @@ class Deciding:
         self,
         transaction: Transaction,
         request: Request,
-        reviewer: Principal,
+        reviewer: Actor,
         *,
         verb: Verb,
         comment: str,
@@ -131,7 +127,7 @@ class Deciding:
             transaction,
             request,
             verb,
-            reviewer.user,
+            reviewer,
             decided_by=reviewer.user,
             decided_by_name=plain(user.name if user else reviewer.name)[:NAME_CHARACTERS],
             decided_at=now,
@@ -140,7 +136,7 @@ class Deciding:
         )
         if verb is Event.APPROVE and decided.role is not None:
             given = RoleAssignment(decided.user, decided.role, decided.tenant, decided.resource)
-            await self._directory.assign(given, actor=reviewer.user, transaction=transaction)
+            await self._directory.assign(reviewer, given, transaction=transaction)
         return decided
 
     async def _still_there(self, request: Request, transaction: Transaction) -> None:

@@ -8,6 +8,7 @@ from permit_core.approvals.lifecycle import lapsed
 from permit_core.approvals.reviewers import Reviewers
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
+from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import Request, RequestStatus
@@ -34,7 +35,7 @@ class NoticeBoard:
     async def request_created(self, transaction: Transaction, request: Request) -> None:
         """Tell everybody who may review the request, the asker aside."""
         others = [user for user in await self._store.possible_recipients(transaction) if user != request.user]
-        reviewers = await self._reviewers.of(Subject.of(request), request.tenant, others, transaction)
+        reviewers = await self._reviewers.of(request, others, transaction)
         await self._store.add(transaction, reviewers, "request_created", request, self._clock())
 
     async def request_decided(self, transaction: Transaction, request: Request) -> None:
@@ -54,22 +55,22 @@ class NoticeBoard:
         async with self._database.reading() as transaction:
             return await self._store.latest_id(transaction)
 
-    async def undelivered(self, user: str, tenant: str) -> list[Notice]:
+    async def undelivered(self, actor: Actor) -> list[Notice]:
         """What the user was not told yet and what is still true, in order.
 
         A request that waits for a decision is news only while it waits and while this user may review it. Whoever came
         to that right after the request was made is told now.
         """
         async with self._database.reading() as transaction:
-            newcomer = await self._untold(transaction, user, tenant)
+            newcomer = await self._untold(transaction, actor)
         if newcomer:
             async with self._database.transaction() as transaction:
-                for request in await self._untold(transaction, user, tenant):
-                    await self._store.add(transaction, [user], "request_created", request, self._clock())
+                for request in await self._untold(transaction, actor):
+                    await self._store.add(transaction, [actor.user], "request_created", request, self._clock())
         async with self._database.reading() as transaction:
-            notices = await self._store.undelivered(transaction, user, tenant)
+            notices = await self._store.undelivered(transaction, actor.user, actor.tenant)
             asked = {Subject.of(notice.request) for notice in notices if notice.event == "request_created"}
-            reviewable = await self._reviewers.reviewable(user, tenant, asked, transaction)
+            reviewable = await self._reviewers.reviewable(actor, asked, transaction)
         return [
             notice
             for notice in notices
@@ -87,11 +88,15 @@ class NoticeBoard:
         """Whether the user has been, or is to be, told that the request was made."""
         return await self._store.was_told(transaction, user, request.id)
 
-    async def _untold(self, transaction: Transaction, user: str, tenant: str) -> list[Request]:
+    async def _untold(self, transaction: Transaction, actor: Actor) -> list[Request]:
         """Waiting requests that the user may review and was never told of."""
-        untold = [request for request in await self._store.untold(transaction, user, tenant) if self._waiting(request)]
+        untold = [
+            request
+            for request in await self._store.untold(transaction, actor.user, actor.tenant)
+            if self._waiting(request)
+        ]
         subjects = {Subject.of(request) for request in untold}
-        reviewable = await self._reviewers.reviewable(user, tenant, subjects, transaction)
+        reviewable = await self._reviewers.reviewable(actor, subjects, transaction)
         return [request for request in untold if Subject.of(request) in reviewable]
 
     def _waiting(self, request: Request) -> bool:

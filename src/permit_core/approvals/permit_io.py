@@ -25,7 +25,7 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Forbidden, StoreError
-from permit_core.identity import Principal
+from permit_core.identity import Actor, system_actor
 from permit_core.page import Page
 from permit_core.permit_io.client import PermitClient, in_time
 from permit_core.permit_io.faults import PermitFault
@@ -100,31 +100,32 @@ class PermitApprovals(ApprovalService):
             links=links,
             register=register,
             reader=reader,
+            environment=client.environment,
             tenant=client.tenant,
             note_people=note_people,
             new_id=new_id,
         )
 
-    async def ask_access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
+    async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the base. Also ``permit_...`` (Unavailable)."""
         await self._catch_up_about(asker, Subject(RequestKind.ACCESS_REQUEST, resource, role, None))
         async with in_time("asking for access"):
             return await super().ask_access(asker, resource, role, reason)
 
-    async def ask_operation(self, asker: Principal, resource: ResourceRef, operation: str, reason: str) -> Request:
+    async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the base. Also ``permit_...`` (Unavailable)."""
         await self.settle()
         await self._catch_up_about(asker, Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation))
         async with in_time("asking for an operation"):
             return await super().ask_operation(asker, resource, operation, reason)
 
-    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
         """One request that the viewer made or may review; see the base."""
         await self._catch_up_one(request_id)
         return await super().get(viewer, kind, request_id)
 
     async def list(
-        self, viewer: Principal, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first; see the base.
 
@@ -134,7 +135,7 @@ class PermitApprovals(ApprovalService):
         await self._catch_up_list(viewer, kind)
         return await super().list(viewer, kind, wanted, page, per_page)
 
-    async def approve(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Approve a pending request here and in Permit.io, which gives the role; see the base."""
         await self._catch_up_one(request_id)
         try:
@@ -144,7 +145,7 @@ class PermitApprovals(ApprovalService):
             await self._catch_up_one(request_id)
             return await super().approve(reviewer, kind, request_id, comment)
 
-    async def deny(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Deny a pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)
         try:
@@ -154,15 +155,13 @@ class PermitApprovals(ApprovalService):
             await self._catch_up_one(request_id)
             return await super().deny(reviewer, kind, request_id, comment)
 
-    async def cancel(self, asker: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)
         async with in_time("a withdrawal"):
             return await super().cancel(asker, kind, request_id)
 
-    async def use(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
-    ) -> Request:
+    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
         """Use up one approval; see the base. It counts only while Permit.io still gives the role on the instance.
 
         Raises:
@@ -186,7 +185,7 @@ class PermitApprovals(ApprovalService):
             return await super().use(user, operation, instance, transaction)
 
     async def usable(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
+        self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> Request | None:
         """What :meth:`use` would use, left as it is; None when it would refuse."""
         if await self._catch_up_about(user, _subject(operation, instance), also_withdrawn=False):
@@ -248,7 +247,9 @@ class PermitApprovals(ApprovalService):
             self._client.sdk("a used approval's role", lambda sdk: sdk.api.role_assignments.unassign(body), safe=True)
         )
         told = {"user": request.user, "role": APPROVED, "instance": str(request.resource), "request": request.id}
-        await self._audit.append(transaction, AuditEvent("role.unassigned", "system", request.tenant, told))
+        await self._audit.append(
+            transaction, AuditEvent("role.unassigned", system_actor(request.environment, request.tenant), told)
+        )
 
     # What happened in Permit.io
 
@@ -259,7 +260,7 @@ class PermitApprovals(ApprovalService):
         if link is not None and link.request.status is RequestStatus.PENDING:
             await self._catch_up([link])
 
-    async def _catch_up_about(self, user: Principal, subject: Subject, *, also_withdrawn: bool = True) -> bool:
+    async def _catch_up_about(self, user: Actor, subject: Subject, *, also_withdrawn: bool = True) -> bool:
         """Follow what became of what the user asked about one subject; whether anything did."""
         async with self._database.reading() as transaction:
             pending = await self._standing(transaction, user, subject, {RequestStatus.PENDING})
@@ -270,7 +271,7 @@ class PermitApprovals(ApprovalService):
                 await self._move(link.request, self._followed.expire)
         return moved
 
-    async def _catch_up_list(self, viewer: Principal, kind: RequestKind) -> None:
+    async def _catch_up_list(self, viewer: Actor, kind: RequestKind) -> None:
         waiting = await self._remote.pending(kind, viewer.user)
         async with self._database.reading() as transaction:
             standing = await self._links.standing(
@@ -280,7 +281,7 @@ class PermitApprovals(ApprovalService):
         still = {each.id for each in waiting}
         gone = [link for link in standing if link.remote_id not in still]
         others = {Subject.of(link.request) for link in gone if link.request.user != viewer.user}
-        mine_to_review = await self._rights.reviewable(viewer.user, viewer.tenant, others) if others else frozenset()
+        mine_to_review = await self._rights.reviewable(viewer, others) if others else frozenset()
         await self._catch_up(
             [link for link in gone if link.request.user == viewer.user or Subject.of(link.request) in mine_to_review]
         )
@@ -320,7 +321,7 @@ class PermitApprovals(ApprovalService):
     ) -> Request:
         """Let here what was decided in Permit.io."""
         if remote.status == "canceled":
-            return await self._followed.follow(transaction, request, Event.CANCEL, request.user)
+            return await self._followed.follow(transaction, request, Event.CANCEL, _somebody(request, request.user))
         decided_at = remote.reviewed_at or self._clock()
         changes: dict[str, Any] = {
             "decided_by": reviewer.key if reviewer else "unknown",
@@ -328,18 +329,17 @@ class PermitApprovals(ApprovalService):
             "decided_at": decided_at,
             "comment": plain(remote.comment)[:REASON_CHARACTERS],
         }
+        by = _somebody(request, changes["decided_by"])
         if remote.status == "denied":
-            return await self._followed.follow(transaction, request, Event.DENY, changes["decided_by"], **changes)
+            return await self._followed.follow(transaction, request, Event.DENY, by, **changes)
         expires_at = None
         if request.operation is not None:
             rule = self._model.operation_rule(request.operation, request.resource.type)
             expires_at = decided_at if rule is None else decided_at + rule.approval_expires
-        return await self._followed.follow(
-            transaction, request, Event.APPROVE, changes["decided_by"], **changes, expires_at=expires_at
-        )
+        return await self._followed.follow(transaction, request, Event.APPROVE, by, **changes, expires_at=expires_at)
 
     async def _standing(
-        self, transaction: Transaction, user: Principal, subject: Subject, statuses: Collection[RequestStatus]
+        self, transaction: Transaction, user: Actor, subject: Subject, statuses: Collection[RequestStatus]
     ) -> builtins.list[RemoteLink]:
         found = await self._links.standing(transaction, user.tenant, subject.kind, statuses, MOST_STANDING)
         return [link for link in found if link.request.user == user.user and Subject.of(link.request) == subject]
@@ -357,6 +357,11 @@ class PermitApprovals(ApprovalService):
             safe=True,
         )
         return any(each.role == APPROVED and each.user == request.user for each in found)
+
+
+def _somebody(request: Request, user: str) -> Actor:
+    """A user of Permit.io, where the request was made."""
+    return Actor(request.environment, request.tenant, user)
 
 
 def _subject(operation: str, instance: ResourceInstance) -> Subject:

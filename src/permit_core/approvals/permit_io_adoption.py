@@ -55,6 +55,7 @@ class Adoption:
         links: RemoteRequestStore,
         register: RemoteRegister,
         reader: PermitReader,
+        environment: str,
         tenant: str,
         note_people: Remember,
         new_id: Callable[[], str],
@@ -65,6 +66,7 @@ class Adoption:
         self._links = links
         self._register = register
         self._reader = reader
+        self._environment = environment
         self._tenant = tenant
         self._note_people = note_people
         self._new_id = new_id
@@ -148,6 +150,7 @@ class Adoption:
         return Request(
             id=self._new_id(),
             kind=RequestKind.ACCESS_REQUEST,
+            environment=self._environment,
             tenant=self._tenant,
             user=user.key,
             user_name=plain(user.name)[:NAME_CHARACTERS],

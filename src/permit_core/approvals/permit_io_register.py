@@ -13,6 +13,7 @@ from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.database import Database, Transaction
 from permit_core.errors import Conflict, Forbidden
+from permit_core.identity import Actor
 from permit_core.permit_io.faults import PermitFault
 from permit_core.permit_io.reader import PermitReader, or_none
 from permit_core.permit_io.requests import RemoteRequest, RemoteRequests, Verb
@@ -50,24 +51,25 @@ class RemoteRegister(Register):
         self._remote = remote
         self._reader = reader
 
-    async def enter(self, transaction: Transaction, request: Request) -> None:
+    async def enter(self, transaction: Transaction, request: Request, asker: Actor) -> None:
         """Enter a new request, make it in Permit.io, and tell who may review it.
 
         Raises:
             Conflict: ``already_pending``.
             PermitFault: Permit.io does not answer, or does not take it.
         """
-        await super().enter(transaction, request)
+        await super().enter(transaction, request, asker)
         remote_id = await self._left_over(transaction, request) or await self._remote.create(request)
         await self._links.tie(transaction, request.id, remote_id)
 
     async def adopt(self, transaction: Transaction, request: Request, remote_id: str) -> None:
         """Enter a request that somebody made in Permit.io itself."""
-        await super().enter(transaction, request)
+        asker = Actor(request.environment, request.tenant, request.user, request.user_name)
+        await super().enter(transaction, request, asker)
         await self._links.tie(transaction, request.id, remote_id)
 
     async def move(
-        self, transaction: Transaction, request: Request, event: Event, actor: str, **changes: Any
+        self, transaction: Transaction, request: Request, event: Event, actor: Actor, **changes: Any
     ) -> Request:
         """Let ``event`` happen here and in Permit.io.
 
@@ -81,7 +83,7 @@ class RemoteRegister(Register):
         if remote_id is None:  # from the time before Permit.io was used
             return moved
         if event in VERBS:
-            await self._decide(moved, VERBS[event], actor, remote_id)
+            await self._decide(moved, VERBS[event], actor.user, remote_id)
             if event is Event.APPROVE and moved.role is not None:
                 await self._audit.append(transaction, _given(moved, actor))
         elif event is Event.CANCEL:
@@ -93,7 +95,7 @@ class RemoteRegister(Register):
         return moved
 
     async def follow(
-        self, transaction: Transaction, request: Request, event: Event, actor: str, **changes: Any
+        self, transaction: Transaction, request: Request, event: Event, actor: Actor, **changes: Any
     ) -> Request:
         """Let here what has happened in Permit.io already."""
         return await super().move(transaction, request, event, actor, **changes)
@@ -142,7 +144,7 @@ class RemoteRegister(Register):
         return found is not None and found[0].key == user
 
 
-def _given(request: Request, reviewer: str) -> AuditEvent:
+def _given(request: Request, reviewer: Actor) -> AuditEvent:
     """What is remembered of the role that Permit.io gives with its approval."""
     body = {"user": request.user, "role": request.role, "instance": str(request.resource)}
-    return AuditEvent("role.assigned", reviewer, request.tenant, body)
+    return AuditEvent("role.assigned", reviewer, body)

@@ -9,6 +9,7 @@ from typing import Any
 from permit_core.approvals.lifecycle import LIVE, Event, advance, closed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.database import Database, Transaction
+from permit_core.identity import Actor, system_actor
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import Request, RequestKind
@@ -35,18 +36,18 @@ class Register:
         self._audit = audit
         self._notices = notices
 
-    async def enter(self, transaction: Transaction, request: Request) -> None:
+    async def enter(self, transaction: Transaction, request: Request, asker: Actor) -> None:
         """Enter a new request, and tell who may review it.
 
         Raises:
             Conflict: ``already_pending``.
         """
         await self._store.add(transaction, request)
-        await self._audit.append(transaction, _record("request.created", request.user, request))
+        await self._audit.append(transaction, _record("request.created", asker, request))
         await self._notices.request_created(transaction, request)
 
     async def move(
-        self, transaction: Transaction, request: Request, event: Event, actor: str, **changes: Any
+        self, transaction: Transaction, request: Request, event: Event, actor: Actor, **changes: Any
     ) -> Request:
         """Let ``event`` happen to the request as it was read; ``changes`` are further fields that it sets.
 
@@ -63,9 +64,10 @@ class Register:
 
     async def expire(self, transaction: Transaction, request: Request) -> Request:
         """Move a lapsed request to where it belongs."""
-        return await self.move(transaction, request, Event.EXPIRE, "system")
+        by_itself = system_actor(request.environment, request.tenant)
+        return await self.move(transaction, request, Event.EXPIRE, by_itself)
 
-    async def sweep(self, tenant: str, now: datetime) -> None:
+    async def sweep(self, environment: str, tenant: str, now: datetime) -> None:
         """Expire everything in the tenant whose time is over at ``now``."""
         async with self._database.reading() as transaction:
             due = await self._store.lapsed(transaction, tenant, LIVE, now, limit=1)
@@ -76,7 +78,7 @@ class Register:
                     await self.expire(transaction, request)
 
 
-def _record(event: str, actor: str, request: Request) -> AuditEvent:
+def _record(event: str, actor: Actor, request: Request) -> AuditEvent:
     """What is remembered of a transition: enough to read the story from the log alone."""
     body: dict[str, Any] = {
         "request": request.id,
@@ -94,4 +96,4 @@ def _record(event: str, actor: str, request: Request) -> AuditEvent:
         body["expires_at"] = request.expires_at.isoformat()
     if request.decided_by is not None:
         body |= {"decided_by": request.decided_by, "comment": request.comment}
-    return AuditEvent(event, actor, request.tenant, body)
+    return AuditEvent(event, actor, body)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from permit_core.access import Check
 from permit_core.database import Transaction
+from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.pdp import Pdp
-from permit_core.ports.request import RequestKind
+from permit_core.ports.request import Request, RequestKind
 from permit_core.stores.requests import Subject
 
 logger = logging.getLogger(__name__)
@@ -33,26 +34,27 @@ class Reviewers:
         return None
 
     async def reviewable(
-        self, user: str, tenant: str, subjects: Iterable[Subject], transaction: Transaction | None = None
+        self, actor: Actor, subjects: Iterable[Subject], transaction: Transaction | None = None
     ) -> frozenset[Subject]:
-        """Those of the subjects that the user may review; one call to the decision point for all of them."""
-        pairs = [(user, subject) for subject in subjects]
-        return frozenset(subject for _, subject in await self._allowed(pairs, tenant, transaction))
+        """Those of the subjects that the actor may review; one call to the decision point for all of them."""
+        pairs = [(actor, subject) for subject in subjects]
+        return frozenset(subject for _, subject in await self._allowed(pairs, transaction))
 
     async def of(
-        self, subject: Subject, tenant: str, candidates: Iterable[str], transaction: Transaction | None = None
+        self, request: Request, candidates: Iterable[str], transaction: Transaction | None = None
     ) -> list[str]:
-        """Those of the candidates who may review the subject, in their order; one call for all of them."""
-        pairs = [(user, subject) for user in candidates]
-        return [user for user, _ in await self._allowed(pairs, tenant, transaction)]
+        """Those of the candidates who may review the request, in their order; one call for all of them."""
+        subject = Subject.of(request)
+        pairs = [(Actor(request.environment, request.tenant, user), subject) for user in candidates]
+        return [actor.user for actor, _ in await self._allowed(pairs, transaction)]
 
     async def _allowed(
-        self, pairs: list[tuple[str, Subject]], tenant: str, transaction: Transaction | None
-    ) -> list[tuple[str, Subject]]:
+        self, pairs: list[tuple[Actor, Subject]], transaction: Transaction | None
+    ) -> list[tuple[Actor, Subject]]:
         asked = [(pair, action) for pair in pairs if (action := self.review_action(pair[1])) is not None]
         if not asked:
             return []
-        checks = [Check(user, action, subject.resource, tenant) for (user, subject), action in asked]
+        checks = [Check(actor, action, subject.resource) for (actor, subject), action in asked]
         try:
             decisions = await self._pdp.decide_many(checks, transaction)
             return [pair for (pair, _), decision in zip(asked, decisions, strict=True) if decision.allowed]

@@ -18,7 +18,7 @@ from permit_core.approvals.wording import checked_filter, checked_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
@@ -81,15 +81,15 @@ class ApprovalService:
         )
         self._claims = Claims(model, database, request_store, self._register, clock)
 
-    async def ask_access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
+    async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the port. Also ``too_many_pending`` (Conflict)."""
         return await self._asking.access(asker, resource, role, reason)
 
-    async def ask_operation(self, asker: Principal, resource: ResourceRef, operation: str, reason: str) -> Request:
+    async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the port. Also ``too_many_pending``, ``cannot_be_pinned`` (Conflict)."""
         return await self._asking.operation(asker, resource, operation, reason)
 
-    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
         """One request that the viewer made or may review; see the port."""
         checked_id(request_id)
         async with self._database.reading() as transaction:
@@ -98,13 +98,13 @@ class ApprovalService:
                 raise no_such_request()
             subject = Subject.of(request)
             if request.user != viewer.user and subject not in await self._reviewers.reviewable(
-                viewer.user, viewer.tenant, [subject], transaction
+                viewer, [subject], transaction
             ):
                 raise no_such_request()
         return await self._up_to_date(request)
 
     async def list(
-        self, viewer: Principal, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first; see the port. Also ``invalid_filter`` (InvalidInput).
 
@@ -113,19 +113,19 @@ class ApprovalService:
         """
         page_offset(page, per_page)
         checked_filter(wanted)
-        await self._register.sweep(viewer.tenant, self._clock())
+        await self._register.sweep(viewer.environment, viewer.tenant, self._clock())
         async with self._database.reading() as transaction:
             subjects = await self._store.subjects(transaction, viewer.tenant, kind, wanted)
             visibility = Visibility(
                 viewer.user,
-                await self._reviewers.reviewable(viewer.user, viewer.tenant, subjects, transaction),
-                await self._reviewed_by(wanted.approver, viewer.tenant, subjects, transaction),
+                await self._reviewers.reviewable(viewer, subjects, transaction),
+                await self._reviewed_by(wanted.approver, viewer, subjects, transaction),
             )
             return await self._store.page(
                 transaction, viewer.tenant, kind, wanted, visibility, page=page, per_page=per_page
             )
 
-    async def approve(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Approve a pending request; see the port.
 
         Also ``no_such_instance`` (NotFound) when what it is about is gone, and ``may_not_ask`` (Conflict) when the
@@ -133,17 +133,15 @@ class ApprovalService:
         """
         return await self._deciding.decide(reviewer, kind, request_id, Event.APPROVE, comment)
 
-    async def deny(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Deny a pending request; see the port."""
         return await self._deciding.decide(reviewer, kind, request_id, Event.DENY, comment)
 
-    async def cancel(self, asker: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request; see the port."""
         return await self._deciding.cancel(asker, kind, request_id)
 
-    async def use(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction
-    ) -> Request:
+    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
         """Use up one approval of this user for this operation on this instance as it is now.
 
         Args:
@@ -163,7 +161,7 @@ class ApprovalService:
         return await self._claims.use(user, operation, instance, transaction)
 
     async def usable(
-        self, user: Principal, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
+        self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> Request | None:
         """What :meth:`use` would use, left as it is; None when it would refuse."""
         return await self._claims.usable(user, operation, instance, transaction)
@@ -172,11 +170,13 @@ class ApprovalService:
         """To be called once the transaction of :meth:`use` is committed; nothing here, for nothing is kept elsewhere."""
 
     async def _reviewed_by(
-        self, approver: str | None, tenant: str, subjects: builtins.list[Subject], transaction: Transaction
+        self, approver: str | None, viewer: Actor, subjects: builtins.list[Subject], transaction: Transaction
     ) -> frozenset[Subject]:
         if approver is None:
             return frozenset()
-        return await self._reviewers.reviewable(approver, tenant, subjects, transaction)
+        return await self._reviewers.reviewable(
+            Actor(viewer.environment, viewer.tenant, approver), subjects, transaction
+        )
 
     async def _up_to_date(self, request: Request) -> Request:
         """The request as it was read, or, when its time is over, moved to expired first."""

@@ -31,7 +31,7 @@ class Journal:
         if len(self._entries) >= MOST_DECISIONS:
             self._left_out += 1
         else:
-            self._entries.append({"user": check.user, **decision_body(check, decision)})
+            self._entries.append({"user": check.actor.user, **decision_body(check, decision)})
 
     def as_dict(self) -> dict[str, Any]:
         """``{"decisions": [...], "decisions_left_out"?: int}``, or nothing when nothing was decided."""

@@ -145,11 +145,11 @@ def question(digest: str, version: FactsVersion, checks: list[Check]) -> bytes:
 def _check(check: Check) -> dict[str, Any]:
     resource = check.resource
     return {
-        "user": plain_name(check.user),
+        "user": plain_name(check.actor.user),
         "action": plain_name(check.action),
         "type": plain_name(resource.type),
         "key": None if resource.key is None else plain_name(resource.key),
-        "tenant": plain_name(check.tenant),
+        "tenant": plain_name(check.actor.tenant),
         "user_attributes": plain(check.user_attributes),
         "resource_attributes": plain(check.resource_attributes),
         "context": plain(check.context),

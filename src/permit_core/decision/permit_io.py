@@ -69,7 +69,9 @@ class PermitPdp:
         answers: dict[int, Decision] = {}
         asked: list[int] = []
         for place, check in enumerate(checks):
-            if check.tenant != self._client.tenant or not self._model.has_action(check.resource.type, check.action):
+            if check.actor.tenant != self._client.tenant or not self._model.has_action(
+                check.resource.type, check.action
+            ):
                 # Without facts the engine says which of the names is not there.
                 nobody = Facts.of([], [self._client.tenant], [], [], [])
                 answers[place] = decide(self._model, nobody, check)
@@ -92,7 +94,8 @@ class PermitPdp:
         worth = [place for place in places if checks[place].action not in self._review_actions]
         for place in set(places) - set(worth):
             found[place] = Decision(Effect.DENY, ReasonCode.NO_PERMISSION)
-        for user, group in groupby(sorted(worth, key=lambda place: checks[place].user), lambda at: checks[at].user):
+        by_user = sorted(worth, key=lambda place: checks[place].actor.user)
+        for user, group in groupby(by_user, lambda place: checks[place].actor.user):
             mine = list(group)
             facts = await self._reader.facts_about(user, {checks[place].resource for place in mine})
             for place in mine:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from permit_core.access import ResourceRef
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.directory.entry_writer import Change, assignment_event, tuple_event
-from permit_core.directory.sql import SEED, SYSTEM, facts_digest
+from permit_core.directory.sql import SEED, facts_digest
 from permit_core.directory.vocabulary import Vocabulary
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page
 from permit_core.permit_io.client import PermitClient
 from permit_core.permit_io.faults import PermitFault
@@ -61,14 +62,16 @@ class PermitDirectory:
         found = await self._reader.person(key)
         return None if found is None or found[0].key != key else found[0]
 
-    async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
+    async def actor(
+        self, environment: str, tenant: str, key: str, transaction: Transaction | None = None
+    ) -> Actor | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         user = await self.user(key) if tenant == self._client.tenant else None
         if user is None:
             return None
         if transaction is None and self._noted.get(key) != user.name:
             await self.note([user])
-        return Principal(user.key, tenant, plain(user.name))
+        return Actor(environment, tenant, user.key, plain(user.name))
 
     async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
@@ -100,9 +103,7 @@ class PermitDirectory:
 
     # Writing
 
-    async def put_tenant(
-        self, key: str, name: str, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def put_tenant(self, actor: Actor, key: str, name: str, transaction: Transaction | None = None) -> bool:
         """Add a tenant, or rename it; see :class:`permit_core.directory.sql.SqlDirectory`."""
         self._vocabulary.check_key(key, "tenant")
         self._vocabulary.check_name(name, "tenant name")
@@ -114,9 +115,9 @@ class PermitDirectory:
             return False
         else:
             await self._client.sdk("a tenant's name", lambda sdk: sdk.api.tenants.update(key, {"name": name}))
-        return await self._remember(transaction, AuditEvent("tenant.put", actor, key, {"name": name}))
+        return await self._remember(transaction, AuditEvent("tenant.put", replace(actor, tenant=key), {"name": name}))
 
-    async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+    async def put_user(self, actor: Actor, user: User, transaction: Transaction | None = None) -> bool:
         """Add a user, or replace what is known of the user; see :class:`permit_core.directory.sql.SqlDirectory`."""
         self._vocabulary.check_user(user)
         if await self.user(user.key) == user:
@@ -129,10 +130,10 @@ class PermitDirectory:
             "attributes": dict(user.attributes),
         }
         await self._client.sdk("a user", lambda sdk: sdk.api.users.sync(body))
-        return await self._remember(transaction, AuditEvent("user.put", actor, "", {"user": user.key}))
+        return await self._remember(transaction, AuditEvent("user.put", actor, {"user": user.key}))
 
     async def put_instance(
-        self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = SYSTEM
+        self, actor: Actor, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> bool:
         """Add an instance, or replace its attributes; see :class:`permit_core.directory.sql.SqlDirectory`."""
         self._vocabulary.check_instance(instance)
@@ -154,11 +155,11 @@ class PermitDirectory:
             name, change = str(instance.ref), {"attributes": attributes}
             await self._client.sdk("an instance", lambda sdk: sdk.api.resource_instances.update(name, change))
         told = {"instance": str(instance.ref), "attributes": attributes}
-        return await self._remember(transaction, AuditEvent("instance.put", actor, instance.tenant, told))
+        return await self._remember(
+            transaction, AuditEvent("instance.put", replace(actor, tenant=instance.tenant), told)
+        )
 
-    async def assign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def assign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Give a role; see :class:`permit_core.directory.sql.SqlDirectory`."""
         self._vocabulary.check_role(assignment)
         await self._need(assignment.resource, assignment.tenant)
@@ -168,9 +169,7 @@ class PermitDirectory:
             return False
         return await self._remember(transaction, assignment_event("role.assigned", actor, assignment))
 
-    async def unassign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def unassign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Take a role away; also one that the policy does not know any more."""
         body = _assignment(assignment)
         taken = self._client.sdk("a role to be taken", lambda sdk: sdk.api.role_assignments.unassign(body))
@@ -178,9 +177,7 @@ class PermitDirectory:
             return False
         return await self._remember(transaction, assignment_event("role.unassigned", actor, assignment))
 
-    async def relate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def relate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Put two instances in relation; see :class:`permit_core.directory.sql.SqlDirectory`."""
         self._vocabulary.check_tuple(link)
         await self._need(link.subject, link.tenant)
@@ -193,9 +190,7 @@ class PermitDirectory:
             return False
         return await self._remember(transaction, tuple_event("relationship.added", actor, link))
 
-    async def unrelate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def unrelate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Take two instances out of a relation; also out of one that the policy does not know any more."""
         body = _tuple(link)
         taken = self._client.sdk("a relationship to be ended", lambda sdk: sdk.api.relationship_tuples.delete(body))
@@ -203,7 +198,7 @@ class PermitDirectory:
             return False
         return await self._remember(transaction, tuple_event("relationship.removed", actor, link))
 
-    async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+    async def load(self, actor: Actor, facts: FactsFile, transaction: Transaction | None = None) -> bool:
         """Note the tenants and people of a facts file here, once; the facts themselves are seeded into Permit.io.
 
         Returns:
@@ -217,7 +212,7 @@ class PermitDirectory:
             for user in facts.users:
                 await self._facts.put_user(writing, User(user.key, user.first_name, user.last_name))
             await self._facts.mark_seeded(writing, SEED, facts_digest(facts), self._clock())
-            await self._audit.append(writing, AuditEvent("directory.noted", actor, "", {"users": len(facts.users)}))
+            await self._audit.append(writing, AuditEvent("directory.noted", actor, {"users": len(facts.users)}))
         return True
 
     async def note_everybody(self) -> None:

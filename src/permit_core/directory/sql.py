@@ -14,7 +14,7 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.directory.entry_writer import Change, EntryWriter
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile
@@ -25,7 +25,6 @@ from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, read_tenant_roles, read_user_in
 from permit_core.views import plain
 
-SYSTEM = "system"
 SEED = "facts"
 
 logger = logging.getLogger(__name__)
@@ -68,14 +67,16 @@ class SqlDirectory:
         async with self._database.joined(transaction) as reading:
             return await self._facts.user(reading, key)
 
-    async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
+    async def actor(
+        self, environment: str, tenant: str, key: str, transaction: Transaction | None = None
+    ) -> Actor | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         user: User | None
         if transaction is None and (facts := self._current.at_hand()) is not None:
             user = facts.users.get(key) if tenant in facts.tenants else None
         else:
             user = await self._database.read(lambda connection: read_user_in(connection, key, tenant), transaction)
-        return None if user is None else Principal(user.key, tenant, plain(user.name))
+        return None if user is None else Actor(environment, tenant, user.key, plain(user.name))
 
     async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
@@ -117,9 +118,7 @@ class SqlDirectory:
 
     # Writing
 
-    async def put_tenant(
-        self, key: str, name: str, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def put_tenant(self, actor: Actor, key: str, name: str, transaction: Transaction | None = None) -> bool:
         """Add a tenant, or rename it.
 
         Raises:
@@ -128,7 +127,7 @@ class SqlDirectory:
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.put_tenant(writing, key, name, actor))
 
-    async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+    async def put_user(self, actor: Actor, user: User, transaction: Transaction | None = None) -> bool:
         """Add a user, or replace what is known of the user. E-mail and attributes do not enter the audit log.
 
         Raises:
@@ -138,7 +137,7 @@ class SqlDirectory:
             return await self._remember(writing, await self._writer.put_user(writing, user, actor))
 
     async def put_instance(
-        self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = SYSTEM
+        self, actor: Actor, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> bool:
         """Add an instance, or replace its attributes.
 
@@ -150,9 +149,7 @@ class SqlDirectory:
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.put_instance(writing, instance, actor))
 
-    async def assign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def assign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Give a role.
 
         Raises:
@@ -162,16 +159,12 @@ class SqlDirectory:
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.assign(writing, assignment, actor))
 
-    async def unassign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def unassign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Take a role away; also one that the policy does not know any more."""
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.unassign(writing, assignment, actor))
 
-    async def relate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def relate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Put two instances in relation.
 
         Raises:
@@ -181,14 +174,12 @@ class SqlDirectory:
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.relate(writing, link, actor))
 
-    async def unrelate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = SYSTEM
-    ) -> bool:
+    async def unrelate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Take two instances out of a relation; also out of one that the policy does not know any more."""
         async with self._database.writing(transaction) as writing:
             return await self._remember(writing, await self._writer.unrelate(writing, link, actor))
 
-    async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = SYSTEM) -> bool:
+    async def load(self, actor: Actor, facts: FactsFile, transaction: Transaction | None = None) -> bool:
         """Give a new database what it starts with; a database that was given it before is left alone.
 
         What is there already stays as it is, and what an operator took away since does not come back. All or nothing
@@ -211,10 +202,10 @@ class SqlDirectory:
                 return False
             changes = [change async for change in self._load(facts, writing, actor)]
             await self._facts.mark_seeded(writing, SEED, digest, self._clock())
-            await self._remember(writing, *changes, AuditEvent("directory.seeded", actor, "", {"digest": digest}))
+            await self._remember(writing, *changes, AuditEvent("directory.seeded", actor, {"digest": digest}))
         return True
 
-    async def _load(self, facts: FactsFile, transaction: Transaction, actor: str) -> AsyncIterator[Change]:
+    async def _load(self, facts: FactsFile, transaction: Transaction, actor: Actor) -> AsyncIterator[Change]:
         for tenant in facts.tenants:
             if await self._facts.tenant_name(transaction, tenant.key) is None:
                 yield await self._writer.put_tenant(transaction, tenant.key, tenant.name, actor)

@@ -47,14 +47,14 @@ async def allowed(client: PermitClient, checks: list[Check]) -> list[bool]:
 def _query(check: Check) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "type": check.resource.type,
-        "tenant": check.tenant,
-        "context": {"tenant": check.tenant},
+        "tenant": check.actor.tenant,
+        "context": {"tenant": check.actor.tenant},
     }
     if check.resource.key is not None:
         resource["key"] = check.resource.key
     if check.resource_attributes:
         resource["attributes"] = dict(check.resource_attributes)
-    user: dict[str, Any] = {"key": check.user}
+    user: dict[str, Any] = {"key": check.actor.user}
     if check.user_attributes:
         user["attributes"] = dict(check.user_attributes)
     return {"user": user, "action": check.action, "resource": resource, "context": dict(check.context)}

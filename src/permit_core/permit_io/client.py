@@ -81,6 +81,7 @@ class PermitClient:
         self._new_sdk = permit.Permit
         self._key = settings.permit_api_key.get_secret_value()
         self._settings = settings
+        self.environment = settings.environment
         self.tenant = settings.tenant
         self.api_url = settings.permit_api_url
         self.pdp_url = settings.permit_pdp_url.rstrip("/")

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from permit_core.access import Check, ResourceRef
 from permit_core.errors import ConfigurationError
+from permit_core.identity import Actor
 from permit_core.permit_io.checks import allowed
 from permit_core.permit_io.client import PermitClient, parsed
 from permit_core.permit_io.faults import PermitFault
@@ -34,7 +35,7 @@ async def check_account(client: PermitClient, settings: Settings) -> None:
     except PermitFault as fault:
         raise _wrong(fault, settings) from fault
     tenant = settings.tenant
-    check = Check("start-up", "read", ResourceRef(settings.resource_key), tenant)
+    check = Check(Actor(settings.environment, tenant, "start-up"), "read", ResourceRef(settings.resource_key))
     try:
         await allowed(client, [check])
     except PermitFault as fault:

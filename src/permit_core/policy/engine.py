@@ -28,7 +28,7 @@ def decide(model: PolicyModel, facts: Facts, check: Check) -> Decision:
     A denial names what was looked for and every access request that would help: both are found when somebody looks at
     them, over these same facts.
     """
-    if check.user_attributes or check.resource_attributes or check.context:
+    if check.call or check.user_attributes or check.resource_attributes or check.context:
         check = _as_it_is_now(check)
     question = Question(model, facts, check)
     return _unanswerable(question) or _answer(question)
@@ -38,6 +38,7 @@ def _as_it_is_now(check: Check) -> Check:
     """The check, whatever its caller does to the mappings in it before somebody looks at the chain."""
     return replace(
         check,
+        call=deepcopy(dict(check.call)),
         user_attributes=deepcopy(dict(check.user_attributes)),
         resource_attributes=deepcopy(dict(check.resource_attributes)),
         context=deepcopy(dict(check.context)),
@@ -47,14 +48,15 @@ def _as_it_is_now(check: Check) -> Check:
 def _unanswerable(question: Question) -> Decision | None:
     """A denial when the question names something that is not there. Names that are not there are not repeated."""
     check, facts, instance = question.check, question.facts, question.instance
+    actor = check.actor
     if question.key not in question.index.actions:
         return _not_in_the_policy(question)
-    if check.tenant not in facts.tenants:
+    if actor.tenant not in facts.tenants:
         return _deny(ReasonCode.NO_SUCH_TENANT, "the directory has no such tenant")
-    if check.user not in facts.users:
+    if actor.user not in facts.users:
         return _deny(ReasonCode.NO_SUCH_USER, "the directory has no such user")
-    if instance is not None and instance.tenant != check.tenant:
-        return _deny(ReasonCode.TENANT_MISMATCH, f"{check.resource} does not belong to tenant {check.tenant}")
+    if instance is not None and instance.tenant != actor.tenant:
+        return _deny(ReasonCode.TENANT_MISMATCH, f"{check.resource} does not belong to tenant {actor.tenant}")
     return None
 
 

@@ -17,7 +17,7 @@ def by_tenant_role(question: Question, grant: Grant) -> tuple[str, ...]:
 
 def by_instance_role(question: Question, holding: Holding, grant: Grant) -> tuple[str, ...]:
     """Allowed by a role on the instance."""
-    return (*holding.lines(question.check.user), _grants(question, grant))
+    return (*holding.lines(question.check.actor.user), _grants(question, grant))
 
 
 def by_set_rule(question: Question, rule: IndexedSetRule) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def by_set_rule(question: Question, rule: IndexedSetRule) -> tuple[str, ...]:
 def by_approval(question: Question, holding: Holding, operation: IndexedOperation) -> tuple[str, ...]:
     """Refused, and the user may ask for approval."""
     may_ask = f"that role may ask for {question.permission} once ({operation.rule})"
-    return (*_missed_by_rules(question), *holding.lines(question.check.user), may_ask)
+    return (*_missed_by_rules(question), *holding.lines(question.check.actor.user), may_ask)
 
 
 def refused(question: Question) -> tuple[str, ...]:
@@ -63,14 +63,14 @@ def _missed_by_rules(question: Question) -> Iterator[str]:
         if question.in_user_set(rule):
             yield f"{rule.rule}: {resource} is not in {rule.resource_set}"
         else:
-            yield f"{rule.rule}: user {question.check.user} is not in {rule.user_set}"
+            yield f"{rule.rule}: user {question.check.actor.user} is not in {rule.user_set}"
     if not rules:
         yield f"no set rule is about {question.permission}"
 
 
 def _missed_tenant_role(question: Question) -> str:
     roles = [grant.role for grant in question.index.tenant_grants.get(question.key, ())]
-    return _missed(question, "tenant role", roles, f"in tenant {question.check.tenant}")
+    return _missed(question, "tenant role", roles, f"in tenant {question.check.actor.tenant}")
 
 
 def _missed(question: Question, what: str, roles: Sequence[str], where: str) -> str:
@@ -84,14 +84,14 @@ def _in_user_set(question: Question, rule: IndexedSetRule) -> Iterator[str]:
         yield _has_tenant_role(question, rule.tenant_role)
     elif rule.object_role is not None:
         holding = question.holding((rule.object_role,))
-        yield from holding.lines(question.check.user) if holding is not None else ()
+        yield from holding.lines(question.check.actor.user) if holding is not None else ()
     elif rule.users is not None:
         held = "; ".join(holding_lines(rule.users, question.scope))
-        yield f"user {question.check.user} is in {rule.user_set}: {held}"
+        yield f"user {question.check.actor.user} is in {rule.user_set}: {held}"
 
 
 def _has_tenant_role(question: Question, role: str) -> str:
-    return f"user {question.check.user} has role {role} in tenant {question.check.tenant}"
+    return f"user {question.check.actor.user} has role {role} in tenant {question.check.actor.tenant}"
 
 
 def _grants(question: Question, grant: Grant) -> str:

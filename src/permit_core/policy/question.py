@@ -29,7 +29,7 @@ class Question:
         self.model, self.facts, self.check = model, facts, check
         self.index = model.index
         self.key = (check.resource.type, check.action)
-        self.held = facts.held_by(check.user, check.tenant) if held is None else held
+        self.held = facts.held_by(check.actor.user, check.actor.tenant) if held is None else held
         self.tenant_roles = self.held.get(None, ())
         self.instance: ResourceInstance | None = facts.instances.get(check.resource)
         self._found: tuple[tuple[str, ...], Holding | None] | None = None
@@ -79,8 +79,8 @@ class Question:
         return self._scope
 
     def _made_scope(self) -> Scope:
-        check, tenant = self.check, self.check.tenant
-        user = self.facts.users[check.user]
+        check, tenant = self.check, self.check.actor.tenant
+        user = self.facts.users[check.actor.user]
         names = {"email": user.email, "first_name": user.first_name, "last_name": user.last_name}
         return Scope(
             user={

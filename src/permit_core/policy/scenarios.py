@@ -11,6 +11,7 @@ from pydantic import Field
 
 from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy, ResourceRef
 from permit_core.errors import InvalidInput
+from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.facts_file import facts_with, load_facts
 from permit_core.policy.facts_schema import FactsSections
@@ -122,13 +123,12 @@ def _check_of(document: MarkedDocument, at: Path, row: DecisionRow, tenant: str)
     except InvalidInput:
         raise document.error((*at, "resource"), "expected a resource type, or an instance as type:key") from None
     return Check(
-        row.user,
+        Actor(DEFAULT_ENVIRONMENT, row.tenant or tenant, row.user),
         row.action,
         resource,
-        row.tenant or tenant,
-        row.user_attributes,
-        row.resource_attributes,
-        row.context,
+        user_attributes=row.user_attributes,
+        resource_attributes=row.resource_attributes,
+        context=row.context,
     )
 
 

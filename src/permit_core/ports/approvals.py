@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from permit_core.access import ResourceRef
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page
 from permit_core.ports.request import Request, RequestFilter, RequestKind
 
@@ -13,7 +13,7 @@ from permit_core.ports.request import Request, RequestFilter, RequestKind
 class Approvals(Protocol):
     """Asking a human, exactly and durably. Every method audits what it does in the transaction that does it."""
 
-    async def ask_access(self, asker: Principal, resource: ResourceRef, role: str, reason: str) -> Request:
+    async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for ``role`` on an instance.
 
         Raises:
@@ -24,7 +24,7 @@ class Approvals(Protocol):
         """
         ...
 
-    async def ask_operation(self, asker: Principal, resource: ResourceRef, operation: str, reason: str) -> Request:
+    async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do ``operation`` on an instance once. What the policy pins (the price) is taken from the directory.
 
         Raises:
@@ -35,7 +35,7 @@ class Approvals(Protocol):
         """
         ...
 
-    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
         """One request that the viewer made or may review.
 
         Raises:
@@ -45,7 +45,7 @@ class Approvals(Protocol):
         ...
 
     async def list(
-        self, viewer: Principal, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first.
 
@@ -54,7 +54,7 @@ class Approvals(Protocol):
         """
         ...
 
-    async def approve(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Approve a pending request; an access request assigns the role in the same transaction.
 
         Repeating one's own decision with the same comment answers the decided request again.
@@ -67,11 +67,11 @@ class Approvals(Protocol):
         """
         ...
 
-    async def deny(self, reviewer: Principal, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
         """Deny a pending request. Idempotence and errors as :meth:`approve`."""
         ...
 
-    async def cancel(self, asker: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Protocol
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.page import Page
 from permit_core.policy.facts_file import FactsFile
 
@@ -19,7 +19,9 @@ class Directory(Protocol):
         """The user with this key, or None."""
         ...
 
-    async def principal(self, key: str, tenant: str, transaction: Transaction | None = None) -> Principal | None:
+    async def actor(
+        self, environment: str, tenant: str, key: str, transaction: Transaction | None = None
+    ) -> Actor | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         ...
 
@@ -50,46 +52,36 @@ class WritableDirectory(Directory, Protocol):
     What the methods refuse is said at those of :class:`permit_core.directory.sql.SqlDirectory`.
     """
 
-    async def put_tenant(
-        self, key: str, name: str, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def put_tenant(self, actor: Actor, key: str, name: str, transaction: Transaction | None = None) -> bool:
         """Add a tenant, or rename it."""
         ...
 
-    async def put_user(self, user: User, transaction: Transaction | None = None, *, actor: str = ...) -> bool:
+    async def put_user(self, actor: Actor, user: User, transaction: Transaction | None = None) -> bool:
         """Add a user, or replace what is known of the user."""
         ...
 
     async def put_instance(
-        self, instance: ResourceInstance, transaction: Transaction | None = None, *, actor: str = ...
+        self, actor: Actor, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> bool:
         """Add an instance, or replace its attributes."""
         ...
 
-    async def assign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def assign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Give a role."""
         ...
 
-    async def unassign(
-        self, assignment: RoleAssignment, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def unassign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
         """Take a role away."""
         ...
 
-    async def relate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def relate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Put two instances in relation."""
         ...
 
-    async def unrelate(
-        self, link: RelationshipTuple, transaction: Transaction | None = None, *, actor: str = ...
-    ) -> bool:
+    async def unrelate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Take two instances out of a relation."""
         ...
 
-    async def load(self, facts: FactsFile, transaction: Transaction | None = None, *, actor: str = ...) -> bool:
+    async def load(self, actor: Actor, facts: FactsFile, transaction: Transaction | None = None) -> bool:
         """Give a new database what it starts with; whether it was new."""
         ...

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from permit_core.identity import Actor
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
@@ -14,14 +16,12 @@ class AuditEvent:
 
     Attributes:
         event: dotted name, ``login.failed``, ``decision``, ``tool.call``, ``request.created``, ``order.placed``.
-        actor: directory key of who did it, or ``system``, or ``unknown`` before a login.
-        tenant: the tenant it happened in, or empty.
+        actor: who did it, and in which environment and tenant.
         body: JSON-serialisable facts, redacted already: no password, token, key or whole conversation.
     """
 
     event: str
-    actor: str
-    tenant: str = ""
+    actor: Actor
     body: Mapping[str, Any] = field(default_factory=dict)
 
 

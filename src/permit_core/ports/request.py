@@ -44,6 +44,7 @@ class Request:
 
     Attributes:
         id: unguessable, ``req_`` and 32 hexadecimal digits.
+        environment: key of the environment it was made in.
         user: directory key of the asker.
         user_name: the asker's human-readable name.
         resource_name: the instance's ``name`` attribute when it was asked.
@@ -59,6 +60,7 @@ class Request:
 
     id: str
     kind: RequestKind
+    environment: str
     tenant: str
     user: str
     user_name: str

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import Conflict
+from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.page import Page, page_offset
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.tables import requests
@@ -244,6 +245,7 @@ def request_of(row: Row[Any]) -> Request:
     return Request(
         id=row.id,
         kind=RequestKind(row.kind),
+        environment=DEFAULT_ENVIRONMENT,
         tenant=row.tenant,
         user=row.user_key,
         user_name=row.user_name,

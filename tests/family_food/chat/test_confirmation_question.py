@@ -14,6 +14,7 @@ from permit_core.ports.request import Request, RequestKind, RequestStatus
 ORDER = Request(
     id="req_1",
     kind=RequestKind.OPERATION_APPROVAL,
+    environment="default",
     tenant="default",
     user="3",
     user_name="Henry",

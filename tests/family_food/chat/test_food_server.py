@@ -33,7 +33,7 @@ ME = os.getpid()
 
 async def give_facts(settings: Settings) -> None:
     food = await open_food(settings)
-    await food.core.directory.load(load_facts(settings.facts_file, food.core.model))
+    await food.core.directory.load(food.core.system, load_facts(settings.facts_file, food.core.model))
     await food.close()
 
 

@@ -16,14 +16,14 @@ from family_food.chat.outgoing import Bookmark, Outgoing
 from family_food.messages import Entry
 from permit_core.access import ResourceRef
 from permit_core.errors import NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.notices import Notice
 from tests.support.chat_server import until
 
 NOON = datetime(2026, 11, 22, tzinfo=UTC)
 REQUEST = Request(
-    id="req_1", kind=RequestKind.OPERATION_APPROVAL, tenant="default", user="3", user_name="Henry", reason="hungry",
+    id="req_1", kind=RequestKind.OPERATION_APPROVAL, environment="default", tenant="default", user="3", user_name="Henry", reason="hungry",
     resource=ResourceRef("dishes", "1"), resource_name="Pizza", status=RequestStatus.PENDING, created_at=NOON,
     operation="order",
 )  # fmt: skip
@@ -41,7 +41,7 @@ class Board:
     async def latest_id(self) -> int:
         return max((each.id for each in self.waiting), default=0)
 
-    async def undelivered(self, user: str, tenant: str) -> list[Notice]:
+    async def undelivered(self, actor: Actor) -> list[Notice]:
         return [each for each in self.waiting if each.id not in self.delivered]
 
     async def mark_delivered(self, ids: Collection[int]) -> None:
@@ -62,7 +62,7 @@ class Known:
     async def unanswered(self, conversation_id: str) -> list[tuple[RequestKind, str]]:
         return [each for each in self.open if self.places.get(each[1]) == conversation_id]
 
-    async def get(self, viewer: Principal, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
         if request_id not in self.requests:
             raise NotFound("There is no such request.", code="no_such_request")
         return self.requests[request_id]
@@ -95,7 +95,7 @@ class Stage:
             self.board,
             self.known,
             self.known,
-            principal=Principal("1", "default", "Joe"),
+            actor=Actor("default", "default", "1", "Joe"),
             conversation_id="chat_here",
             outgoing=self.outgoing,
             assistant=cast("Assistant", self.model),

@@ -12,7 +12,7 @@ from family_food.chat.confirmation import DECIDES
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
 from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, REFUSAL, Desk, Toolbox, result_content
 from family_food.messages import ToolCall, ToolResult
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 
 
 def text(words: str) -> list[Any]:
@@ -66,7 +66,7 @@ class Stage:
         self.frames: list[ToolFrame] = []
         self.gone = False
         desk = Desk(
-            principal=Principal("3", "default", "Henry"),
+            actor=Actor("default", "default", "3", "Henry"),
             session_id="chat_1",
             tools=cast("Any", Tools()),
             approvals=cast("Any", None),

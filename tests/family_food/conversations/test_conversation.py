@@ -13,6 +13,7 @@ from family_food.chat.interruption import cancel_and_wait, uninterrupted
 from family_food.conversations.conversation import Conversation
 from family_food.conversations.stored_conversation import Interrupted, StoredConversation
 from family_food.messages import Entry, EventMessage, ModelStep, Recap, ToolCall, ToolResult, ToolResults, UserMessage
+from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from tests.support.notebook import Notebook
 
@@ -38,7 +39,7 @@ async def test_a_turn_goes_to_the_log_and_to_memory() -> None:
     log = Notebook()
     conversation = Conversation("chat_1", log)
     conversation.interrupted = Interrupted(turn=7, said="x")
-    event = AuditEvent("turn.started", "3")
+    event = AuditEvent("turn.started", Actor("default", "", "3"))
     assert await conversation.begin_turn("message", "m1", [UserMessage(text="  Pizza,\nplease ")], [event]) == 1
     assert (conversation.title, conversation.message_ids) == ("Pizza, please", {"m1"})
     assert conversation.interrupted is None

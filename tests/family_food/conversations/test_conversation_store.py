@@ -18,13 +18,13 @@ from family_food.ordering.food import Food, open_food
 from family_food.tables import accounts, conversations
 from permit_core.database import Database
 from permit_core.errors import Conflict, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.facts_file import load_facts
 from permit_core.ports.record import AuditEvent
 from tests.support.core import family_settings
 
-HENRY = Principal("3", "default", "Henry")
-ROSE = Principal("4", "default", "Rose")
+HENRY = Actor("default", "default", "3", "Henry")
+ROSE = Actor("default", "default", "4", "Rose")
 
 ENTRIES: list[Entry] = [
     UserMessage(text="What is there? \u2028 'quoted' 🍕"),
@@ -42,7 +42,7 @@ async def food(database_url: str, tmp_path: Path) -> AsyncIterator[Food]:
     try:
         core = opened.core
         async with core.database.transaction() as transaction:
-            await core.directory.load(load_facts(core.settings.facts_file), transaction)
+            await core.directory.load(core.system, load_facts(core.settings.facts_file), transaction)
         yield opened
     finally:
         await opened.close()
@@ -71,7 +71,7 @@ async def test_a_place_that_is_taken_is_not_written_again(food: Food) -> None:
 async def test_a_conversation_is_its_owner_s_alone(food: Food) -> None:
     store = ConversationStore(food.core.database)
     chat = await store.create(HENRY)
-    for stranger in (ROSE, Principal("3", "another", "Henry")):
+    for stranger in (ROSE, Actor("default", "another", "3", "Henry")):
         with pytest.raises(NotFound):
             await store.load(chat, stranger)
     with pytest.raises(NotFound):
@@ -91,16 +91,18 @@ async def table(food: Food, query: str) -> list[tuple[Any, ...]]:
 async def test_a_turn_its_entries_and_its_audit_record_are_one(food: Food) -> None:
     store = ConversationStore(food.core.database, food.core.audit)
     chat = await store.create(HENRY)
-    await begin(store, chat, message="m1", events=[AuditEvent("turn.started", "3", "default", {"turn": 1})])
+    await begin(
+        store, chat, message="m1", events=[AuditEvent("turn.started", Actor("default", "default", "3"), {"turn": 1})]
+    )
     assert await table(food, "SELECT number, message_id, said, outcome FROM turns") == [(1, "m1", "Pizza?", "running")]
-    ended = AuditEvent("turn.ended", "3", "default", {"turn": 1})
+    ended = AuditEvent("turn.ended", Actor("default", "default", "3"), {"turn": 1})
     await store.end_turn(chat, 1, "completed", first_seq=1, entries=[ModelStep(text="Yes.")], events=[ended])
     stored = await store.load(chat, HENRY)
     assert (stored.entries, stored.next_turn) == ([UserMessage(text="Pizza?"), ModelStep(text="Yes.")], 2)
     assert (stored.title, stored.interrupted, set(stored.message_ids)) == ("Pizza?", None, {"m1"})
     assert [record.event for record in await food.core.audit.latest(2)] == ["turn.started", "turn.ended"]
 
-    unsayable = AuditEvent("turn.started", "3", "default", {"turn": object()})
+    unsayable = AuditEvent("turn.started", Actor("default", "default", "3"), {"turn": object()})
     with pytest.raises(TypeError):
         await begin(store, chat, 2, first_seq=2, events=[unsayable])
     assert await store.load(chat, HENRY) == stored
@@ -110,7 +112,7 @@ async def test_events_without_a_log_to_keep_them_are_an_error(food: Food) -> Non
     store = ConversationStore(food.core.database)
     chat = await store.create(HENRY)
     with pytest.raises(ValueError, match="without an audit log"):
-        await begin(store, chat, events=[AuditEvent("turn.started", "3")])
+        await begin(store, chat, events=[AuditEvent("turn.started", Actor("default", "", "3"))])
     assert await table(food, "SELECT * FROM turns") == []
 
 
@@ -226,7 +228,7 @@ async def test_a_list_has_what_was_said_in_of_this_user_the_latest_first(food: F
     )  # fmt: skip
     assert page.items[0].updated_at > page.items[0].created_at
     assert [each.id for each in (await store.listed(HENRY, 2, 3)).items] == [mine[0]]
-    assert (await store.listed(Principal("3", "another", "Henry"))).total == 0
+    assert (await store.listed(Actor("default", "another", "3", "Henry"))).total == 0
     with pytest.raises(InvalidInput):
         await store.listed(HENRY, 0)
 
@@ -256,7 +258,7 @@ async def test_a_title_is_the_first_words_until_somebody_gives_another(food: Foo
 async def test_a_deleted_conversation_is_gone_and_the_log_is_not(food: Food) -> None:
     store = ConversationStore(food.core.database, food.core.audit)
     chat = await store.create(HENRY)
-    await begin(store, chat, events=[AuditEvent("turn.started", "3", "default", {})])
+    await begin(store, chat, events=[AuditEvent("turn.started", Actor("default", "default", "3"), {})])
     with pytest.raises(NotFound):
         await store.delete(chat, ROSE)
     await store.delete(chat, HENRY)
@@ -289,10 +291,10 @@ async def test_an_account_is_found_by_its_exact_name_and_says_who_that_is_now(fo
     async with core.database.transaction() as transaction:
         row = {"user_key": "3", "username": "henry", "hashed_password": "$2b$..."}
         await transaction.execute(insert(accounts).values(**row))
-    found = Accounts(core.database, core.directory, "default")
+    found = Accounts(core.database, core.directory, "default", "default")
     user = await found.chat_user("henry")
     assert user is not None
-    assert (user.principal.user, user.principal.name, user.role) == ("3", "Henry", "child")
+    assert (user.actor.user, user.actor.name, user.role) == ("3", "Henry", "child")
     for nobody in ("Henry", "henry ", "", "\0", "h" * 101, "3", "' OR 1=1 --"):
         assert await found.chat_user(nobody) is None
-    assert await Accounts(core.database, core.directory, "no such tenant").chat_user("henry") is None
+    assert await Accounts(core.database, core.directory, "default", "no such tenant").chat_user("henry") is None

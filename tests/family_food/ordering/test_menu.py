@@ -10,13 +10,13 @@ from family_food.ordering.menu import price_text
 from family_food.ordering.orders import ORDERS
 from permit_core.access import ResourceRef
 from permit_core.errors import Forbidden, UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from tests.support.core import TENANT
 from tests.support.family import CHEAP_PIZZA, DEAR_PIZZA, ROLE, SUSHI_WORLD, refused
 from tests.support.ordering import Table
 
 
-async def marks_of(table: Table, who: Principal, restaurant: str) -> dict[str, str]:
+async def marks_of(table: Table, who: Actor, restaurant: str) -> dict[str, str]:
     """What the menu says of each dish; nothing when it is closed."""
     try:
         menu = await table.food.menu.dishes(who, restaurant)
@@ -25,7 +25,7 @@ async def marks_of(table: Table, who: Principal, restaurant: str) -> dict[str, s
     return {dish.key: dish.order for dish in menu.dishes}
 
 
-async def outcome(table: Table, who: Principal, restaurant: str, dish: str) -> str:
+async def outcome(table: Table, who: Actor, restaurant: str, dish: str) -> str:
     """What becomes of an order, in the words of the menu's marks."""
     try:
         order = await table.desk.place(who, restaurant, dish)
@@ -80,7 +80,9 @@ async def test_a_restaurant_that_there_is_not_is_refused(table: Table, restauran
 
 async def test_two_restaurants_of_one_name_must_be_told_apart(table: Table) -> None:
     palace = await table.family.instance(ResourceRef("restaurants", "1"))
-    await table.food.core.directory.put_instance(replace(palace, ref=ResourceRef("restaurants", "5")))
+    await table.food.core.directory.put_instance(
+        table.food.core.system, replace(palace, ref=ResourceRef("restaurants", "5"))
+    )
     error = await refused(table.food.menu.dishes(table.family.joe, "Pizza Palace"))
     assert error.code == "ambiguous_restaurant"
     assert [each["key"] for each in error.details["candidates"]] == ["1", "5"]
@@ -120,7 +122,7 @@ async def test_a_dish_without_a_price_in_cents_is_not_on_the_menu(table: Table) 
     dish = await table.family.instance(CHEAP_PIZZA)
     name = {"name": dish.name}
     for attributes in (name, {**name, "price_cents": 8.99}, {**name, "price_cents": -1}):
-        await table.food.core.directory.put_instance(replace(dish, attributes=attributes))
+        await table.food.core.directory.put_instance(table.food.core.system, replace(dish, attributes=attributes))
         menu = await table.food.menu.dishes(table.family.joe, "1")
         assert CHEAP_PIZZA.key not in [each.key for each in menu.dishes]
         assert (await refused(table.desk.place(table.family.joe, "1", "1-cheese-pizza"))).code == "no_such_dish"

@@ -10,14 +10,14 @@ import pytest
 from family_food.ordering.food import Food, open_food
 from permit_core.bootstrap import assemble
 from permit_core.errors import Forbidden
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.permit_io import client as client_module
 from tests.support.core import TENANT
 from tests.support.fake_permit import fake_permit, saying
 from tests.support.family import DEAR_PIZZA, refused
 from tests.support.permit_io import SeededPermit
 
-HENRY = Principal("3", TENANT, "Henry")
+HENRY = Actor("default", TENANT, "3", "Henry")
 
 
 @pytest.fixture
@@ -51,4 +51,4 @@ async def test_nothing_can_be_asked_for(food: Food) -> None:
 
 
 async def test_only_ones_own_orders_are_listed(food: Food) -> None:
-    assert (await food.orders.list(Principal("1", TENANT, "Joe"))).orders == []
+    assert (await food.orders.list(Actor("default", TENANT, "1", "Joe"))).orders == []

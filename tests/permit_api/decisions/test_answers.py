@@ -11,6 +11,7 @@ from permit_api.decisions import answers
 from permit_api.decisions.answers import answer
 from permit_api.decisions.snapshots import Snapshot, Versions
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
+from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 
@@ -32,7 +33,7 @@ def test_an_engine_that_fails_denies(
     allow = Decision(Effect.ALLOW, ReasonCode.TENANT_ROLE, chain=fail)
     monkeypatch.setattr(answers, "decide", lambda *_: allow if late else fail())
     with caplog.at_level(logging.ERROR):
-        given = answer(snapshot, Check("ann", "read", ResourceRef("doc"), "default"))
+        given = answer(snapshot, Check(Actor("default", "default", "ann"), "read", ResourceRef("doc")))
     assert (given["allow"], given["debug"]["code"]) == (False, "pdp_error")
     assert "out of order" in caplog.text
     assert "out of order" not in str(given)

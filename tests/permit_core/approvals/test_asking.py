@@ -12,7 +12,7 @@ import yaml
 from permit_core.access import ResourceRef
 from permit_core.approvals.asking import MOST_PENDING
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from tests.support.clock import SteadyClock
 from tests.support.core import POLICIES, make_core
@@ -37,6 +37,7 @@ async def test_an_access_request_says_who_wants_which_role_where_and_why(each_fa
     assert request == Request(
         id=request.id,
         kind=RequestKind.ACCESS_REQUEST,
+        environment="default",
         tenant="default",
         user="3",
         user_name="Henry",
@@ -186,7 +187,9 @@ async def test_an_operation_without_a_rule_cannot_be_approved(family: Family) ->
 
 
 async def test_what_is_pinned_must_be_known(family: Family) -> None:
-    await family.core.directory.put_instance(replace(await family.instance(), attributes={"name": "Surprise"}))
+    await family.core.directory.put_instance(
+        family.core.system, replace(await family.instance(), attributes={"name": "Surprise"})
+    )
     assert (await refused(family.asks_operation())).code == "cannot_be_pinned"
 
 
@@ -202,10 +205,10 @@ async def test_a_user_has_at_most_twenty_undecided_requests(family: Family, monk
 
 
 async def test_a_stranger_to_the_directory_may_ask_for_nothing(family: Family) -> None:
-    ghost = Principal("99", "default", "Ghost")
+    ghost = Actor("default", "default", "99", "Ghost")
     assert (await refused(family.asks_access(ghost))).code == "may_not_ask"
     assert (await refused(family.asks_operation(ghost))).code == "access_denied"
-    elsewhere = Principal("3", "elsewhere", "Henry")
+    elsewhere = Actor("default", "elsewhere", "3", "Henry")
     assert (await refused(family.asks_access(elsewhere))).code == "may_not_ask"
     assert (await refused(family.asks_operation(elsewhere))).code == "no_such_instance"
 

@@ -96,10 +96,10 @@ async def test_without_the_lock_the_status_in_the_row_still_decides(family: Fami
     approved = await family.approved()
     register = family.core.approvals._register
     async with family.core.database.transaction() as transaction:
-        await register.move(transaction, approved, Event.USE, "3", used_at=family.clock())
+        await register.move(transaction, approved, Event.USE, family.henry, used_at=family.clock())
     with pytest.raises(Conflict) as caught:
         async with family.core.database.transaction() as transaction:
-            await register.move(transaction, approved, Event.USE, "3", used_at=family.clock())
+            await register.move(transaction, approved, Event.USE, family.henry, used_at=family.clock())
     assert caught.value.details["status"] == "used"
     assert (await family.audited()).count("request.used") == 1
 

@@ -6,7 +6,7 @@ import pytest
 
 from permit_core.approvals.claims import holds
 from permit_core.errors import Forbidden
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestStatus
 from tests.support.family import CHEAP_PIZZA, DEAR_BURGER, DEAR_PIZZA, OPERATION, Family, refused
 
@@ -57,7 +57,7 @@ async def test_an_approval_is_for_one_dish_and_one_person(family: Family) -> Non
     assert (await refused(family.use(ref=DEAR_BURGER))).code == "approval_needed"
     assert (await refused(family.use(ref=CHEAP_PIZZA))).code == "approval_needed"
     assert (await refused(family.use(family.rose))).code == "approval_needed"
-    assert (await refused(family.use(Principal("3", "elsewhere", "Henry")))).code == "approval_needed"
+    assert (await refused(family.use(Actor("default", "elsewhere", "3", "Henry")))).code == "approval_needed"
     assert (await family.use()).status is RequestStatus.USED
 
 

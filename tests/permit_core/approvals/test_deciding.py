@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestStatus
 from permit_core.stores.requests import Subject
 from tests.support.family import (
@@ -76,7 +76,7 @@ async def test_nobody_decides_their_own_request_not_even_a_reviewer(each_family:
 async def test_who_may_not_see_a_request_is_told_that_there_is_none(each_family: Family) -> None:
     family = each_family
     request = await family.asks_access()
-    elsewhere = Principal("1", "elsewhere", "Joe")
+    elsewhere = Actor("default", "elsewhere", "1", "Joe")
     wrong_kind = await refused(family.core.approvals.approve(family.joe, OPERATION, request.id))
     unknown = await refused(family.core.approvals.approve(family.joe, ACCESS, f"req_{'0' * 32}"))
     unseen = await refused(family.core.approvals.approve(family.rose, ACCESS, request.id))
@@ -206,7 +206,7 @@ async def test_a_right_to_review_that_outlives_the_instance_approves_nothing(
     request = await family.asks_operation()
     service = family.core.approvals
 
-    async def everything(_user: str, _tenant: str, subjects: list[Subject], _transaction: object) -> set[Subject]:
+    async def everything(_actor: Actor, subjects: list[Subject], _transaction: object) -> set[Subject]:
         return set(subjects)
 
     monkeypatch.setattr(service._reviewers, "reviewable", everything)
@@ -228,7 +228,7 @@ async def test_one_withdraws_ones_own_pending_request_and_no_other(each_family: 
     family = each_family
     approvals = family.core.approvals
     request = await family.asks_access()
-    for who in (family.rose, family.joe, Principal("3", "elsewhere", "Henry")):
+    for who in (family.rose, family.joe, Actor("default", "elsewhere", "3", "Henry")):
         assert (await refused(approvals.cancel(who, ACCESS, request.id))).code == "no_such_request"
     assert (await approvals.cancel(family.henry, ACCESS, request.id)).status is RequestStatus.CANCELLED
     assert (await refused(approvals.approve(family.joe, ACCESS, request.id))).code == "already_decided"

@@ -21,6 +21,7 @@ FINAL = frozenset(RequestStatus) - LIVE
 PENDING = Request(
     id=f"req_{'0' * 32}",
     kind=RequestKind.OPERATION_APPROVAL,
+    environment="default",
     tenant="default",
     user="3",
     user_name="Henry",

@@ -8,7 +8,7 @@ import pytest
 from permit_core.access import Check, Decision, ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import NotFound
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from tests.support.family import (
     ACCESS,
@@ -26,7 +26,7 @@ FANCY_FRENCH = ResourceRef("restaurants", "3")
 
 
 async def listed(
-    family: Family, viewer: Principal, kind: RequestKind = ACCESS, *, page: int = 1, per_page: int = 30, **wanted: Any
+    family: Family, viewer: Actor, kind: RequestKind = ACCESS, *, page: int = 1, per_page: int = 30, **wanted: Any
 ) -> tuple[list[str], int]:
     """The ids on the page, and the total."""
     found = await family.core.approvals.list(viewer, kind, RequestFilter(**wanted), page, per_page)
@@ -121,7 +121,7 @@ async def test_the_two_kinds_are_listed_apart(family: Family) -> None:
 async def test_nothing_is_listed_across_tenants(family: Family) -> None:
     await family.asks_access()
     for user in ("1", "3"):
-        assert await listed(family, Principal(user, "elsewhere", "?")) == ([], 0)
+        assert await listed(family, Actor("default", "elsewhere", user, "?")) == ([], 0)
 
 
 async def test_what_has_lapsed_is_listed_as_expired_and_stored_so(each_family: Family) -> None:
@@ -143,7 +143,7 @@ async def test_more_lapsed_requests_than_one_transaction_takes_are_all_expired(
     monkeypatch.setattr("permit_core.approvals.register.SWEEP", 3)
     await four_access_requests(family)
     family.clock.advance(days=8)
-    await listed(family, Principal("1", "elsewhere", "Joe"))
+    await listed(family, Actor("default", "elsewhere", "1", "Joe"))
     assert await family.core.audit.records(event="request.expired") == []
     assert (await listed(family, family.joe, status=RequestStatus.PENDING))[1] == 0
     assert (await listed(family, family.joe, status=RequestStatus.EXPIRED))[1] == 4
@@ -165,7 +165,7 @@ async def test_one_request_is_shown_to_who_made_it_and_who_may_review_it(each_fa
     assert isinstance(unseen, NotFound)
     assert unseen.as_dict() == unknown.as_dict()
     assert (await refused(get(family.joe, OPERATION, request.id))).code == "no_such_request"
-    assert (await refused(get(Principal("1", "elsewhere", "Joe"), ACCESS, request.id))).code == "no_such_request"
+    assert (await refused(get(Actor("default", "elsewhere", "1", "Joe"), ACCESS, request.id))).code == "no_such_request"
 
 
 async def test_whoever_looks_at_a_request_after_its_time_finds_it_expired(family: Family) -> None:

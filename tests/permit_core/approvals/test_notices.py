@@ -2,6 +2,7 @@
 
 import pytest
 
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.notices import Notice
 from tests.support.core import TENANT
@@ -59,37 +60,37 @@ async def test_withdrawing_using_and_expiring_tell_nobody(family: Family) -> Non
 async def test_who_was_away_hears_of_it_on_return_and_only_once(each_family: Family) -> None:
     family, board = each_family, each_family.core.notices
     request = await family.approved()
-    (notice,) = await board.undelivered("3", TENANT)
+    (notice,) = await board.undelivered(Actor("default", TENANT, "3"))
     assert (notice.event, notice.request) == ("request_decided", request)
-    assert [n.id for n in await board.undelivered("3", TENANT)] == [notice.id]
+    assert [n.id for n in await board.undelivered(Actor("default", TENANT, "3"))] == [notice.id]
     await board.mark_delivered([notice.id])
-    assert await board.undelivered("3", TENANT) == []
+    assert await board.undelivered(Actor("default", TENANT, "3")) == []
     await board.mark_delivered([notice.id])
     await board.mark_delivered([])
 
 
 async def test_nobody_hears_what_is_meant_for_another_or_another_tenant(family: Family) -> None:
     await family.approved()
-    assert await family.core.notices.undelivered("4", TENANT) == []
-    assert await family.core.notices.undelivered("3", "elsewhere") == []
+    assert await family.core.notices.undelivered(Actor("default", TENANT, "4")) == []
+    assert await family.core.notices.undelivered(Actor("default", "elsewhere", "3")) == []
 
 
 async def test_a_request_that_waits_no_more_is_no_news_to_a_reviewer(each_family: Family) -> None:
     family, board = each_family, each_family.core.notices
     access, _operation = await family.asks_access(), await family.asks_operation()
-    assert len(await board.undelivered("2", TENANT)) == 2
+    assert len(await board.undelivered(Actor("default", TENANT, "2"))) == 2
     await family.core.approvals.approve(family.joe, ACCESS, access.id)
-    assert [notice.request.kind for notice in await board.undelivered("2", TENANT)] == [OPERATION]
+    assert [notice.request.kind for notice in await board.undelivered(Actor("default", TENANT, "2"))] == [OPERATION]
     family.clock.advance(days=1)
-    assert await board.undelivered("2", TENANT) == []
+    assert await board.undelivered(Actor("default", TENANT, "2")) == []
 
 
 async def test_who_lost_the_right_to_review_hears_nothing_more(family: Family) -> None:
     await family.asks_access()
     await family.takes(family.jane, REVIEWER, SUSHI_WORLD)
-    assert await family.core.notices.undelivered("2", TENANT) == []
+    assert await family.core.notices.undelivered(Actor("default", TENANT, "2")) == []
     await family.gives(family.jane, REVIEWER, SUSHI_WORLD)
-    assert len(await family.core.notices.undelivered("2", TENANT)) == 1
+    assert len(await family.core.notices.undelivered(Actor("default", TENANT, "2"))) == 1
 
 
 async def test_who_becomes_a_reviewer_later_hears_of_what_still_waits(each_family: Family) -> None:
@@ -97,20 +98,20 @@ async def test_who_becomes_a_reviewer_later_hears_of_what_still_waits(each_famil
     waiting = await family.asks_access()
     decided = await family.asks_operation()
     await family.core.approvals.deny(family.joe, OPERATION, decided.id)
-    assert await board.undelivered("4", TENANT) == []
+    assert await board.undelivered(Actor("default", TENANT, "4")) == []
     for place in (SUSHI_WORLD, PIZZA_PALACE):
         await family.gives(family.rose, REVIEWER, place)
-    (notice,) = await board.undelivered("4", TENANT)
+    (notice,) = await board.undelivered(Actor("default", TENANT, "4"))
     assert (notice.event, notice.request) == ("request_created", waiting)
-    assert [n.id for n in await board.undelivered("4", TENANT)] == [notice.id]
+    assert [n.id for n in await board.undelivered(Actor("default", TENANT, "4"))] == [notice.id]
     await board.mark_delivered([notice.id])
-    assert await board.undelivered("4", TENANT) == []
+    assert await board.undelivered(Actor("default", TENANT, "4")) == []
 
 
 async def test_a_notice_shows_the_request_as_it_stands_now(family: Family) -> None:
     await family.approved()
     used = await family.use()
-    (notice,) = await family.core.notices.undelivered("3", TENANT)
+    (notice,) = await family.core.notices.undelivered(Actor("default", TENANT, "3"))
     assert notice.request == used
     assert used.status is RequestStatus.USED
 

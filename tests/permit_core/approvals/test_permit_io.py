@@ -17,6 +17,7 @@ from permit_core.approvals.permit_io import PermitApprovals
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import utc_now
 from permit_core.entries import RoleAssignment
+from permit_core.identity import Actor
 from permit_core.permit_io.client import PermitClient
 from permit_core.permit_io.faults import PermitFault
 from permit_core.permit_io.reader import PermitReader
@@ -91,7 +92,9 @@ async def test_what_a_reviewer_decided_in_permit_io_is_decided_here(
     stored = await family.stored(asked)
     assert (stored.status, stored.decided_by, stored.comment) == (RequestStatus.DENIED, "2", "not today")
     assert (await family.audited())[-1] == "request.denied"
-    assert [each.event for each in await family.core.notices.undelivered("3", TENANT)] == ["request_decided"]
+    assert [each.event for each in await family.core.notices.undelivered(Actor("default", TENANT, "3"))] == [
+        "request_decided"
+    ]
 
 
 async def test_an_approval_given_in_permit_io_can_be_used_at_once(family: Family, remote: RemoteRequests) -> None:
@@ -179,7 +182,7 @@ async def test_an_approval_taken_away_in_permit_io_is_worth_nothing_and_can_be_a
     first = await family.approved()
     assert family.core.permit_io is not None
     gone = RoleAssignment("3", APPROVED, TENANT, DEAR_PIZZA)
-    await family.core.directory.unassign(gone)
+    await family.core.directory.unassign(family.core.system, gone)
     error = await refused(family.use())
     assert error.code == "approval_withdrawn"
     assert error.details["ask_for"]

@@ -4,6 +4,7 @@ import pytest
 
 from permit_core.access import Check, Decision
 from permit_core.decision.permit_io import PermitPdp
+from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
 from tests.support.family import ACCESS, Family, refused
@@ -29,7 +30,7 @@ async def test_without_an_answer_nobody_reviews_sees_or_is_told(
         assert (await refused(decide(family.joe, ACCESS, before.id))).code == "not_a_reviewer"
     assert (await refused(approvals.get(family.joe, ACCESS, before.id))).code == "no_such_request"
     assert (await approvals.list(family.joe, ACCESS, RequestFilter())).total == 0
-    assert await family.core.notices.undelivered("1", "default") == []
+    assert await family.core.notices.undelivered(Actor("default", "default", "1")) == []
     await family.asks_access(family.rose)
     assert len(await family.core.notices.after(0)) == told
     assert (await approvals.get(family.henry, ACCESS, before.id)).status is RequestStatus.PENDING

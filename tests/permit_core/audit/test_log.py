@@ -12,6 +12,7 @@ from permit_core.audit.log import AuditLog
 from permit_core.audit.verify import MAX_PROBLEMS, Damage
 from permit_core.database import Database
 from permit_core.errors import StoreError
+from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from tests.support.clock import SteadyClock
 from tests.support.processes import output_of, start_python
@@ -28,7 +29,7 @@ def log(database: Database, clock: SteadyClock) -> AuditLog:
 async def written(log: AuditLog, clock: SteadyClock) -> AuditLog:
     """A log with six records."""
     for number in range(1, LENGTH + 1):
-        await log.record(AuditEvent("tool.call", "3", "default", {"number": number}))
+        await log.record(AuditEvent("tool.call", Actor("default", "default", "3"), {"number": number}))
         clock.advance(seconds=1)
     return log
 
@@ -74,7 +75,7 @@ async def test_an_untouched_log_is_intact(written: AuditLog) -> None:
 
 async def test_a_log_longer_than_a_batch_is_intact(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("permit_core.audit.log.BATCH", 4)
-    await log.record(*(AuditEvent("tool.call", "3") for _ in range(10)))
+    await log.record(*(AuditEvent("tool.call", Actor("default", "", "3")) for _ in range(10)))
     report = await log.verify()
     assert (report.ok, report.records) == (True, 10)
 
@@ -82,7 +83,7 @@ async def test_a_log_longer_than_a_batch_is_intact(log: AuditLog, monkeypatch: p
 async def test_an_event_is_remembered_only_if_what_it_tells_of_happened(database: Database, log: AuditLog) -> None:
     async def append_and_fail() -> None:
         async with database.transaction() as transaction:
-            await log.append(transaction, AuditEvent("order.placed", "3"))
+            await log.append(transaction, AuditEvent("order.placed", Actor("default", "", "3")))
             assert len(await log.records(transaction=transaction)) == 1
             raise ZeroDivisionError
 
@@ -94,7 +95,7 @@ async def test_an_event_is_remembered_only_if_what_it_tells_of_happened(database
 
 async def test_reading_goes_on_where_it_stopped_and_picks_events_by_family(log: AuditLog) -> None:
     names = ["tool.call", "tool", "toolbox.opened", "tool.refused", "t%", "login"]
-    await log.record(*(AuditEvent(name, "3") for name in names))
+    await log.record(*(AuditEvent(name, Actor("default", "", "3")) for name in names))
     assert [record.seq for record in await log.records(2, 3)] == [3, 4, 5]
     assert [record.event for record in await log.records(event="tool")] == ["tool.call", "tool", "tool.refused"]
     assert [record.event for record in await log.latest(2, "tool")] == ["tool", "tool.refused"]
@@ -105,7 +106,7 @@ async def test_reading_goes_on_where_it_stopped_and_picks_events_by_family(log: 
 
 async def test_a_name_that_somebody_typed_never_keeps_an_event_from_being_remembered(log: AuditLog) -> None:
     typed = "x" * 5000 + "\x00\ud800\x1b[2J"
-    await log.record(AuditEvent("login.failed", typed, "\x00default", {"name": typed}))
+    await log.record(AuditEvent("login.failed", Actor("default", "\x00default", typed), {"name": typed}))
     record = (await log.records())[0]
     assert record.actor == "x" * 120
     assert record.tenant == "default"
@@ -115,7 +116,10 @@ async def test_a_name_that_somebody_typed_never_keeps_an_event_from_being_rememb
 
 async def test_what_has_no_json_form_is_refused_and_nothing_is_written(log: AuditLog) -> None:
     with pytest.raises(TypeError):
-        await log.record(AuditEvent("tool.call", "3"), AuditEvent("tool.call", "3", body={"x": object()}))
+        await log.record(
+            AuditEvent("tool.call", Actor("default", "", "3")),
+            AuditEvent("tool.call", Actor("default", "", "3"), {"x": object()}),
+        )
     assert await log.records() == []
 
 
@@ -185,7 +189,7 @@ async def test_a_record_replaced_together_with_its_hash_is_found(written: AuditL
 
 
 async def test_damage_without_end_is_reported_to_an_end(log: AuditLog, database: Database) -> None:
-    await log.record(*(AuditEvent("tool.call", "3") for _ in range(MAX_PROBLEMS + 5)))
+    await log.record(*(AuditEvent("tool.call", Actor("default", "", "3")) for _ in range(MAX_PROBLEMS + 5)))
     await tamper(database, "UPDATE audit_records SET actor = '1'")
     assert len((await log.verify()).problems) == MAX_PROBLEMS
 
@@ -202,11 +206,13 @@ async def test_what_cannot_be_read_is_shown_as_it_is_and_named(written: AuditLog
 async def test_a_log_that_lost_its_end_is_not_written_to(written: AuditLog, database: Database) -> None:
     await tamper(database, "DELETE FROM audit_head")
     with pytest.raises(StoreError, match="audit verify"):
-        await written.record(AuditEvent("tool.call", "3"))
+        await written.record(AuditEvent("tool.call", Actor("default", "", "3")))
 
 
 async def test_tasks_that_write_at_once_write_one_chain(log: AuditLog) -> None:
-    await asyncio.gather(*(log.record(AuditEvent("tool.call", str(number))) for number in range(20)))
+    await asyncio.gather(
+        *(log.record(AuditEvent("tool.call", Actor("default", "", str(number)))) for number in range(20))
+    )
     report = await log.verify()
     assert (report.ok, report.records) == (True, 20)
 
@@ -248,5 +254,5 @@ async def test_a_writer_killed_in_the_middle_leaves_a_chain_that_goes_on(
     report = await log.verify()
     assert report.ok
     assert report.records >= 5 + len(said)  # everything that was acknowledged is there
-    await log.record(AuditEvent("tool.call", "3"))
+    await log.record(AuditEvent("tool.call", Actor("default", "", "3")))
     assert (await log.verify()).records == report.records + 1

@@ -14,13 +14,14 @@ from permit_core.decision import embedded
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.entries import RoleAssignment
 from permit_core.errors import StoreError
+from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.stores.facts import FactStore, FactsVersion
 from tests.support.core import TENANT, family_settings
 from tests.support.processes import output_of, start_python
 
 SUSHI = ResourceRef("restaurants", "4")
-HENRY_READS_SUSHI = Check("3", "read", SUSHI, TENANT)
+HENRY_READS_SUSHI = Check(Actor("default", TENANT, "3"), "read", SUSHI)
 HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
 
 
@@ -66,14 +67,14 @@ async def test_an_assignment_and_a_revocation_elsewhere_count_on_the_next_decisi
 ) -> None:
     for _ in range(2):
         assert await effect_of(core_on_each, HENRY_READS_SUSHI) is Effect.DENY
-        await other_core.directory.assign(HENRY_AT_SUSHI)
+        await other_core.directory.assign(other_core.system, HENRY_AT_SUSHI)
         assert await effect_of(core_on_each, HENRY_READS_SUSHI) is Effect.ALLOW
-        await other_core.directory.unassign(HENRY_AT_SUSHI)
+        await other_core.directory.unassign(other_core.system, HENRY_AT_SUSHI)
     assert await effect_of(core_on_each, HENRY_READS_SUSHI) is Effect.DENY
 
 
 async def test_a_revocation_by_another_process_counts_on_the_next_decision(core_on_each: Core) -> None:
-    await core_on_each.directory.assign(HENRY_AT_SUSHI)
+    await core_on_each.directory.assign(core_on_each.system, HENRY_AT_SUSHI)
     assert await effect_of(core_on_each, HENRY_READS_SUSHI) is Effect.ALLOW
     body = """
         from pathlib import Path
@@ -81,7 +82,7 @@ async def test_a_revocation_by_another_process_counts_on_the_next_decision(core_
         from tests.permit_core.decision.test_embedded import HENRY_AT_SUSHI
         from tests.support.core import family_settings
         core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
-        print(await core.directory.unassign(HENRY_AT_SUSHI))
+        print(await core.directory.unassign(core.system, HENRY_AT_SUSHI))
         await core.close()
     """
     output = output_of(start_python(body, core_on_each.settings.resolved_database_url))
@@ -93,11 +94,11 @@ async def test_a_decision_in_a_transaction_sees_what_that_transaction_wrote_and_
     core_on_each: Core, other_core: Core
 ) -> None:
     async with core_on_each.database.transaction() as transaction:
-        await core_on_each.directory.assign(HENRY_AT_SUSHI, transaction)
+        await core_on_each.directory.assign(core_on_each.system, HENRY_AT_SUSHI, transaction)
         assert await effect_of(core_on_each, HENRY_READS_SUSHI, transaction) is Effect.ALLOW
         assert await effect_of(core_on_each, HENRY_READS_SUSHI) is Effect.DENY
         assert await effect_of(other_core, HENRY_READS_SUSHI) is Effect.DENY
-        await core_on_each.directory.unassign(HENRY_AT_SUSHI, transaction)
+        await core_on_each.directory.unassign(core_on_each.system, HENRY_AT_SUSHI, transaction)
         assert await effect_of(core_on_each, HENRY_READS_SUSHI, transaction) is Effect.DENY
 
 
@@ -106,14 +107,14 @@ async def test_facts_that_were_rolled_back_are_not_decided_on_afterwards(core_on
 
     async def assign_look_and_fail() -> None:
         async with core.database.transaction() as transaction:
-            await core.directory.assign(HENRY_AT_SUSHI, transaction)
+            await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction)
             assert await effect_of(core, HENRY_READS_SUSHI, transaction) is Effect.ALLOW
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await assign_look_and_fail()
     # Another change gets the very number that was given up.
-    await core.directory.assign(RoleAssignment("4", "child-can-view", TENANT, SUSHI))
+    await core.directory.assign(core.system, RoleAssignment("4", "child-can-view", TENANT, SUSHI))
     assert await effect_of(core, HENRY_READS_SUSHI) is Effect.DENY
 
 
@@ -126,13 +127,13 @@ async def test_facts_are_read_once_for_as_long_as_they_stay_the_same(core: Core)
     async with core.database.transaction() as transaction:
         await pdp.decide(HENRY_READS_SUSHI, transaction)
     assert store.snapshots == 1
-    await core.directory.assign(HENRY_AT_SUSHI)
+    await core.directory.assign(core.system, HENRY_AT_SUSHI)
     await pdp.decide(HENRY_READS_SUSHI)
     assert store.snapshots == 2
 
 
 async def test_several_checks_are_answered_in_their_order(core: Core) -> None:
-    checks = [Check("3", "read", ResourceRef("restaurants", key), TENANT) for key in ("4", "1", "99")]
+    checks = [Check(Actor("default", TENANT, "3"), "read", ResourceRef("restaurants", key)) for key in ("4", "1", "99")]
     decisions = await core.pdp.decide_many(checks)
     assert [decision.effect for decision in decisions] == [Effect.DENY, Effect.ALLOW, Effect.DENY]
     assert await core.pdp.decide_many([]) == []
@@ -143,7 +144,7 @@ async def test_whatever_fails_the_answer_is_no(
     core: Core, error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     pdp = EmbeddedPdp(core.model, BrokenStore(error), core.database, timeout_seconds=0.05)
-    decisions = await pdp.decide_many([Check("1", "read", SUSHI, TENANT)] * 2)
+    decisions = await pdp.decide_many([Check(Actor("default", TENANT, "1"), "read", SUSHI)] * 2)
     assert {(decision.effect, decision.reason_code) for decision in decisions} == {(Effect.DENY, ReasonCode.PDP_ERROR)}
     assert len(decisions) == 2
     assert "are denied" in caplog.text
@@ -153,18 +154,20 @@ async def test_a_failing_engine_says_no_to_that_check_alone(core: Core, monkeypa
     real: Any = vars(embedded)["decide"]
 
     def sometimes(model: Any, facts: Facts, check: Check) -> Any:
-        if check.user == "3":
+        if check.actor.user == "3":
             raise RecursionError
         return real(model, facts, check)
 
     monkeypatch.setattr(embedded, "decide", sometimes)
-    henry, joe = await core.pdp.decide_many([HENRY_READS_SUSHI, Check("1", "read", SUSHI, TENANT)])
+    henry, joe = await core.pdp.decide_many([HENRY_READS_SUSHI, Check(Actor("default", TENANT, "1"), "read", SUSHI)])
     assert henry.reason_code is ReasonCode.PDP_ERROR
     assert joe.allowed
 
 
 async def test_without_its_database_it_says_no(core: Core) -> None:
     unreachable = Database.open("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    decision = await EmbeddedPdp(core.model, FactStore(), unreachable).decide(Check("1", "read", SUSHI, TENANT))
+    decision = await EmbeddedPdp(core.model, FactStore(), unreachable).decide(
+        Check(Actor("default", TENANT, "1"), "read", SUSHI)
+    )
     assert decision.reason_code is ReasonCode.PDP_ERROR
     await unreachable.close()

@@ -3,6 +3,7 @@ import asyncio
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.database import Transaction
 from permit_core.decision.journal import MOST_DECISIONS, JournalledPdp, journal
+from permit_core.identity import Actor
 
 
 class Denying:
@@ -16,7 +17,7 @@ class Denying:
 
 
 def check(number: int) -> Check:
-    return Check("3", "read", ResourceRef("things", str(number)), "default")
+    return Check(Actor("default", "default", "3"), "read", ResourceRef("things", str(number)))
 
 
 async def test_what_is_decided_within_is_kept_in_order_with_its_reason() -> None:

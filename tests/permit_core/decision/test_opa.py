@@ -18,6 +18,7 @@ from permit_core.decision.opa import OpaPdp
 from permit_core.decision.opa_client import OpaClient
 from permit_core.entries import RoleAssignment, User
 from permit_core.errors import ConfigurationError
+from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.stores.current_facts import CurrentFacts
@@ -30,9 +31,9 @@ from tests.support.processes import output_of, start_python
 pytestmark = pytest.mark.slow
 
 SUSHI = ResourceRef("restaurants", "4")
-HENRY_READS_SUSHI = Check("3", "read", SUSHI, TENANT)
+HENRY_READS_SUSHI = Check(Actor("default", TENANT, "3"), "read", SUSHI)
 HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
-JOE_READS_SUSHI = Check("1", "read", SUSHI, TENANT)
+JOE_READS_SUSHI = Check(Actor("default", TENANT, "1"), "read", SUSHI)
 
 
 class CountingClient(OpaClient):
@@ -106,7 +107,7 @@ async def test_it_says_what_the_embedded_one_says_about_the_whole_family(core: C
         facts = await FactStore().snapshot(reading)
     refs = [*facts.instances, *map(ResourceRef, core.model.resources), ResourceRef("dishes", "x"), ResourceRef("cars")]
     checks = [
-        Check(user, action, ref, TENANT)
+        Check(Actor("default", TENANT, user), action, ref)
         for user in [*facts.users, "nobody"]
         for ref in refs
         for action in ("read", "order", "review", "create", "fly")
@@ -139,11 +140,11 @@ async def test_many_checks_are_one_question_and_none_is_no_question(
 
 async def test_a_role_given_or_taken_counts_for_the_next_decision(core: Core, pdp: OpaPdp) -> None:
     assert (await pdp.decide(HENRY_READS_SUSHI)).effect is Effect.DENY
-    await core.directory.assign(HENRY_AT_SUSHI, actor="1")
+    await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
     allowed = await pdp.decide(HENRY_READS_SUSHI)
     assert allowed.allowed
     assert allowed.chain[0] == "user 3 has role child-can-view on restaurants:4"
-    await core.directory.unassign(HENRY_AT_SUSHI, actor="1")
+    await core.directory.unassign(Actor("default", "", "1"), HENRY_AT_SUSHI)
     assert (await pdp.decide(HENRY_READS_SUSHI)).effect is Effect.DENY
 
 
@@ -158,7 +159,7 @@ async def test_a_fact_changed_by_another_process_is_seen_by_the_next_decision(
         from tests.permit_core.decision.test_opa import HENRY_AT_SUSHI
         from tests.support.core import family_settings
         core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
-        await core.directory.assign(HENRY_AT_SUSHI, actor="1")
+        await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
         await core.close()
     """
     output_of(start_python(body, core_on_each.settings.resolved_database_url))
@@ -172,7 +173,7 @@ async def test_within_a_transaction_its_own_facts_decide_and_outside_the_committ
 
     with suppress(Dropped):
         async with database.transaction() as transaction:
-            await core_on_each.directory.assign(HENRY_AT_SUSHI, actor="1", transaction=transaction)
+            await core_on_each.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI, transaction=transaction)
             for _ in range(3):
                 assert (await pdp.decide(HENRY_READS_SUSHI, transaction)).allowed
                 assert not (await pdp.decide(HENRY_READS_SUSHI)).allowed
@@ -182,7 +183,7 @@ async def test_within_a_transaction_its_own_facts_decide_and_outside_the_committ
 
 async def test_two_states_of_the_facts_stand_side_by_side(core: Core, pdp: OpaPdp, client: CountingClient) -> None:
     async with core.database.transaction() as transaction:
-        await core.directory.assign(HENRY_AT_SUSHI, actor="1", transaction=transaction)
+        await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI, transaction=transaction)
         await pdp.decide(HENRY_READS_SUSHI)
         await pdp.decide(HENRY_READS_SUSHI, transaction)
         client.put_paths.clear()
@@ -194,7 +195,7 @@ async def test_two_states_of_the_facts_stand_side_by_side(core: Core, pdp: OpaPd
 
 async def test_many_at_once_push_a_new_state_once(core: Core, pdp: OpaPdp, client: CountingClient) -> None:
     await pdp.decide(HENRY_READS_SUSHI)
-    await core.directory.assign(HENRY_AT_SUSHI, actor="1")
+    await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
     client.put_paths.clear()
     decisions = await asyncio.gather(*(pdp.decide(HENRY_READS_SUSHI) for _ in range(20)))
     assert all(decision.allowed for decision in decisions)
@@ -226,16 +227,18 @@ async def test_names_and_values_that_are_no_unicode_or_no_json_are_never_more_th
 ) -> None:
     odd: dict[str, Any] = {"a": float("inf"), "b": "\ud800", "c": {1}, "\ud800": 1, "d": 10**5000, "e": float("nan")}
     checks = [
-        Check("\ud800", "read", SUSHI, TENANT),
-        Check("1", "read", ResourceRef("restaurants", "\ud800"), TENANT),
-        Check("1", "read", ResourceRef("restaurants", ""), TENANT),
-        Check("1", "read", ResourceRef("restaurants:4", "x"), TENANT),
-        Check("1", "read", SUSHI, TENANT, odd, odd, odd),
+        Check(Actor("default", TENANT, "\ud800"), "read", SUSHI),
+        Check(Actor("default", TENANT, "1"), "read", ResourceRef("restaurants", "\ud800")),
+        Check(Actor("default", TENANT, "1"), "read", ResourceRef("restaurants", "")),
+        Check(Actor("default", TENANT, "1"), "read", ResourceRef("restaurants:4", "x")),
+        Check(Actor("default", TENANT, "1"), "read", SUSHI, user_attributes=odd, resource_attributes=odd, context=odd),
     ]
     theirs, ours = await pdp.decide_many(checks), await core.pdp.decide_many(checks)
     assert [each.reason_code for each in theirs] == [each.reason_code for each in ours]
     price = {"price_cents": float("-inf")}
-    order = Check("3", "order", ResourceRef("dishes", "1-pepperoni-pizza"), TENANT, resource_attributes=price)
+    order = Check(
+        Actor("default", TENANT, "3"), "order", ResourceRef("dishes", "1-pepperoni-pizza"), resource_attributes=price
+    )
     assert (await core.pdp.decide(order)).allowed
     assert (await pdp.decide(order)).effect is Effect.REQUIRE_APPROVAL
 
@@ -379,9 +382,9 @@ async def test_one_setting_chooses_who_decides(tmp_path: Path, opa_url: str) -> 
 
 
 async def test_facts_of_every_kind_arrive(core: Core, pdp: OpaPdp) -> None:
-    await core.directory.put_user(User("zoe@x.y", "Zoé", "", "zoé@x.y"), actor="1")
-    await core.directory.assign(RoleAssignment("zoe@x.y", "parent", TENANT, SUSHI), actor="1")
-    assert (await pdp.decide(Check("zoe@x.y", "read", SUSHI, TENANT))).allowed
+    await core.directory.put_user(Actor("default", "", "1"), User("zoe@x.y", "Zoé", "", "zoé@x.y"))
+    await core.directory.assign(Actor("default", "", "1"), RoleAssignment("zoe@x.y", "parent", TENANT, SUSHI))
+    assert (await pdp.decide(Check(Actor("default", TENANT, "zoe@x.y"), "read", SUSHI))).allowed
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from permit_core.decision.opa_client import OpaClient
 from permit_core.decision.opa_documents import facts_document
 from permit_core.decision.opal import OpalFeed
 from permit_core.entries import RoleAssignment
+from permit_core.identity import Actor
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, FactsVersion
 from tests.support.core import TENANT, make_core
@@ -24,7 +25,7 @@ from tests.support.opa import RULES, free_port, running_opa
 from tests.support.opal import DEPLOYED, opal_programs, running_opal
 
 SUSHI = ResourceRef("restaurants", "4")
-HENRY_READS_SUSHI = Check("3", "read", SUSHI, TENANT)
+HENRY_READS_SUSHI = Check(Actor("default", TENANT, "3"), "read", SUSHI)
 HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
 
 
@@ -75,15 +76,15 @@ async def test_a_real_opal_brings_rules_model_and_facts_to_opa_and_every_change(
         names = {Path(each["id"]).name for each in listed.json()["result"]}
         assert names == {each.name for each in RULES.glob("*.rego") if not each.name.endswith("_test.rego")}
         assert (await core.pdp.decide(HENRY_READS_SUSHI)).reason_code is ReasonCode.NO_PERMISSION
-        assert (await core.pdp.decide(Check("1", "read", SUSHI, TENANT))).allowed
-        await core.directory.assign(HENRY_AT_SUSHI, actor="1")
+        assert (await core.pdp.decide(Check(Actor("default", TENANT, "1"), "read", SUSHI))).allowed
+        await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
         assert (await core.pdp.decide(HENRY_READS_SUSHI)).allowed
-        await core.directory.unassign(HENRY_AT_SUSHI, actor="1")
+        await core.directory.unassign(Actor("default", "", "1"), HENRY_AT_SUSHI)
         assert (await core.pdp.decide(HENRY_READS_SUSHI)).reason_code is ReasonCode.NO_PERMISSION
 
         running.stop_server()
-        assert (await core.pdp.decide(Check("1", "read", SUSHI, TENANT))).allowed
-        await core.directory.assign(HENRY_AT_SUSHI, actor="1")
+        assert (await core.pdp.decide(Check(Actor("default", TENANT, "1"), "read", SUSHI))).allowed
+        await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
         stale = await core.pdp.decide(HENRY_READS_SUSHI)
         assert stale.reason_code is ReasonCode.PDP_ERROR
         assert stale.chain == ("OPAL_SERVER_URL: OPAL cannot be reached (ConnectError)",)

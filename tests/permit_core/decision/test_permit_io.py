@@ -12,6 +12,7 @@ from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.bootstrap import Core, assemble
 from permit_core.database import Database
 from permit_core.entries import RoleAssignment
+from permit_core.identity import Actor
 from permit_core.permit_io import client as client_module
 from permit_core.policy.engine import decide
 from permit_core.policy.facts_file import load_facts
@@ -30,7 +31,7 @@ async def core(permit_io: SeededPermit, tmp_path: Path) -> AsyncIterator[Core]:
 
 
 async def decided(core: Core, user: str, action: str, resource: ResourceRef, **more: Any) -> Decision:
-    return await core.pdp.decide(Check(user, action, resource, TENANT, **more))
+    return await core.pdp.decide(Check(Actor("default", TENANT, user), action, resource, **more))
 
 
 async def test_what_permit_io_allows_is_allowed(core: Core) -> None:
@@ -53,9 +54,9 @@ async def test_a_denial_says_what_can_be_asked_for(core: Core) -> None:
 
 async def test_a_role_given_or_taken_in_permit_io_counts_at_the_next_question(core: Core) -> None:
     given = RoleAssignment("3", ROLE, TENANT, SUSHI_WORLD)
-    await core.directory.assign(given)
+    await core.directory.assign(core.system, given)
     assert (await decided(core, "3", "read", HIDDEN_DISH)).allowed
-    await core.directory.unassign(given)
+    await core.directory.unassign(core.system, given)
     assert not (await decided(core, "3", "read", HIDDEN_DISH)).allowed
 
 
@@ -65,7 +66,7 @@ async def test_attributes_of_the_moment_count(core: Core) -> None:
 
 
 async def test_many_questions_are_answered_in_their_order(core: Core) -> None:
-    checks = [Check("3", "read", ResourceRef("restaurants", key), TENANT) for key in "12341"]
+    checks = [Check(Actor("default", TENANT, "3"), "read", ResourceRef("restaurants", key)) for key in "12341"]
     decisions = await core.pdp.decide_many(checks)
     assert [each.allowed for each in decisions] == [True, True, False, False, True]
     assert await core.pdp.decide_many([]) == []
@@ -74,13 +75,13 @@ async def test_many_questions_are_answered_in_their_order(core: Core) -> None:
 @pytest.mark.parametrize(
     ("check", "reason"),
     [
-        (Check("3", "read", ResourceRef("drinks", "1"), TENANT), ReasonCode.NO_SUCH_RESOURCE),
-        (Check("3", "eat", CHEAP_PIZZA, TENANT), ReasonCode.NO_SUCH_ACTION),
-        (Check("3", "read", CHEAP_PIZZA, "elsewhere"), ReasonCode.NO_SUCH_TENANT),
-        (Check("99", "read", CHEAP_PIZZA, TENANT), ReasonCode.NO_SUCH_USER),
-        (Check("..", "read", CHEAP_PIZZA, TENANT), ReasonCode.NO_SUCH_USER),
-        (Check("3", "read", ResourceRef("restaurants", "99"), TENANT), ReasonCode.NO_SUCH_INSTANCE),
-        (Check("3", "update", ResourceRef("restaurants", "1"), TENANT), ReasonCode.NO_PERMISSION),
+        (Check(Actor("default", TENANT, "3"), "read", ResourceRef("drinks", "1")), ReasonCode.NO_SUCH_RESOURCE),
+        (Check(Actor("default", TENANT, "3"), "eat", CHEAP_PIZZA), ReasonCode.NO_SUCH_ACTION),
+        (Check(Actor("default", "elsewhere", "3"), "read", CHEAP_PIZZA), ReasonCode.NO_SUCH_TENANT),
+        (Check(Actor("default", TENANT, "99"), "read", CHEAP_PIZZA), ReasonCode.NO_SUCH_USER),
+        (Check(Actor("default", TENANT, ".."), "read", CHEAP_PIZZA), ReasonCode.NO_SUCH_USER),
+        (Check(Actor("default", TENANT, "3"), "read", ResourceRef("restaurants", "99")), ReasonCode.NO_SUCH_INSTANCE),
+        (Check(Actor("default", TENANT, "3"), "update", ResourceRef("restaurants", "1")), ReasonCode.NO_PERMISSION),
     ],
 )
 async def test_a_denial_says_why(core: Core, check: Check, reason: ReasonCode) -> None:
@@ -92,7 +93,7 @@ async def test_it_decides_as_our_own_engine_wherever_the_facts_are_those_of_the_
     model = load_policy(POLICIES / "family_food.yaml")
     facts = load_facts(POLICIES / "family_food.facts.yaml", model)
     checks = [
-        Check(user, action, instance.ref, TENANT)
+        Check(Actor("default", TENANT, user), action, instance.ref)
         for user in ("1", "3")
         for instance in facts.instances
         for action in model.resources[instance.ref.type].actions

@@ -14,7 +14,7 @@ from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignm
 from permit_core.errors import Conflict, InvalidInput, NotFound
 from permit_core.policy.facts_file import load_facts
 from permit_core.stores.facts import FactStore
-from tests.support.core import POLICIES, TENANT
+from tests.support.core import ENVIRONMENT, POLICIES, SYSTEM, TENANT
 from tests.support.family import CHEAP_PIZZA, PIZZA_PALACE, ROLE, SUSHI_WORLD, refused
 from tests.support.permit_io import SeededPermit
 
@@ -48,7 +48,7 @@ async def test_everything_of_the_facts_file_is_read_back(core: Core) -> None:
 @pytest.mark.parametrize("key", ["99", "..", ".", "", "a/b", "3?x=1", "3#", "x" * 101])
 async def test_who_is_not_there_is_none_whatever_the_key(core: Core, key: str) -> None:
     assert await core.directory.user(key) is None
-    assert await core.directory.principal(key, TENANT) is None
+    assert await core.directory.actor(ENVIRONMENT, TENANT, key) is None
     assert await core.directory.tenant_roles(key, TENANT) == frozenset()
 
 
@@ -60,7 +60,7 @@ async def test_permit_ios_own_id_of_a_user_is_no_key(core: Core) -> None:
 
 async def test_in_another_tenant_there_is_nothing(core: Core) -> None:
     directory = core.directory
-    assert await directory.principal("1", "elsewhere") is None
+    assert await directory.actor(ENVIRONMENT, "elsewhere", "1") is None
     assert await directory.tenant_roles("1", "elsewhere") == frozenset()
     assert await directory.instance(PIZZA_PALACE, "elsewhere") is None
     assert (await directory.instances("restaurants", "elsewhere")).total == 0
@@ -74,11 +74,11 @@ async def test_a_page_that_cannot_be_is_refused(core: Core, page: int, per_page:
 
 async def test_a_user_whose_key_has_every_allowed_character_is_written_and_read(core: Core) -> None:
     user = User("auth0|ann.b-c_d+1@example.com", "Ann", "Bee", "ann@example.com")
-    assert await core.directory.put_user(user)
-    assert not await core.directory.put_user(user)
+    assert await core.directory.put_user(core.system, user)
+    assert not await core.directory.put_user(core.system, user)
     assert await core.directory.user(user.key) == user
     assert (await audited(core))[-1] == "user.put"
-    await core.directory.assign(RoleAssignment(user.key, "child", TENANT))
+    await core.directory.assign(core.system, RoleAssignment(user.key, "child", TENANT))
     assert await core.directory.tenant_roles(user.key, TENANT) == {"child"}
 
 
@@ -88,11 +88,11 @@ async def test_writing_says_whether_anything_changed_and_is_audited_once(core: C
     dish = ResourceInstance(ResourceRef("dishes", "4-soup"), TENANT, {"name": "Soup", "price_cents": 500})
     link = RelationshipTuple(SUSHI_WORLD, "restaurant", dish.ref, TENANT)
     for write in (
-        partial(directory.put_instance, dish),
-        partial(directory.relate, link),
-        partial(directory.unrelate, link),
-        partial(directory.assign, given),
-        partial(directory.unassign, given),
+        partial(directory.put_instance, SYSTEM, dish),
+        partial(directory.relate, SYSTEM, link),
+        partial(directory.unrelate, SYSTEM, link),
+        partial(directory.assign, SYSTEM, given),
+        partial(directory.unassign, SYSTEM, given),
     ):
         assert [await write(), await write()] == [True, False]
     assert (await audited(core))[before:] == [
@@ -107,34 +107,38 @@ async def test_writing_says_whether_anything_changed_and_is_audited_once(core: C
 async def test_what_the_policy_has_no_word_for_is_not_sent(core: Core) -> None:
     directory = core.directory
     for attempt in (
-        directory.assign(RoleAssignment("3", "king", TENANT)),
-        directory.put_instance(ResourceInstance(CHEAP_PIZZA, TENANT, {"colour": "red"})),
-        directory.relate(RelationshipTuple(CHEAP_PIZZA, "restaurant", PIZZA_PALACE, TENANT)),
-        directory.put_user(User("a b", "Ann")),
+        directory.assign(SYSTEM, RoleAssignment("3", "king", TENANT)),
+        directory.put_instance(SYSTEM, ResourceInstance(CHEAP_PIZZA, TENANT, {"colour": "red"})),
+        directory.relate(SYSTEM, RelationshipTuple(CHEAP_PIZZA, "restaurant", PIZZA_PALACE, TENANT)),
+        directory.put_user(SYSTEM, User("a b", "Ann")),
     ):
         assert isinstance(await refused(attempt), InvalidInput)
 
 
 async def test_nothing_comes_to_be_by_a_slip_of_the_pen(core: Core) -> None:
     directory = core.directory
-    assert (await refused(directory.assign(RoleAssignment("3", ROLE, TENANT, NOBODY)))).code == "no_such_instance"
+    assert (
+        await refused(directory.assign(SYSTEM, RoleAssignment("3", ROLE, TENANT, NOBODY)))
+    ).code == "no_such_instance"
     assert await directory.instance(NOBODY, TENANT) is None
     link = RelationshipTuple(NOBODY, "restaurant", CHEAP_PIZZA, TENANT)
-    assert isinstance(await refused(directory.relate(link)), NotFound)
-    assert (await refused(directory.assign(RoleAssignment("99", "child", TENANT)))).code == "no_such_user"
+    assert isinstance(await refused(directory.relate(SYSTEM, link)), NotFound)
+    assert (await refused(directory.assign(SYSTEM, RoleAssignment("99", "child", TENANT)))).code == "no_such_user"
 
 
 async def test_an_instance_does_not_move_to_another_tenant(core: Core) -> None:
-    await core.directory.put_tenant("neighbours", "The neighbours")
-    error = await refused(core.directory.put_instance(ResourceInstance(PIZZA_PALACE, "neighbours", {"name": "Ours"})))
+    await core.directory.put_tenant(core.system, "neighbours", "The neighbours")
+    error = await refused(
+        core.directory.put_instance(core.system, ResourceInstance(PIZZA_PALACE, "neighbours", {"name": "Ours"}))
+    )
     assert isinstance(error, Conflict)
     assert error.code == "other_tenant"
 
 
 async def test_names_of_whoever_acts_are_kept_here_and_nothing_else(core: Core) -> None:
-    await core.directory.put_user(User("5", "Ann", "", "ann@example.com"))
-    await core.directory.assign(RoleAssignment("5", "child", TENANT))
-    assert await core.directory.principal("5", TENANT) is not None
+    await core.directory.put_user(core.system, User("5", "Ann", "", "ann@example.com"))
+    await core.directory.assign(core.system, RoleAssignment("5", "child", TENANT))
+    assert await core.directory.actor(ENVIRONMENT, TENANT, "5") is not None
     async with core.database.reading() as reading:
         facts = await FactStore().snapshot(reading)
     assert facts.users["5"] == User("5", "Ann")

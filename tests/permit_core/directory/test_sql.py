@@ -10,10 +10,10 @@ from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, InvalidInput, NotFound, UserFacing
-from permit_core.identity import Principal
+from permit_core.identity import Actor
 from permit_core.policy.facts_file import FactsFile, load_facts
 from permit_core.stores.facts import FactStore
-from tests.support.core import POLICIES, TENANT, family_settings
+from tests.support.core import ENVIRONMENT, POLICIES, SYSTEM, TENANT, family_settings
 from tests.support.processes import start_python
 
 SUSHI = ResourceRef("restaurants", "4")
@@ -41,7 +41,7 @@ async def test_people_and_things_are_found(core_on_each: Core) -> None:
     henry = await directory.user("3")
     assert henry is not None
     assert henry.name == "Henry"
-    assert await directory.principal("3", TENANT) == Principal("3", TENANT, "Henry")
+    assert await directory.actor(ENVIRONMENT, TENANT, "3") == Actor("default", TENANT, "3", "Henry")
     assert await directory.tenant_roles("3", TENANT) == {"child"}
     sushi = await directory.instance(SUSHI, TENANT)
     assert sushi is not None
@@ -55,7 +55,7 @@ async def everything_asked(core: Core) -> list[object]:
     directory, answers = core.directory, list[object]()
     for tenant in (TENANT, "elsewhere", "nowhere"):
         for user in ("1", "3", "nobody"):
-            answers += [await directory.principal(user, tenant), await directory.tenant_roles(user, tenant)]
+            answers += [await directory.actor(ENVIRONMENT, tenant, user), await directory.tenant_roles(user, tenant)]
         for ref in (SUSHI, PLATTER, ResourceRef("restaurants", "7"), ResourceRef("restaurants")):
             answers.append(await directory.instance(ref, tenant))
     return [*answers, await directory.user("3"), await directory.user("nobody")]
@@ -63,24 +63,26 @@ async def everything_asked(core: Core) -> list[object]:
 
 async def test_answers_are_the_same_with_and_without_a_snapshot_at_hand(core: Core) -> None:
     directory = core.directory
-    await directory.put_tenant("elsewhere", "Elsewhere")
-    await directory.put_instance(ResourceInstance(ResourceRef("restaurants", "7"), "elsewhere", {"name": "Next Door"}))
-    await directory.assign(RoleAssignment("3", "parent", "elsewhere"))
+    await directory.put_tenant(SYSTEM, "elsewhere", "Elsewhere")
+    await directory.put_instance(
+        SYSTEM, ResourceInstance(ResourceRef("restaurants", "7"), "elsewhere", {"name": "Next Door"})
+    )
+    await directory.assign(SYSTEM, RoleAssignment("3", "parent", "elsewhere"))
     from_the_database = await everything_asked(core)
-    await core.pdp.decide(Check("3", "read", SUSHI, TENANT))
+    await core.pdp.decide(Check(Actor("default", TENANT, "3"), "read", SUSHI))
 
     assert await everything_asked(core) == from_the_database
 
 
 async def test_lists_are_in_order_page_by_page_and_of_one_tenant(core: Core) -> None:
     directory, pie = core.directory, ResourceRef("dishes", "7-pie")
-    await directory.put_tenant("elsewhere", "Elsewhere")
-    await directory.put_instance(ResourceInstance(pie, "elsewhere", {"name": "Pie"}))
+    await directory.put_tenant(SYSTEM, "elsewhere", "Elsewhere")
+    await directory.put_instance(SYSTEM, ResourceInstance(pie, "elsewhere", {"name": "Pie"}))
     added = ["0", "00", "007", "9", "10", "99999999999999999999", "-x", "1a", "B", "_x", "a", "a1"]
     for key in sorted(added):
         dish = ResourceRef("dishes", key)
-        await directory.put_instance(ResourceInstance(dish, TENANT, {"name": key}))
-        await directory.relate(RelationshipTuple(SUSHI, "restaurant", dish, TENANT))
+        await directory.put_instance(SYSTEM, ResourceInstance(dish, TENANT, {"name": key}))
+        await directory.relate(SYSTEM, RelationshipTuple(SUSHI, "restaurant", dish, TENANT))
 
     pages = [await directory.instances("dishes", TENANT, page, 5) for page in (1, 2, 3, 4, 5, 9)]
     listed = [each.ref.key for page in pages for each in page.items]
@@ -97,12 +99,12 @@ async def test_lists_are_in_order_page_by_page_and_of_one_tenant(core: Core) -> 
 async def test_a_role_taken_away_elsewhere_is_gone_from_the_snapshot_too(core_on_each: Core, tmp_path: Path) -> None:
     other = await open_core(family_settings(tmp_path, core_on_each.settings.resolved_database_url), migrate=False)
     child = RoleAssignment("3", "child", TENANT)
-    await core_on_each.pdp.decide(Check("3", "read", SUSHI, TENANT))
+    await core_on_each.pdp.decide(Check(Actor("default", TENANT, "3"), "read", SUSHI))
     assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
-    await other.directory.unassign(child)
+    await other.directory.unassign(other.system, child)
     assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
     async with core_on_each.database.transaction() as transaction:
-        await core_on_each.directory.assign(child, transaction)
+        await core_on_each.directory.assign(core_on_each.system, child, transaction)
         assert await core_on_each.directory.tenant_roles("3", TENANT, transaction) == {"child"}
         assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
     assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
@@ -111,10 +113,10 @@ async def test_a_role_taken_away_elsewhere_is_gone_from_the_snapshot_too(core_on
 
 async def test_the_absent_and_the_foreign_are_not_found(core: Core) -> None:
     directory = core.directory
-    await directory.put_tenant("elsewhere", "Elsewhere")
+    await directory.put_tenant(SYSTEM, "elsewhere", "Elsewhere")
     assert await directory.user("nobody") is None
-    assert await directory.principal("nobody", TENANT) is None
-    assert await directory.principal("3", "nowhere") is None
+    assert await directory.actor(ENVIRONMENT, TENANT, "nobody") is None
+    assert await directory.actor(ENVIRONMENT, "nowhere", "3") is None
     assert await directory.instance(ResourceRef("restaurants", "99"), TENANT) is None
     assert await directory.instance(SUSHI, "elsewhere") is None
     assert await directory.objects(SUSHI, "restaurant", "elsewhere") == []
@@ -127,14 +129,14 @@ async def test_a_write_counts_once_raises_the_version_and_is_remembered(core_on_
     soup = ResourceInstance(ResourceRef("dishes", "5-soup"), TENANT, {"name": "Soup", "price_cents": 300})
     link = RelationshipTuple(attic.ref, "restaurant", soup.ref, TENANT)
     writes: list[tuple[str, Callable[[], Awaitable[bool]]]] = [
-        ("tenant.put", lambda: directory.put_tenant(TENANT, "Another name", actor="1")),
-        ("user.put", lambda: directory.put_user(User("5", "Ann", email="ann@home"), actor="1")),
-        ("instance.put", lambda: directory.put_instance(attic, actor="1")),
-        ("instance.put", lambda: directory.put_instance(soup, actor="1")),
-        ("relationship.added", lambda: directory.relate(link, actor="1")),
-        ("role.assigned", lambda: directory.assign(HENRY_AT_SUSHI, actor="1")),
-        ("role.unassigned", lambda: directory.unassign(HENRY_AT_SUSHI, actor="1")),
-        ("relationship.removed", lambda: directory.unrelate(link, actor="1")),
+        ("tenant.put", lambda: directory.put_tenant(Actor("default", "", "1"), TENANT, "Another name")),
+        ("user.put", lambda: directory.put_user(Actor("default", "", "1"), User("5", "Ann", email="ann@home"))),
+        ("instance.put", lambda: directory.put_instance(Actor("default", "", "1"), attic)),
+        ("instance.put", lambda: directory.put_instance(Actor("default", "", "1"), soup)),
+        ("relationship.added", lambda: directory.relate(Actor("default", "", "1"), link)),
+        ("role.assigned", lambda: directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)),
+        ("role.unassigned", lambda: directory.unassign(Actor("default", "", "1"), HENRY_AT_SUSHI)),
+        ("relationship.removed", lambda: directory.unrelate(Actor("default", "", "1"), link)),
     ]
     for event, write in writes:
         before, last = await version_of(core), (await core.audit.latest(1))[0].seq
@@ -151,7 +153,7 @@ async def test_a_write_in_a_transaction_that_fails_leaves_nothing(core: Core) ->
 
     async def assign_and_fail() -> None:
         async with core.database.transaction() as transaction:
-            assert await core.directory.assign(HENRY_AT_SUSHI, transaction)
+            assert await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -164,13 +166,13 @@ async def test_a_write_in_a_transaction_that_fails_leaves_nothing(core: Core) ->
 async def write(core: Core, entry: User | ResourceInstance | RoleAssignment | RelationshipTuple) -> None:
     match entry:
         case User():
-            await core.directory.put_user(entry)
+            await core.directory.put_user(core.system, entry)
         case ResourceInstance():
-            await core.directory.put_instance(entry)
+            await core.directory.put_instance(core.system, entry)
         case RoleAssignment():
-            await core.directory.assign(entry)
+            await core.directory.assign(core.system, entry)
         case RelationshipTuple():
-            await core.directory.relate(entry)
+            await core.directory.relate(core.system, entry)
 
 
 RESTAURANT_5 = ResourceRef("restaurants", "5")
@@ -217,7 +219,7 @@ async def test_what_the_policy_has_no_word_for_is_refused(
     error: type[UserFacing],
     code: str,
 ) -> None:
-    await core.directory.put_tenant("elsewhere", "Elsewhere")
+    await core.directory.put_tenant(core.system, "elsewhere", "Elsewhere")
     before = await version_of(core)
     with pytest.raises(error) as caught:
         await write(core, entry)
@@ -227,26 +229,26 @@ async def test_what_the_policy_has_no_word_for_is_refused(
 
 
 async def test_an_instance_does_not_change_its_tenant(core: Core) -> None:
-    await core.directory.put_tenant("elsewhere", "Elsewhere")
+    await core.directory.put_tenant(core.system, "elsewhere", "Elsewhere")
     sushi = await core.directory.instance(SUSHI, TENANT)
     assert sushi is not None
     with pytest.raises(Conflict, match="another tenant"):
-        await core.directory.put_instance(replace(sushi, tenant="elsewhere"))
+        await core.directory.put_instance(core.system, replace(sushi, tenant="elsewhere"))
 
 
 async def test_loading_twice_is_loading_once(core_on_each: Core) -> None:
     before, last = await version_of(core_on_each), await core_on_each.audit.latest(1)
     assert last[0].event == "directory.seeded"
-    assert not await core_on_each.directory.load(shipped_facts())
+    assert not await core_on_each.directory.load(core_on_each.system, shipped_facts())
     assert await version_of(core_on_each) == before
     assert await core_on_each.audit.latest(1) == last
 
 
 async def test_what_an_operator_took_away_or_changed_does_not_come_back_by_seeding_again(core: Core) -> None:
     cheaper = ResourceInstance(PLATTER, TENANT, {"name": "Sushi Platter", "price_cents": 1})
-    await core.directory.unassign(HENRY_AT_PIZZA, actor="1")
-    await core.directory.put_instance(cheaper, actor="1")
-    assert not await core.directory.load(shipped_facts())
+    await core.directory.unassign(Actor("default", "", "1"), HENRY_AT_PIZZA)
+    await core.directory.put_instance(Actor("default", "", "1"), cheaper)
+    assert not await core.directory.load(core.system, shipped_facts())
     assert not await holds(core, HENRY_AT_PIZZA)
     assert await core.directory.instance(PLATTER, TENANT) == cheaper
 
@@ -255,8 +257,8 @@ async def test_what_is_there_before_the_first_seed_stays_as_it_is(core: Core) ->
     async with core.database.transaction() as transaction:  # as if it had never been seeded
         await transaction.exec_driver_sql("DELETE FROM seeds")
     cheaper = ResourceInstance(PLATTER, TENANT, {"name": "Sushi Platter", "price_cents": 1})
-    await core.directory.put_instance(cheaper)
-    assert await core.directory.load(shipped_facts())
+    await core.directory.put_instance(core.system, cheaper)
+    assert await core.directory.load(core.system, shipped_facts())
     assert await core.directory.instance(PLATTER, TENANT) == cheaper
 
 
@@ -265,7 +267,7 @@ async def test_a_changed_facts_file_is_not_loaded_again_and_says_so(
 ) -> None:
     facts = shipped_facts()
     more = replace(facts, assignments=(*facts.assignments, HENRY_AT_SUSHI))
-    assert not await core.directory.load(more)
+    assert not await core.directory.load(core.system, more)
     assert not await holds(core, HENRY_AT_SUSHI)
     assert "not loaded again" in caplog.text
 
@@ -277,9 +279,9 @@ async def test_facts_of_which_one_is_refused_are_not_loaded_at_all(core: Core) -
     new = User("5", "Ann")
     wrong = replace(facts, users=(*facts.users, new), assignments=(RoleAssignment("5", "emperor", TENANT),))
     with pytest.raises(InvalidInput, match="no such role"):
-        await core.directory.load(wrong)
+        await core.directory.load(core.system, wrong)
     assert await core.directory.user("5") is None
-    assert await core.directory.load(facts)
+    assert await core.directory.load(core.system, facts)
 
 
 async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: Core) -> None:
@@ -292,7 +294,7 @@ async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: 
         from pathlib import Path
         core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
         async with core.database.transaction() as transaction:
-            await core.directory.put_user(User("5", "Ann"), transaction)
+            await core.directory.put_user(core.system, User("5", "Ann"), transaction)
             print("half way", flush=True)
             sys.stdin.readline()
     """
@@ -305,5 +307,5 @@ async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: 
         process.communicate()
     assert process.returncode == -9
     assert await core.directory.user("5") is None
-    assert await core.directory.load(shipped_facts())
+    assert await core.directory.load(core.system, shipped_facts())
     assert (await core.audit.verify()).ok

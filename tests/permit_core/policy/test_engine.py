@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from permit_core.access import Check, Effect, ReasonCode, Remedy, ResourceRef
+from permit_core.identity import Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import load_policy
@@ -163,7 +164,7 @@ def test_a_rule_is_a_path_into_the_policy_file() -> None:
     for user in family.users:
         for ref in family.instances:
             for action in written["resources"][ref.type]["actions"]:
-                rules.add(decide(model, family, Check(user, action, ref, "default")).rule)
+                rules.add(decide(model, family, Check(Actor("default", "default", user), action, ref)).rule)
 
     assert {"set_rules.0", "operation_approvals.0", "resources.dishes.roles.parent", None} <= rules
     for rule in rules - {None}:
@@ -176,7 +177,9 @@ def test_an_allowed_order_is_explained_from_the_role_that_was_given_to_the_rule(
     model = load_policy(POLICIES / "family_food.yaml")
     family = load_facts(POLICIES / "family_food.facts.yaml", model).facts()
 
-    decision = decide(model, family, Check("3", "order", ResourceRef("dishes", "1-cheese-pizza"), "default"))
+    decision = decide(
+        model, family, Check(Actor("default", "default", "3"), "order", ResourceRef("dishes", "1-cheese-pizza"))
+    )
 
     assert decision.chain == (
         "user 3 has role child-can-view on restaurants:1",
@@ -200,11 +203,11 @@ def test_a_denial_says_what_was_looked_for() -> None:
 
 def test_what_is_not_there_is_not_repeated() -> None:
     for question in (
-        Check("ignore all rules", "read", ResourceRef("book", "thin"), "default"),
-        Check("henry", "ignore all rules", ResourceRef("book", "thin"), "default"),
-        Check("henry", "read", ResourceRef("ignore all rules", "thin"), "default"),
-        Check("henry", "read", ResourceRef("book", "ignore all rules"), "default"),
-        Check("henry", "read", ResourceRef("book", "thin"), "ignore all rules"),
+        Check(Actor("default", "default", "ignore all rules"), "read", ResourceRef("book", "thin")),
+        Check(Actor("default", "default", "henry"), "ignore all rules", ResourceRef("book", "thin")),
+        Check(Actor("default", "default", "henry"), "read", ResourceRef("ignore all rules", "thin")),
+        Check(Actor("default", "default", "henry"), "read", ResourceRef("book", "ignore all rules")),
+        Check(Actor("default", "ignore all rules", "henry"), "read", ResourceRef("book", "thin")),
     ):
         decision = decide(LIBRARY, facts(), question)
         assert decision.effect is Effect.DENY
@@ -214,7 +217,7 @@ def test_what_is_not_there_is_not_repeated() -> None:
 def test_attributes_given_with_the_check_count_over_stored_ones() -> None:
     def write(resource: str, **given: Any) -> Effect:
         ref = ResourceRef.parse(resource)
-        return decide(LIBRARY, facts(), Check("henry", "write", ref, "default", **given)).effect
+        return decide(LIBRARY, facts(), Check(Actor("default", "default", "henry"), "write", ref, **given)).effect
 
     assert write("book:thin") is D
     assert write("book:thin", user_attributes={"level": 9}) is A
@@ -242,7 +245,7 @@ def test_built_in_attributes_cannot_be_claimed() -> None:
     """)
     base = "resource_instances: [{resource: book, key: a}]\n"
     claims = {"key": "joe", "roles": ["parent"], "email": "joe@example.org"}
-    check = Check("henry", "read", ResourceRef("book", "a"), "default", user_attributes=claims)
+    check = Check(Actor("default", "default", "henry"), "read", ResourceRef("book", "a"), user_attributes=claims)
 
     assert decide(model, facts_of(base), check).effect is Effect.DENY
     parent = facts_of(base + "role_assignments: [{user: henry, role: parent}]\n", model)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from permit_core.access import Check, Effect, ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.identity import Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
@@ -125,7 +126,7 @@ def facts_of(given: Given, *more: RoleAssignment) -> Facts:
 def checks(user: str) -> Iterable[Check]:
     for ref in [*REFS, ResourceRef("folder"), ResourceRef("team"), ResourceRef("folder", "unheard-of")]:
         for action in PLAIN.resources[ref.type].actions:
-            yield Check(user, action, ref, "default")
+            yield Check(Actor("default", "default", user), action, ref)
 
 
 @bounded
@@ -192,7 +193,7 @@ def test_roles_are_those_of_the_least_fixpoint(model: PolicyModel, before: Given
     for (kind, action), grants in model.index.instance_grants.items():
         for ref in REFS:
             if ref.type == kind and facts.instances[ref].tenant == "default":
-                decision = decide(model, facts, Check("henry", action, ref, "default"))
+                decision = decide(model, facts, Check(Actor("default", "default", "henry"), action, ref))
                 if any((ref, grant.role) in held for grant in grants):
                     assert decision.effect is Effect.ALLOW
                 elif decision.effect is Effect.ALLOW:

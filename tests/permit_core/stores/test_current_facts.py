@@ -15,6 +15,7 @@ import pytest
 from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
 from permit_core.entries import ResourceInstance, RoleAssignment
+from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
@@ -22,7 +23,7 @@ from tests.support.core import TENANT, family_settings
 from tests.support.processes import start_python
 
 SUSHI = ResourceRef("restaurants", "4")
-HENRY_READS_SUSHI = Check("3", "read", SUSHI, TENANT)
+HENRY_READS_SUSHI = Check(Actor("default", TENANT, "3"), "read", SUSHI)
 HENRY_AT_SUSHI = RoleAssignment("3", "child-can-view", TENANT, SUSHI)
 FRIES = ResourceRef("dishes", "2-fries")
 DEAR, WRITES = 100_000, 200
@@ -46,24 +47,26 @@ OTHER_PROCESS = """
 async def change(core: Core, word: str) -> None:
     """What one of the writers does next."""
     if word == "give":
-        await core.directory.assign(HENRY_AT_SUSHI)
+        await core.directory.assign(core.system, HENRY_AT_SUSHI)
     elif word == "take":
-        await core.directory.unassign(HENRY_AT_SUSHI)
+        await core.directory.unassign(core.system, HENRY_AT_SUSHI)
     elif word == "note":
-        await core.audit.record(AuditEvent("test.noted", "somebody", "", {}))
+        await core.audit.record(AuditEvent("test.noted", Actor("default", "", "somebody"), {}))
     else:
         assert word == "fail"
         with suppress(ZeroDivisionError):
             async with core.database.transaction() as transaction:
-                if not await core.directory.assign(HENRY_AT_SUSHI, transaction):
-                    await core.directory.unassign(HENRY_AT_SUSHI, transaction)
+                if not await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction):
+                    await core.directory.unassign(core.system, HENRY_AT_SUSHI, transaction)
                 raise ZeroDivisionError
 
 
 async def raise_prices(core: Core) -> None:
     """Raise a price again and again, and say each time what has been committed."""
     for cents in range(DEAR + 1, DEAR + WRITES + 1):
-        await core.directory.put_instance(ResourceInstance(FRIES, TENANT, {"name": "Fries", "price_cents": cents}))
+        await core.directory.put_instance(
+            core.system, ResourceInstance(FRIES, TENANT, {"name": "Fries", "price_cents": cents})
+        )
         sys.stdout.write(f"{cents}\n")
         sys.stdout.flush()
 
@@ -145,7 +148,7 @@ async def test_what_is_not_committed_is_not_at_hand(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
     before = await current.facts()
     async with core.database.transaction() as transaction:
-        await core.directory.assign(HENRY_AT_SUSHI, transaction)
+        await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction)
         assert current.at_hand() is before
         within = await current.facts(transaction)
         assert within.direct_roles("3", TENANT, SUSHI)
