@@ -100,7 +100,7 @@ def prepare(settings: Settings) -> Serve:
         ConfigurationError: the database URL cannot be used.
     """
     model = load_policy(settings.policy_file)
-    database = Database.open(settings.resolved_database_url)
+    database = Database.open(settings.resolved_database_url, create=False)
     with TemporaryDirectory(prefix="nursery-") as folder:
         file = Path(folder, "rehearsal.db")
         # In a process of its own: what makes a schema is long to import, and would be in every child's memory.

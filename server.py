@@ -107,6 +107,8 @@ async def refresh_access_token(request: Request, response: Response, backend: Ba
         issued = backend.tokens.issue(claims.username, claims.login_at)
     except Forbidden as error:
         raise _unauthorized(f"{error.message} {error.hint}") from None
+    except StoreError:
+        raise
     except Unavailable as error:
         raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"{error.message} {error.hint}") from None
     body = {"token": issued.claims.token_id, "from": claims.token_id}
@@ -122,7 +124,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(backend: Backend) -> JSONResponse:
-    """The database answers and sessions hear of decisions."""
+    """The database can be read and written, and sessions hear of decisions."""
     try:
         async with asyncio.timeout(5):
             ready = await backend.ready()
@@ -142,18 +144,21 @@ async def websocket_chat(websocket: WebSocket) -> None:
         return
     try:
         current_user = await get_current_websocket_user(websocket, backend.tokens, backend.accounts)
+        if not current_user:
+            await websocket.close(status.WS_1008_POLICY_VIOLATION)
+            return
+        user, claims = current_user
+        if manager.closing:
+            await websocket.send_denial_response(Response(status_code=503, headers={"Retry-After": "1"}))
+            return
+        after = _frame_number(query.get("after"))
+        session = await manager.open(backend, user, claims, query.get("session"))
+    except StoreError as error:
+        await websocket.send_denial_response(_store_answer(error))
+        return
     except Unavailable:  # the directory is elsewhere, and away: nobody is let in unseen
         await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
         return
-    if not current_user:
-        await websocket.close(status.WS_1008_POLICY_VIOLATION)
-        return
-    user, claims = current_user
-    if manager.closing:
-        await websocket.send_denial_response(Response(status_code=503, headers={"Retry-After": "1"}))
-        return
-    after = _frame_number(query.get("after"))
-    session = await manager.open(backend, user, claims, query.get("session"))
     if session is None:
         await websocket.close(status.WS_1013_TRY_AGAIN_LATER)
         return
@@ -176,6 +181,18 @@ def _frame_number(text: str | None) -> int | None:
 
 def _unauthorized(detail: str) -> HTTPException:
     return HTTPException(status.HTTP_401_UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def _store_answer(error: StoreError) -> JSONResponse:
+    body = {"detail": f"{error.message} {error.hint}", "code": error.code}
+    return JSONResponse(body, 503, {"Retry-After": str(error.retry_after)})
+
+
+async def _store_unavailable(_request: Request, error: Exception) -> JSONResponse:
+    """What every route answers when the database cannot be used; that is in the log once, from the database itself."""
+    if not isinstance(error, StoreError):
+        raise error
+    return _store_answer(error)
 
 
 async def _internal_error(request: Request, error: Exception) -> JSONResponse:
@@ -207,7 +224,11 @@ def create_app(
                 yield
             await manager.shut(SHUTDOWN)
 
-    app = FastAPI(title="Family food chat", lifespan=lifespan, exception_handlers={Exception: _internal_error})
+    app = FastAPI(
+        title="Family food chat",
+        lifespan=lifespan,
+        exception_handlers={StoreError: _store_unavailable, Exception: _internal_error},
+    )
     app.add_middleware(BodyLimit)
     app.add_middleware(StartupErrors)
     app.include_router(router)

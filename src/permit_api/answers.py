@@ -9,12 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from permit_api.faults import ApiFault, PlainRefusal, Unprocessable
-from permit_core.errors import StoreError
+from permit_core.errors import ConstraintViolated, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ def answer_errors(app: FastAPI, refuse_strangers: Callable[[Request], Awaitable[
     app.add_exception_handler(Unprocessable, _unprocessable)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(IntegrityError, _constraint)
+    app.add_exception_handler(ConstraintViolated, _constraint)
     app.add_exception_handler(StoreError, _store_error)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -103,9 +102,10 @@ async def _constraint(_request: Request, _error: Any) -> Response:
 
 
 async def _store_error(_request: Request, error: Any) -> Response:
-    logger.error("the database failed: %s", error)
-    message = "the database does not answer; try again"
-    return error_details(ApiFault(503, "UNEXPECTED_ERROR", "Unexpected error", message), {"Retry-After": "1"})
+    # The database has logged it, once for the whole outage.
+    message = f"{error.message} {error.hint}"
+    retry = {"Retry-After": str(error.retry_after)}
+    return error_details(ApiFault(503, "UNEXPECTED_ERROR", "Unexpected error", message), retry)
 
 
 async def _unexpected(_request: Request, error: Any) -> Response:

@@ -101,7 +101,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
     model = load_policy(settings.policy_file)
-    database = Database.open(settings.resolved_database_url)
+    database = Database.open(settings.resolved_database_url, create=migrate)
     try:
         await _prepare(database, migrate=migrate)
     except BaseException:
@@ -289,6 +289,8 @@ async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:
     if isinstance(core.directory, PermitDirectory):
         try:
             await core.directory.note_everybody()
+        except StoreError:
+            raise
         except Unavailable as fault:
             raise ConfigurationError(f"PERMIT_API_URL: the people of the tenant cannot be read: {fault}") from fault
     await core.approvals.settle()

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
 import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from permit_core.errors import ConfigurationError, StoreError
-from permit_core.sqlite_threads import SqliteThreads, SqliteTransaction, commit, rollback, settled, sqlite_engine
+from permit_core.database_errors import Crowded, commit_lost, first_line, name_constraints, store_error
+from permit_core.errors import ConfigurationError, StoreError, StoreMisused
+from permit_core.sqlite_place import obstacle
+from permit_core.sqlite_threads import SqliteThreads, SqliteTransaction, settled, sqlite_engine
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_SECONDS = 10
-WRITE_LOCK = 7_766_001  # any constant: the key of PostgreSQL's advisory lock that makes writers take turns
+WRITE_LOCK = 7_766_001  # any constant: the first key of the advisory locks by which PostgreSQL's writers take turns
+WHOLE_DATABASE = 0  # the second key of the lock that writers of every environment share
+
+ROOM_FOR_WORK = 256
+"""So many writers may wait already before the next one of those inside is refused at once."""
+ROOM_FOR_NEWCOMERS = 32
+"""The same for what begins something, such as a session or a log-in: those inside come first."""
+ROOM_FOR_BOOKKEEPING = 8
+"""The same for what can be left undone; whoever writes it goes on when it is refused."""
+
+QUIET_SECONDS = 60.0
+"""An outage that begins again this soon is not logged again."""
 
 
 class Transaction(Protocol):
@@ -52,27 +69,41 @@ class Transaction(Protocol):
 class Database:
     """An engine, and how transactions are opened on it.
 
-    Writers take turns, on SQLite by ``BEGIN IMMEDIATE`` and on PostgreSQL by an advisory lock: a decision and the
-    effect it allows see the same facts, and the audit chain has one end. Within one process they queue in order
-    before they ask the database.
+    Writers of one environment take turns: a decision and the effect it allows see the same facts, and the audit chain has
+    one end. On SQLite all writers take turns, by ``BEGIN IMMEDIATE``; on PostgreSQL, by advisory locks, those of different
+    environments do not wait for each other. Within one process they queue in order before they ask the database.
 
-    What the driver raises leaves :meth:`transaction` and :meth:`reading` as :class:`StoreError`, except a violated
-    constraint (``sqlalchemy.exc.IntegrityError``), to which only the store that declared it can give a meaning.
+    What a driver raises is raised as :class:`StoreError`, and a violated constraint as :class:`ConstraintViolated`,
+    within the body of a transaction as outside of it. An outage is logged in one line when it begins and in one when it is
+    over.
 
     Args:
         engine: a synchronous one of SQLite, whose connections get threads of their own, or one of PostgreSQL.
+        file: SQLite's file, where the engine is led to another than its URL names.
     """
 
-    def __init__(self, engine: Engine | AsyncEngine) -> None:
+    def __init__(self, engine: Engine | AsyncEngine, file: str | None = None) -> None:
         self.engine = engine
-        self._threads = SqliteThreads(engine) if isinstance(engine, Engine) else None
-        self._turn = asyncio.Lock()
-        self._queued = 0  # writers that wait for it
-        self._writer: asyncio.Task[Any] | None = None
+        sync = engine if isinstance(engine, Engine) else engine.sync_engine
+        name_constraints(sync)
+        self._file: str | None = None
+        self._threads: SqliteThreads | None = None
+        if isinstance(engine, Engine):
+            name = file or str(engine.url.database)
+            self._file = None if name.startswith("file:") else name
+            self._threads = SqliteThreads(engine, self._file)
+        self._turns: dict[str | None, _Turn] = {}
+        self._writers: set[asyncio.Task[Any] | None] = set()
+        self._reads, self._writes = _Outage(), _Outage()
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str, *, create: bool = True) -> Database:
         """Make an engine for ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://...``; connects on first use.
+
+        Args:
+            url: which database.
+            create: whether an SQLite file that is not there is made. A process that relies on another having made it
+                passes False: an empty one would only hide that it is gone.
 
         Raises:
             ConfigurationError: the URL cannot be read or names another kind of database.
@@ -85,7 +116,7 @@ class Database:
                 "or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
             ) from error
         if parsed.drivername == "sqlite+aiosqlite":
-            return cls(_sqlite_engine(parsed))
+            return cls(_sqlite_engine(parsed, create=create))
         if parsed.drivername == "postgresql+asyncpg":
             return cls(_postgresql_engine(parsed))
         raise ConfigurationError(
@@ -106,90 +137,137 @@ class Database:
         return url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
     @asynccontextmanager
-    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, environment: str | None = None, *, durable: bool = True, room: int = ROOM_FOR_WORK
+    ) -> AsyncIterator[Transaction]:
         """A write transaction: commits when the body ends, rolls back when it raises.
 
         Args:
+            environment: whose rows are written; None for the whole database, which waits for every environment.
             durable: False does not wait for the disk (on SQLite): what was committed outlives this process, however
                 it ends, and a power cut may take the last of it, never the middle. The next durable commit makes it
                 durable too.
+            room: refuse at once when so many writers wait already.
 
         Raises:
-            StoreError: the database is unreachable, or locked for longer than ``BUSY_TIMEOUT_MS``; or this task has a
-                write transaction open already and would wait for itself.
+            StoreError: the database cannot be used, or is locked for longer than ``BUSY_TIMEOUT_MS``, or too many wait.
+                Nothing was written, unless ``outcome`` says that this is unknown.
+            StoreMisused: this task has a write transaction open already and would wait for itself.
         """
-        await self._take_turn()
+        turn, task = await self._take_turn(environment, room), asyncio.current_task()
+        self._writers.add(task)
         try:
-            self._writer = asyncio.current_task()
-            with self._as_store_errors():
-                async with self._writing_on(durable) as transaction:
+            with self._as_store_errors(self._writes):
+                async with self._writing_on(environment, durable) as transaction:
                     yield transaction
         finally:
-            self._writer = None
-            self._turn.release()
+            self._writers.discard(task)
+            self._give_back(turn)
 
     @asynccontextmanager
-    async def _writing_on(self, durable: bool) -> AsyncIterator[Transaction]:
-        if self._threads is None:
-            async with self._connected() as connection, connection.begin():
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
-                yield connection
+    async def _writing_on(self, environment: str | None, durable: bool) -> AsyncIterator[Transaction]:
+        if self._threads is not None:
+            thread = await self._threads.writer()
+            transaction = SqliteTransaction(thread, self.engine.dialect)
+            try:
+                await transaction.begin(durable=durable)
+                yield transaction
+                await transaction.commit()
+            finally:
+                transaction.end()
             return
-        thread = await self._threads.writer()
-        transaction = SqliteTransaction(thread, self.engine.dialect)
-        try:
-            await transaction.begin(durable=durable)
-            yield transaction
-            await transaction.commit()
-        finally:
-            transaction.end()
+        async with self._connected() as connection:
+            begun = await connection.begin()
+            try:
+                await connection.execute(*_lock(environment))
+                yield connection
+            except BaseException:
+                with suppress(SQLAlchemyError):  # a connection that was lost has nothing open
+                    await begun.rollback()
+                raise
+            try:
+                await begun.commit()
+            except SQLAlchemyError as error:
+                if not commit_lost(error):
+                    raise
+                cause = f"the answer of {self.location} to a commit was lost: {first_line(error)}"
+                raise StoreError(cause, outcome="unknown") from error
 
-    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        environment: str | None = None,
+        durable: bool = True,
+        room: int = ROOM_FOR_WORK,
+    ) -> T:
         """A whole write transaction in one trip to the database's thread, where there is one.
 
         Args:
             work: takes SQLAlchemy's synchronous connection, executes statements on it, and keeps nothing of it. It
                 runs in another thread on SQLite, in this one on PostgreSQL. When it raises, nothing was written.
+            environment: as of :meth:`transaction`.
             durable: as of :meth:`transaction`.
+            room: as of :meth:`transaction`.
 
         Raises:
-            StoreError: as of :meth:`transaction`.
+            StoreError, StoreMisused: as of :meth:`transaction`.
         """
         if self._threads is None:
-            async with self.transaction(durable=durable) as transaction:
+            async with self.transaction(environment, durable=durable, room=room) as transaction:
                 return await transaction.run_sync(work)
-        await self._take_turn()
+        turn = await self._take_turn(environment, room)
         try:
-            with self._as_store_errors():
+            with self._as_store_errors(self._writes):
                 thread = await self._threads.writer()
 
                 def whole(connection: Connection) -> T:
-                    thread.begin(connection, durable=durable)
                     try:
+                        thread.begin(connection, durable=durable)
                         done = work(connection)
-                        commit(connection)
-                    finally:
-                        rollback(connection)  # nothing, after the commit
+                        thread.commit(connection)
+                    except BaseException:
+                        thread.leave(connection)
+                        raise
                     return done
 
                 return await settled(thread.do(whole))
         finally:
-            self._turn.release()
+            self._give_back(turn)
 
-    async def _take_turn(self) -> None:
-        if self._writer is not None and self._writer is asyncio.current_task():
-            raise StoreError("a write transaction was opened within a write transaction: hand the open one on")
-        if not self._queued and not self._turn.locked():
-            await self._turn.acquire()  # at once
-            return
-        self._queued += 1
+    async def _take_turn(self, environment: str | None, room: int) -> _Turn:
+        """Wait for this process's turn to write; whoever takes it gives it back."""
+        if self._writers and asyncio.current_task() in self._writers:
+            raise StoreMisused("a write transaction was opened within a write transaction: hand the open one on")
+        key = None if self._threads is not None else environment
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = _Turn(key)
         try:
-            async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise StoreError(f"the database is busy: {self.location}") from None
-        finally:
-            self._queued -= 1
+            await turn.take(room)
+        except Crowded as error:
+            raise self._failed(error, self._writes) from error
+        return turn
+
+    def _give_back(self, turn: _Turn) -> None:
+        if turn.give_back():
+            self._turns.pop(turn.key, None)
+
+    async def check(self) -> None:
+        """Make sure that data can be read, and durably written, now and in the place that the URL names.
+
+        Raises:
+            StoreError: it cannot, or so many write that nobody new should come.
+        """
+
+        def touch(connection: Connection) -> None:
+            if connection.dialect.name == "sqlite":
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version = {int(version)}")  # writes the page it is in
+            else:
+                connection.exec_driver_sql("SELECT pg_current_xact_id()")  # which has the commit written
+
+        await self.write(touch, environment="", room=ROOM_FOR_NEWCOMERS)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
@@ -198,7 +276,7 @@ class Database:
         Raises:
             StoreError: the database is unreachable.
         """
-        with self._as_store_errors():
+        with self._as_store_errors(self._reads):
             if self._threads is None:
                 async with self._connected() as connection:
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -227,15 +305,15 @@ class Database:
         if self._threads is None:
             async with self.reading() as own:
                 return await own.run_sync(work)
-        with self._as_store_errors():
+        with self._as_store_errors(self._reads):
             async with self._threads.reader() as thread:
 
                 def whole(connection: Connection) -> T:
-                    thread.begin(connection, durable=True)
                     try:
+                        thread.begin(connection, durable=True)
                         return work(connection)
                     finally:
-                        rollback(connection)
+                        thread.leave(connection)
 
                 return await thread.do(whole)
 
@@ -254,7 +332,7 @@ class Database:
             StoreError: the database is unreachable.
         """
         if self._threads is not None and not self._threads.glance.is_open:
-            with self._as_store_errors():
+            with self._as_store_errors(self._reads):
                 await self._threads.open_glance()
 
     @asynccontextmanager
@@ -267,35 +345,50 @@ class Database:
             yield own
 
     @asynccontextmanager
-    async def writing(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:
+    async def writing(
+        self, transaction: Transaction | None, environment: str | None = None
+    ) -> AsyncIterator[Transaction]:
         """The given write transaction, or one of its own when None."""
         if transaction is not None:
             yield transaction
             return
-        async with self.transaction() as own:
+        async with self.transaction(environment) as own:
             yield own
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         """A connection to PostgreSQL."""
+        from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]
+
         try:
             connection = await cast("AsyncEngine", self.engine).connect()
-        except OSError as error:
-            raise StoreError(f"the database {self.location} cannot be reached: {_first_line(error)}") from error
+        except (OSError, PostgresError, InterfaceError) as error:
+            cause = f"the database {self.location} cannot be reached: {first_line(error)}"
+            raise StoreError(cause) from error
         try:
             yield connection
         finally:
             await connection.close()
 
     @contextmanager
-    def _as_store_errors(self) -> Iterator[None]:
-        """What the driver raises becomes :class:`StoreError`."""
+    def _as_store_errors(self, outage: _Outage) -> Iterator[None]:
+        """What the driver raises becomes :class:`StoreError`; the first of an outage is logged."""
         try:
             yield
-        except IntegrityError:
-            raise
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreError(f"the database {self.location} failed: {_first_line(error)}") from error
+            raise self._failed(error, outage) from error
+        except StoreError as error:
+            outage.begins(error)
+            raise
+        outage.ends(self.location)
+
+    def _failed(self, error: Exception, outage: _Outage) -> StoreError:
+        failed = store_error(error, self.location)
+        why = obstacle(self._file) if self._file is not None and not failed.passing else ""
+        if why:
+            failed.cause += f" ({why})"
+        outage.begins(failed)
+        return failed
 
     async def close(self) -> None:
         """Close every connection. They are opened again when somebody asks for them."""
@@ -305,26 +398,111 @@ class Database:
             await cast("AsyncEngine", self.engine).dispose()
 
 
-def _sqlite_engine(url: URL) -> Engine:
+class _Turn:
+    """Whose turn it is to write, in this process and one environment."""
+
+    def __init__(self, key: str | None) -> None:
+        self.key = key
+        self._lock = asyncio.Lock()
+        self._waiting = 0
+
+    async def take(self, room: int) -> None:
+        """Wait for the turn.
+
+        Raises:
+            Crowded: so many wait already, or the wait was too long.
+        """
+        if not self._waiting and not self._lock.locked():
+            await self._lock.acquire()  # at once
+            return
+        if self._waiting >= room:
+            raise Crowded(f"it is busy: {self._waiting} writers wait already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Crowded(f"it is busy: no turn to write within {BUSY_TIMEOUT_MS} ms") from None
+        finally:
+            self._waiting -= 1
+
+    def give_back(self) -> bool:
+        """End the turn; answers whether nobody waits for the next."""
+        self._lock.release()
+        return not self._waiting
+
+
+class _Outage:
+    """A time in which one kind of transaction fails: one line in the log when it begins, and one when it is over."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._refused = 0
+        self._logged = False
+        self._quiet_until = 0.0
+
+    def begins(self, error: StoreError) -> None:
+        """A transaction failed."""
+        self._refused += 1
+        if self._since is not None:
+            return
+        self._since = time.monotonic()
+        self._logged = self._since >= self._quiet_until
+        if self._logged:
+            logger.error("%s; what needs it is refused until it works again", error)
+
+    def ends(self, location: str) -> None:
+        """A transaction succeeded."""
+        if self._since is None:
+            return
+        now = time.monotonic()
+        if self._logged:
+            seconds = now - self._since
+            logger.warning("the database %s works again after %.1f s; %d refused", location, seconds, self._refused)
+            self._quiet_until = now + QUIET_SECONDS
+        self._since, self._refused = None, 0
+
+
+def _lock(environment: str | None) -> tuple[Executable, dict[str, int]]:
+    """The statement that waits for a writer's turn on PostgreSQL, and its parameters."""
+    keys = {"lock": WRITE_LOCK, "whole": WHOLE_DATABASE}
+    if environment is None:
+        return text("SELECT pg_advisory_xact_lock(:lock, :whole)"), keys
+    # The first four bytes as PostgreSQL's integer; two environments that share them wait for each other, and no more.
+    one = int.from_bytes(hashlib.sha256(environment.encode()).digest()[:4], "big", signed=True) or 1
+    both = "SELECT pg_advisory_xact_lock_shared(:lock, :whole), pg_advisory_xact_lock(:lock, :one)"
+    return text(both), {**keys, "one": one}
+
+
+def _sqlite_engine(url: URL, *, create: bool) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(
             "DATABASE_URL names an SQLite database in memory, which cannot be shared between processes; name a file"
         )
     file = Path(url.database)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if create:
+        file.parent.mkdir(parents=True, exist_ok=True)
     engine = sqlite_engine(url)
     if not url.database.startswith("file:"):
-        event.listen(engine, "do_connect", lambda *_: _make_for_owner(file))
+
+        def prepare_place(_dialect: Any, _record: Any, arguments: Sequence[Any], _options: Any) -> None:
+            _make_for_owner(Path(arguments[0]), create=create)
+
+        event.listen(engine, "do_connect", prepare_place)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
-def _make_for_owner(file: Path) -> None:
+def _make_for_owner(file: Path, *, create: bool) -> None:
     """Make a new file one that its owner alone can read: it holds conversations and the hashes of passwords.
 
     SQLite gives the files beside it the same permissions. A file that is there keeps what somebody gave it.
     """
-    if not file.exists():
+    if file.exists():
+        return
+    if not create:
+        raise sqlite3.OperationalError("the file is not there")
+    with suppress(OSError):  # SQLite says that it cannot be opened
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
@@ -367,7 +545,3 @@ def _use_wal(raw: sqlite3.Connection) -> None:
             time.sleep(0.01)  # in the connection's own thread
         else:
             return
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

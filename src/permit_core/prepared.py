@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
-from sqlalchemy.exc import IntegrityError
+
+from permit_core.database_errors import constraint_violated
 
 _Processor = Callable[[Any], Any] | None
 
@@ -62,7 +63,7 @@ class Prepared:
 
         Raises:
             KeyError: a parameter has no value.
-            sqlalchemy.exc.IntegrityError: a constraint is violated.
+            ConstraintViolated: a constraint is violated.
         """
         return int(self._executed(connection, values)[1].rowcount)
 
@@ -91,7 +92,7 @@ class Prepared:
         try:
             return compiled, (raw.executemany if many else raw.execute)(compiled.sql, parameters)
         except sqlite3.IntegrityError as error:
-            raise IntegrityError(compiled.sql, None, error) from error
+            raise constraint_violated(error) from error
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=self._columns)

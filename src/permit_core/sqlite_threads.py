@@ -1,24 +1,25 @@
 """SQLite for an event loop: each connection lives in a thread of its own, and is used nowhere else.
 
-The threads are aiosqlite's. A statement is one trip to its thread, and so is a whole transaction that is handed over as a
-function. That matters: a trip costs as much as most of what is asked for here, and SQLAlchemy's own asyncio side takes a
-dozen for each transaction.
+A statement is one trip to its thread, and so is a whole transaction that is handed over as a function. That matters: a trip
+costs as much as most of what is asked for here, and an asyncio driver under SQLAlchemy takes a dozen for each transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
-import aiosqlite
 from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from permit_core.sqlite_glance import SqliteGlance
+from permit_core.database_errors import Crowded, FileMoved
+from permit_core.sqlite_place import SCHEMA, Place, schema_in
 
 T = TypeVar("T")
 
@@ -74,31 +75,42 @@ class SqliteThread:
 
     Args:
         engine: connects.
+        place: where the file is.
         writes: whether its transactions may write.
     """
 
-    def __init__(self, engine: Engine, *, writes: bool) -> None:
+    def __init__(self, engine: Engine, place: Place, *, writes: bool) -> None:
         self._engine = engine
+        self._place = place
         self._writes = writes
         self._durable: bool | None = None
         self._connection: Connection | None = None
-        self._library = aiosqlite.Connection(self._connect, iter_chunk_size=1)
-        # SQLAlchemy's own dialect takes hold of these two as well.
-        self._thread = self._library._thread  # noqa: SLF001
-        self._jobs: Any = self._library._tx  # noqa: SLF001
-        self._thread.daemon = True  # a program that was told to end does not wait for it
+        self._usable = False
         self._closed = False
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        name = "sqlite writer" if writes else "sqlite reader"
+        # A program that was told to end does not wait for it.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     async def open(self) -> None:
         """Start the thread and connect, before anything else is done with it. When that fails, the thread is gone."""
+        self._thread.start()
         try:
-            await self._library
+            await settled(self.do(lambda _: None))
         except BaseException:
-            await settled(asyncio.ensure_future(asyncio.to_thread(self._thread.join)))
+            await self.close()
             raise
 
     def do(self, job: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Have something done after everything before it.
+        """Have something done with the connection, after everything before it.
+
+        Raises:
+            sqlite3.ProgrammingError: the thread was closed.
+        """
+        return self.call(lambda: job(self._open_connection()))
+
+    def call(self, job: Callable[[], T]) -> asyncio.Future[T]:
+        """Have something done in the thread, after everything before it.
 
         Raises:
             sqlite3.ProgrammingError: the thread was closed.
@@ -112,19 +124,19 @@ class SqliteThread:
             result: Any = None
             error: BaseException | None = None
             try:
-                result = job(self._open_connection())
+                result = job()
             except BaseException as raised:  # noqa: BLE001 - whoever waits gets it
                 error = raised
             with suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(_settle, future, result, error)
 
-        self._jobs.put_nowait((None, run))
+        self._jobs.put(run)
         return future
 
-    def do_unheard(self, job: Callable[[Connection], Any]) -> None:
-        """Have something done whose outcome nobody waits for; nothing, when the thread was closed."""
+    def leave_soon(self) -> None:
+        """Have :meth:`leave` done after everything before it; nothing, when the thread was closed."""
         if not self._closed:
-            self._jobs.put_nowait((None, lambda: job(self._open_connection())))
+            self._jobs.put(lambda: self.leave(self._connection))
 
     def begin(self, connection: Connection, *, durable: bool) -> None:
         """Begin a transaction; to be called within the thread."""
@@ -136,35 +148,72 @@ class SqliteThread:
         # database then, and most transactions do without.
         raw.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN DEFERRED")
 
+    def commit(self, connection: Connection) -> None:
+        """Commit the transaction that :meth:`begin` began; to be called within the thread.
+
+        Raises:
+            FileMoved: the path names another file; ``outcome`` says whether that was known before.
+        """
+        if self._durable or self._place.moved:
+            self._place.check()
+        (connection if connection.in_transaction() else _raw(connection)).commit()
+        if self._durable:
+            self._place.check_committed()
+
+    def leave(self, connection: Connection | None) -> None:
+        """Leave nothing open of a transaction, however it ended; to be called within the thread.
+
+        A commit that failed leaves both SQLAlchemy and SQLite in a transaction, each in its own. A connection that cannot
+        be brought out of it is not used again.
+        """
+        if connection is None or connection is not self._connection:
+            return
+        try:
+            connection.rollback()
+            raw = _raw(connection)
+            if raw.in_transaction:
+                raw.rollback()
+            self._usable = self._usable and not raw.in_transaction
+        except Exception:  # noqa: BLE001 - whatever it is, the next transaction gets another connection
+            self._usable = False
+
     async def close(self) -> None:
         """Close the connection; the thread is gone when this returns."""
-        if self._connection is not None:
-            closed = self.do(lambda connection: connection.close())
-            self._closed = True
+        closed = self.call(self._disconnect)
+        self._closed = True
+        self._jobs.put(None)
+        try:
             await settled(closed)
-        await self._library.close()
-        self._thread.join()
+        finally:
+            self._thread.join()
 
-    def _connect(self) -> sqlite3.Connection:
-        self._connection = self._engine.connect()
-        raw = _raw(self._connection)
-        raw.execute(f"PRAGMA query_only = {'OFF' if self._writes else 'ON'}")
-        return raw
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # nothing of it is kept while the next is waited for
 
     def _open_connection(self) -> Connection:
-        if self._connection is None:
-            raise sqlite3.ProgrammingError("the connection is not open")
+        if self._connection is None or not self._usable:
+            self._place.check()
+            before = self._place.now()
+            connection = self._engine.connect()
+            try:
+                raw = _raw(connection)
+                raw.execute(f"PRAGMA query_only = {'OFF' if self._writes else 'ON'}")
+                raw.execute("SELECT count(*) FROM sqlite_master")  # now the log and its index are there
+                self._place.opened(before)
+            except BaseException:
+                connection.close()
+                raise
+            self._disconnect()  # not before: SQLite takes the log away with the last connection
+            self._connection, self._usable, self._durable = connection, True, None
         return self._connection
 
-
-def commit(connection: Connection) -> None:
-    """Commit the transaction that :meth:`SqliteThread.begin` began; to be called within the thread."""
-    (connection if connection.in_transaction() else _raw(connection)).commit()
-
-
-def rollback(connection: Connection) -> None:
-    """Leave nothing open of the transaction; to be called within the thread."""
-    (connection if connection.in_transaction() else _raw(connection)).rollback()
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # it is gone either way
+                connection.close()
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
@@ -209,12 +258,13 @@ class SqliteTransaction:
 
     async def commit(self) -> None:
         """Commit; it has happened or failed when this ends, cancelled or not."""
-        await settled(self._thread.do(commit))
+        await settled(self._thread.do(self._thread.commit))
+        self._begun = False
 
     def end(self) -> None:
         """Leave nothing open. Whatever comes after it in the thread need not wait to be asked."""
         if self._begun:
-            self._thread.do_unheard(rollback)
+            self._thread.leave_soon()
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement; all its rows have been fetched when this returns."""
@@ -240,24 +290,35 @@ class SqliteTransaction:
 
 
 class SqliteThreads:
-    """One thread that writes and some that read; none before it is needed, and none after :meth:`close`."""
+    """One thread that writes and some that read; none before it is needed, and none after :meth:`close`.
 
-    def __init__(self, engine: Engine) -> None:
+    Where the file was replaced, the next one that asks has the threads closed and opened on what is there now, if that is a
+    database with the same schema; else it is refused.
+
+    Args:
+        engine: connects.
+        path: of the file; None for one that has no path of its own.
+    """
+
+    def __init__(self, engine: Engine, path: str | None) -> None:
         self._engine = engine
+        self._place = Place(path)
         self._writer: SqliteThread | None = None
         self._readers: list[SqliteThread] = []
         self._idle: list[SqliteThread] = []
         self._free = asyncio.Semaphore(MOST_READERS)
-        self.glance = SqliteGlance(engine)
+        self._settling = asyncio.Lock()
+        self.glance = SqliteGlance(engine, self._place)
 
     async def open_glance(self) -> None:
         """Have :attr:`glance` opened, in a reader's thread."""
-        glance = self.glance
         async with self.reader() as thread:
+            glance = self.glance
             await thread.do(lambda _: glance.open())
 
     async def writer(self) -> SqliteThread:
         """The thread that writes; whoever asks takes care that one asks at a time."""
+        await self._settle_in()
         if self._writer is None:
             self._writer = await self._started(writes=True)
         return self._writer
@@ -265,12 +326,13 @@ class SqliteThreads:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[SqliteThread]:
         """A thread that reads, for the time of the context; the one last used, if it is free."""
+        await self._settle_in()
         free = self._free
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await free.acquire()
         except TimeoutError:
-            raise sqlite3.OperationalError("too many readers at once") from None
+            raise Crowded("too many readers at once") from None
         try:
             thread = self._idle.pop() if self._idle else await self._started(writes=False)
             try:
@@ -286,21 +348,116 @@ class SqliteThreads:
         threads = [*self._readers, *([self._writer] if self._writer else [])]
         self._writer, self._readers, self._idle = None, [], []
         self._free = asyncio.Semaphore(MOST_READERS)
-        glance, self.glance = self.glance, SqliteGlance(self._engine)
+        glance, self.glance = self.glance, SqliteGlance(self._engine, self._place)
         if threads:
             # In a thread: whichever connection is closed last writes the log into the file.
-            await settled(threads[0].do(lambda _: glance.close()))
+            await settled(threads[0].call(glance.close))
         for thread in threads:
             await thread.close()
+        self._place.forget()
+
+    async def _settle_in(self) -> None:
+        """Make sure that the file that is open is the one in the place, or open that.
+
+        Raises:
+            FileMoved: there is none, or it is not one to go on with.
+        """
+        if not self._place.moved:
+            return
+        async with self._settling:
+            if not self._place.moved:
+                return
+            path = self._place.path
+            if path is None or not self._place.has_another:
+                raise FileMoved(self._place.difference())
+            if await self._schema() != (found := await schema_in(path)) or found is None:
+                raise FileMoved(
+                    f"another file is in its place, {'which is no database' if found is None else 'with other tables'}; "
+                    "put the right one there, or stop this program and start it again"
+                )
+            await self.close()
+
+    async def _schema(self) -> list[tuple[str, str]]:
+        """The schema of the file that is open."""
+
+        def read(connection: Connection) -> list[tuple[str, str]]:
+            return [(str(name), str(sql)) for name, sql in _raw(connection).execute(SCHEMA)]
+
+        threads = [*self._idle, *self._readers, *([self._writer] if self._writer else [])]
+        return await threads[0].do(read) if threads else []
 
     async def _started(self, *, writes: bool) -> SqliteThread:
-        thread = SqliteThread(self._engine, writes=writes)
+        thread = SqliteThread(self._engine, self._place, writes=writes)
         try:
             await thread.open()
-        except BaseException as error:
-            if isinstance(error, OSError):
-                raise sqlite3.OperationalError(str(error)) from error
-            raise
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from error
         if not writes:
             self._readers.append(thread)
         return thread
+
+
+class SqliteGlance:
+    """A connection that reads a row which SQLite has in memory, or finds within a page or two, from the event loop itself.
+
+    A trip to a connection's thread would cost fifty times as much. It sees everything that was committed, by whatever
+    process, before the look. SQLite itself compares the header of the write-ahead log's index, which every commit changes,
+    with the one it saw last: its pages are read again only when something was committed. It waits for nobody. Readers do
+    not wait for writers, and where SQLite would wait all the same (while another process mends the file after a crash) the
+    look fails, and whoever looks asks in the ordinary way.
+
+    It is opened and closed in some thread, since both may take the disk, and used by the event loop's thread alone.
+    """
+
+    def __init__(self, engine: Engine, place: Place) -> None:
+        self._engine = engine
+        self._place = place
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
+        self._over = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can look."""
+        return self._cursor is not None
+
+    def open(self) -> None:
+        """Connect, unless that was done, or it was closed meanwhile. Blocks.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError, sqlite3.Error: the database cannot be opened.
+        """
+        with self._lock:
+            if self._connection is not None or self._over:
+                return
+            connection = self._engine.connect()
+            try:
+                raw = _raw(connection)
+                raw.execute("PRAGMA query_only = ON")
+                raw.execute("PRAGMA busy_timeout = 0")
+                raw.execute("SELECT count(*) FROM sqlite_master")  # now it knows the schema
+                self._place.check()
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._cursor = connection, sqlite3.Cursor(raw)
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The only row of a query, as it is at this moment; None when it cannot be said here and now."""
+        if self._cursor is None or self._place.moved:
+            return None
+        try:
+            # To the end: a statement that is not finished would go on seeing what it saw.
+            rows = self._cursor.execute(sql, parameters).fetchall()
+        except sqlite3.Error:
+            return None
+        return rows[0] if len(rows) == 1 else None
+
+    def close(self) -> None:
+        """Disconnect, for ever. Blocks. Nobody looks any more when this is called."""
+        with self._lock:
+            self._over = True
+            if self._connection is not None:
+                self._connection.close()
+            self._connection, self._cursor = None, None

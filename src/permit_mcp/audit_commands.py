@@ -117,7 +117,7 @@ def _run(look: Callable[[AuditLog], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def _existing_database() -> Database:
-    database = Database.open(Settings.load().resolved_database_url)
+    database = Database.open(Settings.load().resolved_database_url, create=False)
     if database.is_sqlite and not Path(database.location).exists():
         raise ConfigurationError(f"there is no database {database.location} yet")
     return database

@@ -18,7 +18,7 @@ from mcp.types import CallToolResult
 
 from permit_core.bootstrap import Core
 from permit_core.decision.journal import Journal, journal
-from permit_core.errors import Forbidden, NotFound, PermitError, UserFacing
+from permit_core.errors import Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_core.redaction import redact
@@ -193,6 +193,9 @@ class Enforcement:
                 who = actor or await self._known_actor(core, call)
                 # The disk is not waited for: what the call changed has waited for it, with a record of its own.
                 await core.audit.record(AuditEvent(event, who, body), durable=False)
+        except StoreError:
+            # The database has logged why, once for the whole outage.
+            logger.error("%s of %s could not be recorded", event, body["tool"])  # noqa: TRY400
         except Exception:
             # What the call changed has its own record, in the transaction that changed it. Telling the caller that
             # the call failed would invite a repetition.

@@ -7,11 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 import permit_core.database
 from permit_core.database import Database, Transaction
-from permit_core.errors import ConfigurationError, StoreError
+from permit_core.errors import ConfigurationError, ConstraintViolated, StoreError, StoreMisused
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ async def test_a_whole_transaction_can_be_handed_over(notes: Database) -> None:
         return int(connection.execute(text("SELECT count(*) FROM notes")).scalar_one())
 
     assert await notes.write(add) == 3
-    with pytest.raises(IntegrityError):
+    with pytest.raises(ConstraintViolated):
         await notes.write(add)
     assert await notes.read(lambda c: c.execute(text("SELECT count(*) FROM notes")).scalar_one()) == 3
 
@@ -121,7 +120,7 @@ async def test_a_transaction_handed_over_for_reading_cannot_write(notes: Databas
 async def test_a_transaction_handed_over_within_one_is_an_error_at_once(notes: Database) -> None:
     with anyio.fail_after(2):
         async with notes.transaction():
-            with pytest.raises(StoreError, match="within a write transaction"):
+            with pytest.raises(StoreMisused, match="within a write transaction"):
                 await notes.write(lambda _: None)
 
 
@@ -210,7 +209,7 @@ async def test_a_writer_that_keeps_its_turn_for_too_long_is_a_store_error_for_th
 async def test_a_write_transaction_within_one_is_an_error_at_once_and_not_a_deadlock(notes: Database) -> None:
     with anyio.fail_after(2):
         async with notes.transaction() as transaction:
-            with pytest.raises(StoreError, match="within a write transaction"):
+            with pytest.raises(StoreMisused, match="within a write transaction"):
                 async with notes.transaction():
                     pytest.fail("opened")
             await write(transaction, "the first goes on")
@@ -226,7 +225,7 @@ async def test_a_violated_constraint_reaches_the_store_that_declared_it(notes: D
             await write(transaction, "once")
             await write(transaction, "once")
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(ConstraintViolated):
         await write_twice()
 
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from permit_core.database import Database
+from permit_core.errors import ConstraintViolated
 from permit_core.prepared import Prepared
 from permit_core.stores.tables import UtcDateTime
 
@@ -66,5 +66,5 @@ async def test_a_violated_constraint_says_so_as_everywhere(made: Database) -> No
     once = {"id": 1, "body": "y", "at": NOON}
     both: list[Mapping[str, object] | Sequence[Mapping[str, object]]] = [once, [once]]
     for again in both:
-        with pytest.raises(IntegrityError):
+        with pytest.raises(ConstraintViolated):
             await made.write(partial(ADD.run, values=again))

@@ -238,7 +238,7 @@ async def test_when_the_database_fails_the_call_does_not_run(
 
     monkeypatch.setattr(core.directory, "tenant_roles", broken)
     refused = await refusal(mcp, "list_dishes", {}, era)
-    assert refused["code"] == "internal_error"
+    assert refused["code"] == "store_unavailable"
     assert "fire" not in str(refused)
     assert ran == []
 

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from mcp import StdioServerParameters
-from sqlalchemy import text
 
 from family_food.chat.food_server import food_tools
 from family_food.chat.notice_dispatch import Listener, NoticeDispatch
@@ -48,9 +47,12 @@ class ChatBackend:
     listings: ToolListings = field(default_factory=ToolListings)
 
     async def ready(self) -> bool:
-        """Whether the database answers and notices are followed."""
-        async with self.core.database.reading() as transaction:
-            await transaction.execute(text("SELECT 1"))
+        """Whether the database can be written and notices are followed.
+
+        Raises:
+            StoreError: it cannot.
+        """
+        await self.core.database.check()
         return self.notices.running
 
 

@@ -17,7 +17,7 @@ from family_food.chat.backend import ChatBackend
 from family_food.conversations.export import exported
 from family_food.conversations.export_markdown import as_markdown
 from family_food.conversations.stored_conversation import ConversationRecord, ConversationSummary
-from permit_core.errors import Conflict, Forbidden, NotFound, UserFacing
+from permit_core.errors import Conflict, Forbidden, NotFound, StoreError, UserFacing
 from permit_core.identity import Actor
 
 _ID = r"^chat_[0-9a-f]{32}$"
@@ -46,6 +46,8 @@ class _PlainErrors(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
+            except StoreError:
+                raise  # answered as on every other route
             except UserFacing as error:
                 status = {NotFound: 404, Conflict: 409, Forbidden: 401}.get(type(error), 400)
                 return _refusal(status, f"{error.message} {error.hint}".strip(), error.code)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from permit_core.errors import StoreError
 from permit_core.stores.notices import Notice
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ class NoticeDispatch:
                         last_id = notice.id
                         for session in self._sessions_of(notice.recipient, notice.tenant):
                             session.notify(notice)
+            except StoreError:
+                pause = _AFTER_FAILURE_SECONDS  # the database has logged it, once for the whole outage
             except Exception:
                 logger.exception("notices cannot be read; trying again")
                 pause = _AFTER_FAILURE_SECONDS

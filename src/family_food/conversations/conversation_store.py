@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from family_food.conversations.asked_requests import note_answered, note_asked
 from family_food.conversations.conversation_rows import (
@@ -39,7 +38,7 @@ from family_food.conversations.stored_conversation import (
 from family_food.messages import Entry, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
 from permit_core.database import Database
-from permit_core.errors import Conflict, InvalidInput, NotFound
+from permit_core.errors import Conflict, ConstraintViolated, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.ports.audit import Audit
@@ -132,7 +131,7 @@ class ConversationStore:
 
         try:
             await self._database.write(work, durable=False)
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise await self._refusal(conversation_id, message_id) from error
 
     async def append(self, conversation_id: str, first_seq: int, entries: Sequence[Entry]) -> None:
@@ -153,7 +152,7 @@ class ConversationStore:
 
         try:
             await self._database.write(work, durable=False)
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise await self._refusal(conversation_id, None) from error
 
     async def end_turn(
@@ -183,7 +182,7 @@ class ConversationStore:
 
         try:
             await self._database.write(work, durable=False)
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise await self._refusal(conversation_id, None) from error
 
     # A conversation as a whole

@@ -70,7 +70,7 @@ async def check_record(settings: Settings, told: Told) -> list[Claim]:
         PolicyFileError: the facts file, which says what was there before, cannot be read.
         Unavailable: Permit.io, where the roles are, does not answer.
     """
-    database = Database.open(settings.resolved_database_url)
+    database = Database.open(settings.resolved_database_url, create=False)
     try:
         async with database.reading() as reading:
             stored_requests = (await reading.execute(select(requests).order_by(requests.c.created_at))).all()

@@ -32,7 +32,7 @@ async def rehearsing(database: Database, file: Path) -> AsyncIterator[Database]:
     def aim(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
         arguments[0] = str(file)
 
-    other = Database(database.engine) if database.is_sqlite else Database.open(f"sqlite+aiosqlite:///{file}")
+    other = Database(database.engine, str(file)) if database.is_sqlite else Database.open(f"sqlite+aiosqlite:///{file}")
     engine = other.engine
     event.listen(engine, "do_connect", aim, insert=True)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from family_food.ordering.menu import Menu
 from family_food.ordering.orders import OrderDesk
+from family_food.tables import metadata
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import Clock, utc_now
 from permit_core.settings import Settings
@@ -52,7 +53,7 @@ async def open_food(settings: Settings, *, migrate: bool = True, clock: Clock = 
         if migrate:
             from permit_core.stores.migrate import migrate as bring_up_to_date  # brings Alembic, slow to import
 
-            await bring_up_to_date(core.database, MIGRATIONS, VERSION_TABLE)
+            await bring_up_to_date(core.database, MIGRATIONS, VERSION_TABLE, metadata)
     except BaseException:
         await core.close()
         raise

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from permit_api.faults import Unprocessable, duplicate, forbidden, not_found
 from permit_api.nouns.tenants import DEFAULT_TENANT
@@ -18,6 +17,7 @@ from permit_api.shapes.account import ApiKeyCreate, EnvironmentCreate, ProjectCr
 from permit_api.store.keys import digest_of, handle_of, new_secret
 from permit_api.store.session import Listed, Paging, Row, as_uuid, in_order_of, some
 from permit_api.store.tables import api_keys, environments, logins, organizations, projects, resources, tenants
+from permit_core.errors import ConstraintViolated
 
 BUILT_IN = ("__user", "__tenant")
 
@@ -362,7 +362,7 @@ def _insert(connection: Connection, table: Table, what: str, now: datetime, **va
         raise duplicate(what, str(values["key"]))  # asked for by it, the other would be found
     try:
         connection.execute(insert(table).values(**full))
-    except IntegrityError as error:
+    except ConstraintViolated as error:
         raise duplicate(what, str(values.get("key", what))) from error
     return full
 

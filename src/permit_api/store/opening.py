@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from permit_api.store.tables import metadata
 from permit_core.database import Database
 from permit_core.stores.migrate import migrate
 
@@ -18,4 +19,4 @@ async def open_store(database: Database) -> None:
         ConfigurationError: a newer version of the program made the database.
         StoreError: it is unreachable or busy.
     """
-    await migrate(database, MIGRATIONS, VERSION_TABLE)
+    await migrate(database, MIGRATIONS, VERSION_TABLE, metadata)

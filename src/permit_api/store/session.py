@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from permit_api.faults import duplicate, not_found
 from permit_api.store.tables import FACTS, SCHEMA, environments
+from permit_core.errors import ConstraintViolated
 
 Row = Mapping[Any, Any]
 """A row of a table, by column name."""
@@ -182,7 +182,7 @@ class Session:
         }
         try:
             self.connection.execute(insert(table), [{**common, "id": self.new_id(), **row} for row in rows])
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise duplicate(what, "one of many") from error
 
     def _name_no_other(self, table: Table, what: str, keys: Iterable[str | None]) -> None:
@@ -203,7 +203,7 @@ class Session:
         self.touched.add(table)
         try:
             self.connection.execute(insert(table).values(**values))
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise duplicate(what, str(values.get("key", what))) from error
 
     def update(self, table: Table, row_id: str, **values: Any) -> Row:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError
+from permit_core.stores.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 
 CORE_MIGRATIONS = Path(__file__).parent / "migrations"
 CORE_VERSION_TABLE = "permit_core_version"
+MOST_NAMED = 5
+"""So many tables are named in a sentence."""
 
 
 async def migrate(
-    database: Database, script_location: Path = CORE_MIGRATIONS, version_table: str = CORE_VERSION_TABLE
+    database: Database,
+    script_location: Path = CORE_MIGRATIONS,
+    version_table: str = CORE_VERSION_TABLE,
+    tables: MetaData | None = None,
 ) -> None:
     """Run what is missing of a chain of revisions, all in one write transaction; at once done when nothing is.
 
@@ -33,14 +39,30 @@ async def migrate(
         database: what to bring up to date.
         script_location: the folder of the chain; its ``env.py`` calls :func:`run_migrations`.
         version_table: where this chain keeps its place.
+        tables: what the whole chain makes, so that a damaged or foreign database is told; None for the core's own chain
+            means the core's tables.
 
     Raises:
-        ConfigurationError: the database was made by a newer version of the program.
+        ConfigurationError: the database was made by a newer version of the program, or is damaged, or another program's;
+            nothing was changed.
         StoreError: the database is unreachable or busy.
     """
+    made = tables if tables is not None else metadata if script_location == CORE_MIGRATIONS else MetaData()
     async with database.reading() as reading:
-        at = await reading.run_sync(_revision, version_table)
+        names, revisions = await reading.run_sync(_standing, version_table)
+    at = _revision(database.location, version_table, revisions)
+    own = sorted(names & made.tables.keys())
+    if at is None and own:
+        raise ConfigurationError(
+            f"the database {database.location} has {_listed(own)} but no {version_table}: it is another program's, or "
+            "damaged. Nothing was changed; name another database, or put a backup in its place"
+        )
     if at == _newest_file(script_location):
+        if missing := sorted(made.tables.keys() - names):
+            raise ConfigurationError(
+                f"the database {database.location} is at revision {at} of {version_table} and lacks {_listed(missing)}: "
+                "it is damaged. Put a backup in its place"
+            )
         return
     # Alembic is slow to import, and a process that finds its schema ready never needs it.
     from alembic import command
@@ -91,9 +113,25 @@ def _newest_file(script_location: Path) -> str:
     return max((path.stem.partition("_")[0] for path in (script_location / "versions").glob("[0-9]*.py")), default="")
 
 
-def _revision(connection: Connection, version_table: str) -> str | None:
-    if not inspect(connection).has_table(version_table):
-        return None
+def _standing(connection: Connection, version_table: str) -> tuple[set[str], list[str]]:
+    """The tables that are there, and every row of the version table."""
+    names = set(inspect(connection).get_table_names())
+    if version_table not in names:
+        return names, []
     # The name is a constant of ours, never input.
-    found = connection.execute(text(f'SELECT version_num FROM "{version_table}"')).scalar_one_or_none()  # noqa: S608
-    return None if found is None else str(found)
+    rows = connection.execute(text(f'SELECT version_num FROM "{version_table}"')).scalars()  # noqa: S608
+    return names, [str(row) for row in rows]
+
+
+def _revision(location: str, version_table: str, revisions: list[str]) -> str | None:
+    if len(revisions) > 1:
+        raise ConfigurationError(
+            f"the database {location} is at {len(revisions)} revisions at once ({_listed(sorted(revisions))}): {version_table} "
+            "has one row in a sound database. Put a backup in its place, or delete the rows that are not true"
+        )
+    return revisions[0] if revisions else None
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
-from permit_core.errors import Conflict
+from permit_core.errors import Conflict, ConstraintViolated
 from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.page import Page, page_offset
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
@@ -61,7 +60,7 @@ class RequestStore:
         """
         try:
             await transaction.execute(requests.insert().values(_columns(request)))
-        except IntegrityError as error:
+        except ConstraintViolated as error:
             raise Conflict("You have asked for this already.", code="already_pending") from error
 
     async def get(self, transaction: Transaction, kind: RequestKind, request_id: str) -> Request | None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
 
 from family_food.tables import orders
-from permit_core.errors import StoreError, UserFacing
+from permit_core.errors import ConstraintViolated, StoreError, UserFacing
 from permit_core.ports.request import RequestStatus
 from tests.support.family import CHEAP_PIZZA, DEAR_BURGER, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, refused
 from tests.support.ordering import Table
@@ -65,7 +64,7 @@ async def test_the_database_itself_refuses_a_second_order_on_one_approval(table_
     order = await table.desk.place(family.henry, *DEAR)
     async with table.food.core.database.reading() as reading:
         row = (await reading.execute(orders.select())).one()._asdict()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(ConstraintViolated):
         async with table.food.core.database.transaction() as transaction:
             await transaction.execute(insert(orders).values({**row, "id": "ord_other"}))
     assert len(await table.rows()) == 1

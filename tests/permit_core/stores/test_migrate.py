@@ -12,10 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import IntegrityError
 
 from permit_core.database import Database
-from permit_core.errors import ConfigurationError, StoreError
+from permit_core.errors import ConfigurationError, ConstraintViolated, StoreError
 from permit_core.stores.migrate import CORE_VERSION_TABLE, migrate
 from permit_core.stores.tables import metadata
 from tests.support.databases import PostgresServer
@@ -185,7 +184,7 @@ async def test_the_database_itself_refuses_to_forget(database: Database, stateme
             )
         )
         await transaction.execute(text("UPDATE audit_head SET seq = 1"))
-    with pytest.raises((StoreError, IntegrityError), match="only grows"):
+    with pytest.raises((StoreError, ConstraintViolated), match="only grows"):
         async with database.transaction() as transaction:
             await transaction.execute(text(statement))
 
@@ -198,3 +197,36 @@ async def test_postgresql_cannot_empty_the_audit_log_at_a_stroke(postgres_server
             async with database.transaction() as transaction:
                 await transaction.execute(text(f"TRUNCATE {table}"))
     await database.close()
+
+
+async def changed(database: Database, *statements: str) -> Database:
+    async with database.transaction() as transaction:
+        for statement in statements:
+            await transaction.execute(text(statement))
+    return database
+
+
+async def test_a_database_at_two_revisions_is_refused_with_both(database: Database) -> None:
+    await changed(database, f"INSERT INTO {CORE_VERSION_TABLE} VALUES ('0000')")
+    with pytest.raises(
+        ConfigurationError, match=f"2 revisions at once .*0000, .*{CORE_VERSION_TABLE}.*backup"
+    ) as caught:
+        await migrate(database)
+    assert database.location in str(caught.value)
+
+
+async def test_another_programs_database_is_refused_and_left_as_it_was(database_url: str) -> None:
+    database = await changed(
+        Database.open(database_url), "CREATE TABLE users (name VARCHAR(20))", "CREATE TABLE cats (name VARCHAR(20))"
+    )
+    with pytest.raises(ConfigurationError, match=f"has users but no {CORE_VERSION_TABLE}: .*name another database"):
+        await migrate(database)
+    async with database.reading() as reading:
+        assert await reading.run_sync(tables_of) == {"users", "cats"}
+    await database.close()
+
+
+async def test_a_database_that_lost_a_table_is_refused_by_its_name(database: Database) -> None:
+    await changed(database, "DROP TABLE audit_head")
+    with pytest.raises(ConfigurationError, match=r"lacks audit_head: it is damaged\. Put a backup"):
+        await migrate(database)
