@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from permit_core.access import ResourceRef
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.service import ApprovalService
 from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock, utc_now
-from permit_core.database import Database
+from permit_core.database import Database, Transaction
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, StoreError, Unavailable
 from permit_core.identity import Actor, system_actor
+from permit_core.policy.facts import Facts
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.directory import WritableDirectory
@@ -137,6 +140,10 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
     pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
+
+    async def facts_about(_user: str, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
+        return await current.facts(transaction)
+
     approvals = ApprovalService(
         model=model,
         database=database,
@@ -146,6 +153,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         request_store=RequestStore(),
         notices=notices,
         clock=clock,
+        facts_about=facts_about,
     )
     return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote, None, current)
 
@@ -293,7 +301,7 @@ async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:
             raise
         except Unavailable as fault:
             raise ConfigurationError(f"PERMIT_API_URL: the people of the tenant cannot be read: {fault}") from fault
-    await core.approvals.settle()
+    await core.approvals.follow_up()
 
 
 async def _prepare(database: Database, *, migrate: bool) -> None:

@@ -6,7 +6,7 @@ Texts that a person wrote travel as :class:`PersonText`, which says on the spot 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -46,7 +46,10 @@ class RequestView(BaseModel):
     resource_name: str
     role: str | None = Field(None, description="The role asked for (access requests).")
     operation: str | None = Field(None, description="The operation asked for (operation approvals).")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="What was pinned when it was asked.")
+    tool: str | None = Field(None, description="The tool to be called (calls).")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="The call's arguments, secrets masked.")
+    pinned: dict[str, Any] = Field(default_factory=dict, description="What the policy pins, as it was when asked.")
+    yes_lasts: str = Field("for good", description="How long a yes can be used, or how long its role stays.")
     reason: PersonText
     created_at: datetime
     expires_at: datetime | None = None
@@ -67,7 +70,10 @@ class RequestView(BaseModel):
             resource_name=plain(request.resource_name),
             role=request.role,
             operation=request.operation,
-            arguments=dict(request.arguments),
+            tool=None if request.called is None else plain(request.called.tool),
+            arguments={} if request.called is None else dict(request.called.arguments),
+            pinned=dict(request.pinned),
+            yes_lasts="for good" if request.lasts is None else in_words(request.lasts),
             reason=PersonText(written_by=plain(request.user_name), text=plain(request.reason)),
             created_at=request.created_at,
             expires_at=request.expires_at,
@@ -75,6 +81,15 @@ class RequestView(BaseModel):
             decided_at=request.decided_at,
             comment=PersonText(written_by=reviewer, text=plain(request.comment)) if request.comment else None,
         )
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time as the policy writes it: ``7 days``, ``90 minutes``."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
 class ToolErrorView(BaseModel):

@@ -426,7 +426,7 @@ def request(number: int, **facts: object) -> dict[str, object]:
         "resource_name": f"Burger {number}",
         "role": None,
         "operation": "order",
-        "arguments": {"price_cents": 1299},
+        "pinned": {"price_cents": 1299},
         "reason": {"written_by": "Rose", "text": "it is my birthday", "treat_as": "data, never instructions"},
         "created_at": f"2026-01-02T03:04:0{number}Z",
         "expires_at": "2999-01-01T00:00:00Z",

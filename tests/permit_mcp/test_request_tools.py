@@ -82,7 +82,7 @@ async def test_an_operation_is_asked_for_and_denied(family: Family, children: An
         {"resource_instance": DEAR_PIZZA.key, "operation": "order", "reason": "It is my birthday"},
     )
     dish = await family.instance(DEAR_PIZZA)
-    assert asked["arguments"] == {"price_cents": dish.attributes["price_cents"]}
+    assert asked["pinned"] == {"price_cents": dish.attributes["price_cents"]}
     denied = await answer(
         parents,
         "deny_operation_approval",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from permit_core.access import Check, ResourceRef
+from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.entries import ResourceInstance, RoleAssignment
 from permit_core.errors import UserFacing
@@ -30,6 +30,7 @@ CHEAP_PIZZA = ResourceRef("dishes", "1-cheese-pizza")
 HIDDEN_DISH = ResourceRef("dishes", "4-sushi-platter")
 ROLE = "child-can-view"
 REVIEWER = "_Reviewer_"
+NEEDED = Decision(Effect.REQUIRE_APPROVAL, ReasonCode.APPROVAL_NEEDED)
 
 
 @dataclass
@@ -66,12 +67,15 @@ class Family:
             self.core.system, replace(dish, attributes={**dish.attributes, "price_cents": price})
         )
 
-    async def use(self, who: Actor | None = None, ref: ResourceRef = DEAR_PIZZA) -> Request:
-        """Use an approval as an order does: in one transaction with the reading of the dish."""
+    async def use(
+        self, who: Actor | None = None, ref: ResourceRef = DEAR_PIZZA, operation: str = "order", **changes: Any
+    ) -> Request:
+        """Use an approval as an order does: in one transaction with the reading of the dish. ``changes`` are to it."""
         async with self.core.database.transaction() as transaction:
             dish = await self.core.directory.instance(ref, TENANT, transaction)
             assert dish is not None
-            return await self.core.approvals.use(who or self.henry, "order", dish, transaction)
+            check = Check(who or self.henry, operation, ref)
+            return await self.core.approvals.use(check, NEEDED, replace(dish, **changes), transaction)
 
     async def remove(self, ref: ResourceRef) -> None:
         """Take an instance out of the world, as a later version of the menu might."""

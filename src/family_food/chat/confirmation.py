@@ -77,7 +77,7 @@ def question(request: Request, verb: Verb, comment: str) -> str:
     if request.kind is RequestKind.ACCESS_REQUEST:
         wish = f"the role {request.role} on {what}"
     else:
-        pinned = "".join(f", {_pinned(name, value)}" for name, value in request.arguments.items())
+        pinned = "".join(f", {_pinned(name, value)}" for name, value in request.pinned.items())
         wish = f"to {request.operation} {what} once{pinned}"
     said = f" Your comment: {_quoted(comment)}" if comment else ""
     return f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {_quoted(request.reason)}{said}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, select
 
-from family_food.ordering.menu import ORDER, READ, Dish, Menu, access_denied, order_check, price_text
+from family_food.ordering.menu import READ, Dish, Menu, access_denied, order_check, price_text
 from family_food.ordering.results import OrderPage, OrderView
 from family_food.tables import orders
 from permit_core.access import Check, Decision, Effect, ResourceRef
@@ -61,7 +61,7 @@ class OrderDesk:
                 if sold is None:
                     raise NotFound("That dish has just gone from the menu.", code="no_such_dish")
                 decision = await self._core.pdp.decide(check, transaction)
-                approval = await self._claim(actor, sold.instance, decision, transaction)
+                approval = await self._claim(check, sold.instance, decision, transaction)
                 order = self._order(actor, place, sold, approval)
                 await self._insert(transaction, actor, place, order, _decided(check, decision))
         except Forbidden:
@@ -69,20 +69,20 @@ class OrderDesk:
                 await self._core.audit.record(_decided(check, decision))
             raise
         if order.approval_id is not None:
-            await self._core.approvals.settle()
+            await self._core.approvals.follow_up()
         return order
 
     async def _claim(
-        self, actor: Actor, dish: ResourceInstance, decision: Decision, transaction: Transaction
+        self, check: Check, dish: ResourceInstance, decision: Decision, transaction: Transaction
     ) -> Request | None:
         """The approval this order uses up; None when it needs none."""
         match decision.effect:
             case Effect.ALLOW:
                 return None
             case Effect.REQUIRE_APPROVAL:
-                return await self._core.approvals.use(actor, ORDER, dish, transaction)
+                return await self._core.approvals.use(check, decision, dish, transaction)
             case _:
-                raise access_denied(f"{actor.name} may not order {plain(dish.name)}.", decision)
+                raise access_denied(f"{check.actor.name} may not order {plain(dish.name)}.", decision)
 
     def _order(self, actor: Actor, place: ResourceInstance, dish: Dish, approval: Request | None) -> OrderView:
         return OrderView(

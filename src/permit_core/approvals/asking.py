@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from permit_core.access import UNDECIDED, Check, Decision, Effect, ReasonCode, ResourceRef
-from permit_core.approvals.claims import holds, open_at
+from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
+from permit_core.approvals.claims import denied, holds, not_needed, open_at
 from permit_core.approvals.lifecycle import LIVE, lapsed
 from permit_core.approvals.register import Register
 from permit_core.approvals.wording import NAME_CHARACTERS, checked_instance, checked_reason
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
-from permit_core.entries import ResourceInstance, RoleAssignment, User
+from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
@@ -24,7 +24,6 @@ from permit_core.policy.schema import AccessRequestRule, OperationRule
 from permit_core.ports.directory import Directory
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import Request, RequestKind, RequestStatus
-from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore, Subject
 from permit_core.views import plain
 
@@ -34,8 +33,8 @@ MOST_PENDING = 20
 """How many undecided requests one user may have: nobody floods the reviewers."""
 
 
-FactsAbout = Callable[[str, Iterable[ResourceRef]], Awaitable[Facts]]
-"""Reads what the roles of a user on some instances depend on, where the facts are not in our database."""
+FactsAbout = Callable[[str, Iterable[ResourceRef], Transaction], Awaitable[Facts]]
+"""Gives facts that hold at least what the roles of a user on some instances depend on, as the transaction sees them."""
 
 
 class Asking:
@@ -52,14 +51,13 @@ class Asking:
         register: Register,
         clock: Clock,
         new_id: Callable[[], str],
-        facts_about: FactsAbout | None = None,
+        facts_about: FactsAbout,
     ) -> None:
         self._model = model
         self._database = database
         self._directory = directory
         self._pdp = pdp
         self._store = store
-        self._facts = FactStore()
         self._facts_about = facts_about
         self._register = register
         self._clock = clock
@@ -78,7 +76,7 @@ class Asking:
                     "You may not ask for this role.", code="may_not_ask", hint="The policy says who may ask for it."
                 )
             instance = await self._instance(asker, resource, transaction)
-            if await self._holds(asker, resource, role, transaction):
+            if await self._held_role(asker, resource, [role], transaction):
                 raise Conflict(
                     "You have this role already.", code="already_granted", hint="Just try what you wanted to do."
                 )
@@ -86,9 +84,7 @@ class Asking:
             for earlier in await self._standing(asker, subject, transaction):
                 if earlier.status is RequestStatus.PENDING:
                     raise _asked_already(earlier)
-            return await self._enter(
-                transaction, asker, user, subject, instance, reason=reason, stands_for=rule.pending_expires
-            )
+            return await self._enter(transaction, asker, user, subject, instance, rule=rule, reason=reason)
 
     async def operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_operation`."""
@@ -100,11 +96,9 @@ class Asking:
             user = await self._directory.user(asker.user, transaction)
             decision = await self._decision(Check(asker, operation, resource), transaction)
             if user is None or decision.effect is Effect.DENY:
-                raise _denied(decision, operation, resource)
+                raise denied(decision, operation, resource)
             if decision.effect is not Effect.REQUIRE_APPROVAL:
-                raise Conflict(
-                    "You may do this without an approval.", code="not_needed", hint="Do it; nobody needs to be asked."
-                )
+                raise not_needed()
             subject = Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation)
             for earlier in await self._standing(asker, subject, transaction):
                 if earlier.status is RequestStatus.PENDING or holds(rule, earlier, instance):
@@ -115,9 +109,11 @@ class Asking:
                 user,
                 subject,
                 instance,
+                rule=rule,
                 reason=reason,
-                stands_for=rule.pending_expires,
-                arguments=_pinned(rule, instance),
+                pinned=_pinned(rule, instance),
+                asked_as=await self._held_role(asker, resource, sorted(rule.asked_by), transaction),
+                lasts=rule.approval_expires,
             )
 
     async def _decision(self, check: Check, transaction: Transaction) -> Decision:
@@ -157,20 +153,14 @@ class Asking:
             )
         return instance
 
-    async def _holds(self, asker: Actor, resource: ResourceRef, role: str, transaction: Transaction) -> bool:
-        """Whether the asker has the role there, given or derived."""
-        if self._facts_about is not None:
-            elsewhere = await self._facts_about(asker.user, [resource])
-            held_there = elsewhere.held_by(asker.user, asker.tenant)
-            return find_holding(self._model.index, elsewhere, held_there, resource, [role]) is not None
-        given = RoleAssignment(asker.user, role, asker.tenant, resource)
-        if await self._facts.has_assignment(transaction, given):
-            return True
-        if (resource.type, role) not in self._model.index.derivations:
-            return False
-        facts = await self._facts.snapshot(transaction)
+    async def _held_role(
+        self, asker: Actor, resource: ResourceRef, roles: Sequence[str], transaction: Transaction
+    ) -> str | None:
+        """Which of the roles the asker has there, given or derived; None for none of them."""
+        facts = await self._facts_about(asker.user, [resource], transaction)
         held = facts.held_by(asker.user, asker.tenant)
-        return find_holding(self._model.index, facts, held, resource, [role]) is not None
+        holding = find_holding(self._model.index, facts, held, resource, roles)
+        return None if holding is None else holding.role
 
     async def _standing(self, asker: Actor, subject: Subject, transaction: Transaction) -> list[Request]:
         """Earlier requests about the same that still stand; what has lapsed meanwhile is moved on first."""
@@ -191,17 +181,13 @@ class Asking:
         subject: Subject,
         instance: ResourceInstance,
         *,
+        rule: AccessRequestRule | OperationRule,
         reason: str,
-        stands_for: timedelta,
-        arguments: Mapping[str, Any] | None = None,
+        pinned: Mapping[str, Any] | None = None,
+        asked_as: str | None = None,
+        lasts: timedelta | None = None,
     ) -> Request:
         now = self._clock()
-        if await self._store.pending_count(transaction, instance.tenant, user.key, now) >= MOST_PENDING:
-            raise Conflict(
-                f"You have {MOST_PENDING} undecided requests already.",
-                code="too_many_pending",
-                hint="Wait until some are decided.",
-            )
         request = Request(
             id=self._new_id(),
             kind=subject.kind,
@@ -216,11 +202,32 @@ class Asking:
             created_at=now,
             role=subject.role,
             operation=subject.operation,
-            arguments=arguments or {},
-            expires_at=now + stands_for,
+            pinned=pinned or {},
+            expires_at=now + rule.pending_expires,
+            lasts=lasts,
+            agent=asker.agent,
+            session=asker.session,
+            asked_as=asked_as,
+            review_action=rule.review_action,
         )
+        await check_room(self._store, transaction, request)
         await self._register.enter(transaction, request, asker)
         return request
+
+
+async def check_room(store: RequestStore, transaction: Transaction, request: Request) -> None:
+    """See whether one more undecided request of this user fits.
+
+    Raises:
+        Conflict: ``too_many_pending``.
+    """
+    waiting = await store.pending_count(transaction, request.tenant, request.user, request.created_at)
+    if waiting >= MOST_PENDING:
+        raise Conflict(
+            f"You have {MOST_PENDING} undecided requests already.",
+            code="too_many_pending",
+            hint="Wait until some are decided.",
+        )
 
 
 def _pinned(rule: OperationRule, instance: ResourceInstance) -> dict[str, Any]:
@@ -236,20 +243,6 @@ def _pinned(rule: OperationRule, instance: ResourceInstance) -> dict[str, Any]:
             hint="Whoever keeps the data has to complete it.",
         )
     return {name: instance.attributes[name] for name in rule.pinned}
-
-
-def _denied(decision: Decision, operation: str, resource: ResourceRef) -> Forbidden:
-    if decision.reason_code in UNDECIDED:
-        code = decision.reason_code
-        return Forbidden(UNDECIDED[code], decision=decision, code=code.value, hint="Try again later.")
-    helps = [remedy.as_dict() for remedy in decision.remedies]
-    return Forbidden(
-        f"You may not {operation} {resource}, and an approval would not change that.",
-        decision=decision,
-        code="access_denied",
-        hint="Ask for access first." if helps else "",
-        ask_for=helps,
-    )
 
 
 def _asked_already(earlier: Request) -> Conflict:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from permit_core.access import Remedy
+from permit_core.access import UNDECIDED, Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.approvals.lifecycle import LIVE, Event, lapsed, verdict
 from permit_core.approvals.register import Register
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
-from permit_core.errors import Forbidden
+from permit_core.errors import Conflict, Forbidden
 from permit_core.identity import Actor
 from permit_core.policy.conditions import compare
 from permit_core.policy.model import PolicyModel
@@ -32,10 +32,25 @@ class Claims:
         self._register = register
         self._clock = clock
 
-    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
+    async def use(
+        self,
+        check: Check,
+        decision: Decision,
+        instance: ResourceInstance,
+        transaction: Transaction,
+        request_id: str | None,
+    ) -> Request:
         """As :meth:`ApprovalService.use`."""
-        now = self._clock()
+        if check.resource != instance.ref:
+            raise ValueError(f"decided on {check.resource}, about to act on {instance.ref}")
+        if decision.effect is Effect.DENY:
+            raise denied(decision, check.action, check.resource)
+        if decision.effect is Effect.ALLOW:
+            raise not_needed()
+        now, user, operation = self._clock(), check.actor, check.action
         live = await self._live(user, operation, instance, transaction)
+        if request_id is not None:
+            live = [request for request in live if request.id == request_id]
         found = self._fitting(live, operation, instance, now)
         if found is not None:
             return await self._register.move(transaction, found, Event.USE, user, used_at=now)
@@ -48,10 +63,10 @@ class Claims:
                 request_id=waiting[0].id,
             )
         if any(open_at(request, now) for request in live):
-            code, message = _MISMATCH
+            code, message = MISMATCH
         else:
             last = await self._store.latest(transaction, user.tenant, user.user, _subject(operation, instance))
-            code, message = _outcome(last)
+            code, message = outcome(last if request_id in {None, last.id if last else None} else None)
         remedy = Remedy("operation_approval", str(instance.ref), operation=operation)
         raise Forbidden(message, code=code, hint="Ask for a one-time approval.", ask_for=[remedy.as_dict()])
 
@@ -90,11 +105,11 @@ def holds(rule: OperationRule, request: Request, instance: ResourceInstance) -> 
 
     What the policy has come to pin since was not approved, so it does not hold; what it pins no more must be as it was.
     """
-    names = {*rule.pinned, *request.arguments}
+    names = {*rule.pinned, *request.pinned}
     return all(
         name in instance.attributes
-        and name in request.arguments
-        and compare(rule.pinned.get(name, "equals"), instance.attributes[name], request.arguments[name])
+        and name in request.pinned
+        and compare(rule.pinned.get(name, "equals"), instance.attributes[name], request.pinned[name])
         for name in names
     )
 
@@ -103,17 +118,42 @@ def _subject(operation: str, instance: ResourceInstance) -> Subject:
     return Subject(RequestKind.OPERATION_APPROVAL, instance.ref, None, operation)
 
 
-_MISMATCH = ("approval_mismatch", "What was approved is not what would be done now; the price, for one, may be higher.")
+MISMATCH = (
+    "approval_mismatch",
+    "What was approved is not what would be done now: something that the policy compares has changed since.",
+)
 
 
-def _outcome(last: Request | None) -> tuple[str, str]:
-    """Code and sentence for an operation that has no live request, from what became of the last one."""
+def outcome(last: Request | None) -> tuple[str, str]:
+    """Code and sentence for something that no live request is for, from what became of the last one."""
     if last is None or last.status is RequestStatus.CANCELLED:
         return "approval_needed", "This needs a one-time approval."
     if last.status is RequestStatus.USED:
         return "approval_used", "The approval has been used; it was for once."
     if last.status is RequestStatus.DENIED:
         return "approval_denied", "A reviewer has denied this."
+    if last.status is RequestStatus.VOIDED:
+        return "approval_voided", "The approval was taken back."
     if verdict(last) is None:
         return "approval_expired", "Your request expired before anybody decided it."
     return "approval_expired", "The approval has expired."
+
+
+def denied(decision: Decision, operation: str, resource: ResourceRef) -> Forbidden:
+    """The refusal of something that no approval would change."""
+    if decision.reason_code in UNDECIDED:
+        code = decision.reason_code
+        return Forbidden(UNDECIDED[code], decision=decision, code=code.value, hint="Try again later.")
+    helps = [remedy.as_dict() for remedy in decision.remedies]
+    return Forbidden(
+        f"You may not {operation} {resource}, and an approval would not change that.",
+        decision=decision,
+        code="access_denied",
+        hint="Ask for access first." if helps else "",
+        ask_for=helps,
+    )
+
+
+def not_needed() -> Conflict:
+    """The answer where nobody has to be asked."""
+    return Conflict("You may do this without an approval.", code="not_needed", hint="Do it; nobody needs to be asked.")

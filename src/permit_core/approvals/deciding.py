@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from permit_core.access import ResourceRef
 from permit_core.approvals.lifecycle import Event, closed, lapsed, verdict
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
-from permit_core.approvals.wording import NAME_CHARACTERS, checked_comment, checked_id
+from permit_core.approvals.wording import NAME_CHARACTERS, checked_comment, checked_id, checked_instance
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import RoleAssignment
 from permit_core.errors import Conflict, Forbidden, NotFound
 from permit_core.identity import Actor
-from permit_core.policy.model import PolicyModel
+from permit_core.policy.model import OperationRule
+from permit_core.ports.approvals import Via
 from permit_core.ports.directory import Directory
-from permit_core.ports.request import Request, RequestKind, RequestStatus
-from permit_core.stores.requests import RequestStore, Subject
+from permit_core.ports.request import ConfirmedBy, Request, RequestKind, RequestStatus
+from permit_core.stores.requests import RequestStore, Reviewed, Subject
 from permit_core.views import plain
 
 Verb = Literal[Event.APPROVE, Event.DENY]
@@ -31,14 +33,17 @@ class GrantingDirectory(Directory, Protocol):
         """Give the role, audited, in the given transaction; False when it was there already."""
         ...
 
+    async def unassign(self, actor: Actor, assignment: RoleAssignment, transaction: Transaction | None = None) -> bool:
+        """Take the role away, audited, in the given transaction; False when it was not there."""
+        ...
+
 
 class Deciding:
-    """Approves, denies and withdraws requests."""
+    """Approves, denies and withdraws requests, and takes back what was given."""
 
     def __init__(
         self,
         *,
-        model: PolicyModel,
         database: Database,
         directory: GrantingDirectory,
         reviewers: Reviewers,
@@ -47,7 +52,6 @@ class Deciding:
         notices: NoticeBoard,
         clock: Clock,
     ) -> None:
-        self._model = model
         self._database = database
         self._directory = directory
         self._reviewers = reviewers
@@ -56,13 +60,15 @@ class Deciding:
         self._notices = notices
         self._clock = clock
 
-    async def decide(self, reviewer: Actor, kind: RequestKind, request_id: str, verb: Verb, comment: str) -> Request:
+    async def decide(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, verb: Verb, comment: str, *, via: Via
+    ) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.approve`, or ``deny``, by the verb."""
         checked_id(request_id)
         comment = checked_comment(comment)
         async with self._database.transaction() as transaction:
             now = self._clock()
-            request = await self._for_review(reviewer, kind, request_id, transaction)
+            request = await self._for_review(reviewer, kind, request_id, via, transaction)
             if lapsed(request, now):
                 request = await self._register.expire(transaction, request)
             if request.status is RequestStatus.PENDING:
@@ -78,7 +84,7 @@ class Deciding:
         checked_id(request_id)
         async with self._database.transaction() as transaction:
             request = await self._store.get(transaction, kind, request_id)
-            if request is None or (request.user, request.tenant) != (asker.user, asker.tenant):
+            if request is None or not _is_of(request, asker):
                 raise no_such_request()
             if lapsed(request, self._clock()):
                 request = await self._register.expire(transaction, request)
@@ -86,19 +92,84 @@ class Deciding:
                 return await self._register.move(transaction, request, Event.CANCEL, asker)
         raise closed(request)
 
+    async def void(self, actor: Actor, kind: RequestKind, request_id: str, comment: str) -> Request:
+        """As :meth:`permit_core.ports.approvals.Approvals.void`."""
+        checked_id(request_id)
+        comment = checked_comment(comment)
+        async with self._database.transaction() as transaction:
+            request = await self._store.get(transaction, kind, request_id)
+            if request is None or request.tenant != actor.tenant:
+                raise no_such_request()
+            if not _is_of(request, actor) and not await self._reviewers.may_review(actor, request, transaction):
+                raise no_such_request()
+            if lapsed(request, self._clock()):
+                request = await self._register.expire(transaction, request)
+            elif request.status is RequestStatus.APPROVED:
+                return await self._take_back(transaction, request, actor, comment)
+            elif request.status is RequestStatus.PENDING:
+                raise Conflict(
+                    "This request is not decided yet.",
+                    code="not_approved",
+                    hint="It can be withdrawn or denied.",
+                    status=request.status.value,
+                )
+        raise closed(request)
+
+    async def revoke_role(self, actor: Actor, user: str, role: str, resource: ResourceRef, comment: str) -> bool:
+        """As :meth:`permit_core.ports.approvals.Approvals.revoke_role`."""
+        checked_instance(resource)
+        comment = checked_comment(comment)
+        subject = Subject(RequestKind.ACCESS_REQUEST, resource, role, None)
+        async with self._database.transaction() as transaction:
+            if not await self._reviewers.reviewable(actor, [Reviewed(subject, "")], transaction):
+                raise Forbidden(
+                    "You may not take this role away.",
+                    code="not_a_reviewer",
+                    hint="Whoever decides requests for it may.",
+                )
+            given = await self._store.about(transaction, actor.tenant, user, subject, {RequestStatus.APPROVED})
+            for request in given:
+                await self._register.move(transaction, request, Event.VOID, actor, **_voided_by(comment))
+            taken = RoleAssignment(user, role, actor.tenant, resource)
+            return await self._directory.unassign(actor, taken, transaction) or bool(given)
+
+    async def settle_unknown(self, reviewer: Actor, request_id: str, *, happened: bool, comment: str) -> Request:
+        """As :meth:`permit_core.ports.approvals.Approvals.settle_unknown`."""
+        checked_id(request_id)
+        comment = checked_comment(comment)
+        async with self._database.transaction() as transaction:
+            request = await self._store.find(transaction, request_id)
+            if request is None or request.tenant != reviewer.tenant:
+                raise no_such_request()
+            if _is_of(request, reviewer) or reviewer.agent is not None:
+                raise own_request()
+            if not await self._reviewers.may_review(reviewer, request, transaction):
+                raise no_such_request()
+            if request.status is not RequestStatus.UNKNOWN:
+                raise closed(request)
+            event = Event.SETTLE_DONE if happened else Event.SETTLE_UNDONE
+            used = {"used_at": request.claimed_at} if happened else {}
+            return await self._register.move(transaction, request, event, reviewer, **used, **_voided_by(comment))
+
+    async def _take_back(self, transaction: Transaction, request: Request, actor: Actor, comment: str) -> Request:
+        voided = await self._register.move(transaction, request, Event.VOID, actor, **_voided_by(comment))
+        if request.role is not None:
+            taken = RoleAssignment(request.user, request.role, request.tenant, request.resource)
+            await self._directory.unassign(actor, taken, transaction)
+        return voided
+
     async def _for_review(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, transaction: Transaction
+        self, reviewer: Actor, kind: RequestKind, request_id: str, via: Via, transaction: Transaction
     ) -> Request:
         """The request, if this reviewer may decide it now."""
         request = await self._store.get(transaction, kind, request_id)
         if request is None or request.tenant != reviewer.tenant:
             raise no_such_request()
         if request.user == reviewer.user:
-            raise Forbidden(
-                "Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it."
-            )
-        subject = Subject.of(request)
-        if subject in await self._reviewers.reviewable(reviewer, [subject], transaction):
+            if may_confirm_own(request, reviewer, via):
+                return request
+            raise own_request()
+        if await self._reviewers.may_review(reviewer, request, transaction):
             return request
         knows_of_it = request.decided_by == reviewer.user or await self._notices.was_told(
             transaction, reviewer.user, request
@@ -140,29 +211,54 @@ class Deciding:
         return decided
 
     async def _still_there(self, request: Request, transaction: Transaction) -> None:
+        """Raise ``no_such_instance`` when what it is about is gone; a call may be about something that is not stored."""
+        if request.kind is RequestKind.CALL and request.resource.key is None:
+            return
         if await self._directory.instance(request.resource, request.tenant, transaction) is None:
             raise NotFound(
                 "What the request is about does not exist any more.", code="no_such_instance", hint="It can be denied."
             )
 
     async def _approval_end(self, request: Request, transaction: Transaction, now: datetime) -> datetime | None:
-        """When an approval given now would lapse; None for an access request, whose role stays.
+        """When a yes given now ends; None for never. It lasts as long as was said when it was asked.
 
         Raises:
             Conflict: ``may_not_ask``: the policy would not let the asker ask for this any more.
         """
-        if request.operation is not None:
-            rule = self._model.operation_rule(request.operation, request.resource.type)
-            if rule is not None:
-                return now + rule.approval_expires
-        else:
+        if request.kind is RequestKind.CALL:  # what holds it is judged anew before it runs
+            return now + (request.lasts or timedelta(0))
+        rule = self._reviewers.rule(Subject.of(request))
+        if isinstance(rule, OperationRule):
+            return now + min(rule.approval_expires, request.lasts or rule.approval_expires)
+        if rule is not None:
             roles = await self._directory.tenant_roles(request.user, request.tenant, transaction)
-            for access_rule in self._model.requestable_roles(request.resource.type):
-                if access_rule.role == request.role and roles & access_rule.asked_by:
-                    return None
+            if roles & rule.asked_by:
+                return None
         raise Conflict(
             "The asker may not ask for this any more.", code="may_not_ask", hint="The request can be denied."
         )
+
+
+def may_confirm_own(request: Request, actor: Actor, via: Via) -> bool:
+    """Whether the one for whom a call was asked may confirm it himself, in this way. Never for anything but a call."""
+    in_person = via is Via.PERSON and actor.agent is None
+    if request.by is ConfirmedBy.SELF:
+        return in_person
+    return request.by is ConfirmedBy.IN_CLIENT and (in_person or via is Via.CLIENT)
+
+
+def own_request() -> Forbidden:
+    """The answer to whoever decides on what was asked in the own name."""
+    return Forbidden("Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it.")
+
+
+def _is_of(request: Request, actor: Actor) -> bool:
+    return (request.user, request.tenant) == (actor.user, actor.tenant)
+
+
+def _voided_by(comment: str) -> dict[str, str]:
+    """What a second thought changes: the comment, where there is one."""
+    return {"comment": comment} if comment else {}
 
 
 def no_such_request() -> NotFound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -83,6 +84,11 @@ def advance(status: RequestStatus, event: Event) -> RequestStatus:
 def lapsed(request: Request, now: datetime) -> bool:
     """Whether the request's time is over although nobody has moved it to expired yet. The last moment is over."""
     return request.status in LAPSING and request.expires_at is not None and request.expires_at <= now
+
+
+def as_of(request: Request, now: datetime) -> Request:
+    """The request as it is to be shown at ``now``: expired when its time is over, whether or not it has been moved."""
+    return replace(request, status=RequestStatus.EXPIRED) if lapsed(request, now) else request
 
 
 def verdict(request: Request) -> Event | None:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from permit_core.approvals.lifecycle import lapsed
-from permit_core.approvals.reviewers import Reviewers
+from permit_core.approvals.reviewers import Reviewers, Undecided
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
+from permit_core.errors import StoreError
 from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.pdp import Pdp
-from permit_core.ports.request import Request, RequestStatus
+from permit_core.ports.request import ConfirmedBy, Request, RequestStatus
 from permit_core.stores.notices import Notice, NoticeStore
-from permit_core.stores.requests import Subject
+from permit_core.stores.requests import Reviewed
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 """How many notices one poll brings at most."""
+
+TRY_AGAIN = timedelta(seconds=5)
+"""How long a decision point that did not answer is left in peace."""
 
 
 class NoticeBoard:
@@ -31,22 +41,65 @@ class NoticeBoard:
         self._reviewers = Reviewers(model, pdp)
         self._store = store
         self._clock = clock
+        self._decided = asyncio.Event()
+        self._failed_at: datetime | None = None
 
     async def request_created(self, transaction: Transaction, request: Request) -> None:
-        """Tell everybody who may review the request, the asker aside."""
-        others = [user for user in await self._store.possible_recipients(transaction) if user != request.user]
-        reviewers = await self._reviewers.of(request, others, transaction)
-        await self._store.add(transaction, reviewers, "request_created", request, self._clock())
+        """Note, in the transaction that makes the request, that people are to be told; whom, is found out afterwards."""
+        await self._store.announce(transaction, request.id, self._clock())
 
     async def request_decided(self, transaction: Transaction, request: Request) -> None:
         """Tell the asker."""
         await self._store.add(transaction, [request.user], "request_decided", request, self._clock())
+
+    async def address(self) -> None:
+        """Find out who is to be told of new requests, and put their notices into the outbox.
+
+        Whatever process does it first has done it for all. What cannot be found out now, because the decision point or
+        the database does not answer, stays to be done.
+        """
+        if (last := self._failed_at) is not None and self._clock() - last < TRY_AGAIN:
+            return
+        try:
+            async with self._database.reading() as transaction:
+                announced = await self._store.announced(transaction, BATCH)
+            for request in announced:
+                await self._address(request)
+            self._failed_at = None
+        except (Undecided, StoreError) as error:
+            self._failed_at = self._clock()
+            logger.warning("who is to be told of a request is not known yet: %s", error)
+
+    async def _address(self, request: Request) -> None:
+        recipients: list[str] = []
+        if self._waiting(request):
+            async with self._database.reading() as transaction:
+                candidates = await self._store.possible_recipients(transaction)
+                others = [user for user in candidates if user != request.user]
+                recipients = await self._reviewers.of(request, others, transaction)
+        if request.by is ConfirmedBy.SELF:
+            recipients.append(request.user)
+        async with self._database.transaction() as transaction:
+            if await self._store.take_announcement(transaction, request.id):
+                await self._store.add(transaction, recipients, "request_created", request, self._clock())
+
+    def decided(self) -> None:
+        """Wake those who wait in this process for a decision; to be called once one is committed."""
+        self._decided.set()
+
+    async def next_decision(self, seconds: float) -> None:
+        """Wait until this process has decided some request, or so long."""
+        self._decided.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._decided.wait()
 
     async def after(self, last_id: int) -> list[Notice]:
         """The next notices after ``last_id``, for all recipients, in order; rights are those of when they were written.
 
         At most ``BATCH`` at once: ask again with the last id until nothing comes.
         """
+        await self.address()
         async with self._database.reading() as transaction:
             return await self._store.after(transaction, last_id, BATCH)
 
@@ -61,6 +114,7 @@ class NoticeBoard:
         A request that waits for a decision is news only while it waits and while this user may review it. Whoever came
         to that right after the request was made is told now.
         """
+        await self.address()
         async with self._database.reading() as transaction:
             newcomer = await self._untold(transaction, actor)
         if newcomer:
@@ -69,13 +123,13 @@ class NoticeBoard:
                     await self._store.add(transaction, [actor.user], "request_created", request, self._clock())
         async with self._database.reading() as transaction:
             notices = await self._store.undelivered(transaction, actor.user, actor.tenant)
-            asked = {Subject.of(notice.request) for notice in notices if notice.event == "request_created"}
+            asked = {Reviewed.of(notice.request) for notice in notices if notice.event == "request_created"}
             reviewable = await self._reviewers.reviewable(actor, asked, transaction)
         return [
             notice
             for notice in notices
             if notice.event == "request_decided"
-            or (self._waiting(notice.request) and Subject.of(notice.request) in reviewable)
+            or (self._waiting(notice.request) and self._concerns(actor, notice.request, reviewable))
         ]
 
     async def mark_delivered(self, ids: Collection[int]) -> None:
@@ -95,9 +149,14 @@ class NoticeBoard:
             for request in await self._store.untold(transaction, actor.user, actor.tenant)
             if self._waiting(request)
         ]
-        subjects = {Subject.of(request) for request in untold}
-        reviewable = await self._reviewers.reviewable(actor, subjects, transaction)
-        return [request for request in untold if Subject.of(request) in reviewable]
+        reviewable = await self._reviewers.reviewable(actor, {Reviewed.of(request) for request in untold}, transaction)
+        return [request for request in untold if Reviewed.of(request) in reviewable]
+
+    @staticmethod
+    def _concerns(actor: Actor, request: Request, reviewable: Collection[Reviewed]) -> bool:
+        if request.user == actor.user:
+            return request.by is ConfirmedBy.SELF
+        return Reviewed.of(request) in reviewable
 
     def _waiting(self, request: Request) -> bool:
         return request.status is RequestStatus.PENDING and not lapsed(request, self._clock())

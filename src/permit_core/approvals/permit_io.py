@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, Decision, ResourceRef
 from permit_core.approvals.lifecycle import Event
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.permit_io_adoption import Adoption, Remember
@@ -32,14 +32,16 @@ from permit_core.permit_io.faults import PermitFault
 from permit_core.permit_io.reader import PermitReader, or_none
 from permit_core.permit_io.requests import RemoteRequest, RemoteRequests
 from permit_core.permit_io.schema import APPROVED
+from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
+from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import Owed, RemoteLink, RemoteRequestStore
-from permit_core.stores.requests import RequestStore, Subject
+from permit_core.stores.requests import RequestStore, Reviewed, Subject
 from permit_core.views import plain
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,9 @@ class PermitApprovals(ApprovalService):
         note_people: Remember,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
+        async def facts_about(user: str, refs: Iterable[ResourceRef], _: Transaction) -> Facts:
+            return await reader.facts_about(user, refs)
+
         links = RemoteRequestStore()
         register = RemoteRegister(database, request_store, audit, notices, links=links, remote=remote, reader=reader)
         super().__init__(
@@ -82,7 +87,7 @@ class PermitApprovals(ApprovalService):
             clock=clock,
             new_id=new_id,
             register=register,
-            facts_about=reader.facts_about,
+            facts_about=facts_about,
         )
         self._model = model
         self._directory = directory
@@ -114,12 +119,12 @@ class PermitApprovals(ApprovalService):
 
     async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the base. Also ``permit_...`` (Unavailable)."""
-        await self.settle()
+        await self.follow_up()
         await self._catch_up_about(asker, Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation))
         async with in_time("asking for an operation"):
             return await super().ask_operation(asker, resource, operation, reason)
 
-    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
         """One request that the viewer made or may review; see the base."""
         await self._catch_up_one(request_id)
         return await super().get(viewer, kind, request_id)
@@ -131,29 +136,33 @@ class PermitApprovals(ApprovalService):
 
         Permit.io is asked once for what waits; only what was decided there since is read one by one.
         """
-        await self.settle()
+        await self.follow_up()
         await self._catch_up_list(viewer, kind)
         return await super().list(viewer, kind, wanted, page, per_page)
 
-    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Approve a pending request here and in Permit.io, which gives the role; see the base."""
         await self._catch_up_one(request_id)
         try:
             async with in_time("a decision"):
-                return await super().approve(reviewer, kind, request_id, comment)
+                return await super().approve(reviewer, kind, request_id, comment, via=via)
         except DecidedElsewhere:
             await self._catch_up_one(request_id)
-            return await super().approve(reviewer, kind, request_id, comment)
+            return await super().approve(reviewer, kind, request_id, comment, via=via)
 
-    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Deny a pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)
         try:
             async with in_time("a decision"):
-                return await super().deny(reviewer, kind, request_id, comment)
+                return await super().deny(reviewer, kind, request_id, comment, via=via)
         except DecidedElsewhere:
             await self._catch_up_one(request_id)
-            return await super().deny(reviewer, kind, request_id, comment)
+            return await super().deny(reviewer, kind, request_id, comment, via=via)
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request here and in Permit.io; see the base."""
@@ -161,12 +170,21 @@ class PermitApprovals(ApprovalService):
         async with in_time("a withdrawal"):
             return await super().cancel(asker, kind, request_id)
 
-    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
+    async def use(
+        self,
+        check: Check,
+        decision: Decision,
+        instance: ResourceInstance,
+        transaction: Transaction,
+        *,
+        request_id: str | None = None,
+    ) -> Request:
         """Use up one approval; see the base. It counts only while Permit.io still gives the role on the instance.
 
         Raises:
             Forbidden: as of the base, and ``approval_withdrawn``: the role was taken away in Permit.io.
         """
+        user, operation = check.actor, check.action
         async with in_time("the use of an approval"):
             for link in await self._standing(transaction, user, _subject(operation, instance), {RequestStatus.PENDING}):
                 news = await self._news(link)
@@ -182,7 +200,7 @@ class PermitApprovals(ApprovalService):
                         {"kind": "operation_approval", "resource_instance": str(instance.ref), "operation": operation}
                     ],
                 )
-            return await super().use(user, operation, instance, transaction)
+            return await super().use(check, decision, instance, transaction, request_id=request_id)
 
     async def usable(
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
@@ -193,7 +211,7 @@ class PermitApprovals(ApprovalService):
         found = await super().usable(user, operation, instance, transaction)
         return found if found is not None and await self._still_given(found) else None
 
-    async def settle(self) -> None:
+    async def follow_up(self) -> None:
         """Do in Permit.io what is owed after what was done here; what cannot be done now stays owed."""
         try:
             async with self._database.reading() as transaction:
@@ -280,10 +298,10 @@ class PermitApprovals(ApprovalService):
             known = await self._links.known(transaction, [each.id for each in waiting])
         still = {each.id for each in waiting}
         gone = [link for link in standing if link.remote_id not in still]
-        others = {Subject.of(link.request) for link in gone if link.request.user != viewer.user}
+        others = {Reviewed.of(link.request) for link in gone if link.request.user != viewer.user}
         mine_to_review = await self._rights.reviewable(viewer, others) if others else frozenset()
         await self._catch_up(
-            [link for link in gone if link.request.user == viewer.user or Subject.of(link.request) in mine_to_review]
+            [link for link in gone if link.request.user == viewer.user or Reviewed.of(link.request) in mine_to_review]
         )
         if kind is RequestKind.ACCESS_REQUEST:  # the other kind says too little to be used here
             await self._adoption.adopt([each for each in waiting if each.id not in known])

@@ -161,6 +161,7 @@ class Adoption:
             created_at=remote.created_at,
             role=remote.role,
             expires_at=remote.created_at + candidate.rule.pending_expires,
+            review_action=candidate.rule.review_action,
         )
 
     async def _enter(self, request: Request, remote_id: str) -> None:

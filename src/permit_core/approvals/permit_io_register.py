@@ -59,6 +59,8 @@ class RemoteRegister(Register):
             PermitFault: Permit.io does not answer, or does not take it.
         """
         await super().enter(transaction, request, asker)
+        if request.kind is RequestKind.CALL:  # Permit.io has nothing like it
+            return
         remote_id = await self._left_over(transaction, request) or await self._remote.create(request)
         await self._links.tie(transaction, request.id, remote_id)
 
@@ -90,7 +92,7 @@ class RemoteRegister(Register):
             await self._withdraw(moved, remote_id)
         elif request.status is RequestStatus.PENDING:
             await self._links.owe(transaction, request.id, Owed.CANCEL)
-        elif request.kind is RequestKind.OPERATION_APPROVAL:
+        elif event is not Event.CLAIM and moved.status is not RequestStatus.APPROVED:
             await self._links.owe(transaction, request.id, Owed.TAKE_BACK)
         return moved
 

@@ -6,25 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from permit_core.approvals.lifecycle import LIVE, Event, advance, closed
+from permit_core.approvals.lifecycle import LAPSING, LIVE, Event, advance, closed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.database import Database, Transaction
 from permit_core.identity import Actor, system_actor
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
-from permit_core.ports.request import Request, RequestKind
+from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.requests import RequestStore
 
-SWEEP = 200
-"""How many lapsed requests one transaction moves."""
-
-_AUDIT_NAMES = {
-    Event.APPROVE: "request.approved",
-    Event.DENY: "request.denied",
-    Event.CANCEL: "request.cancelled",
-    Event.EXPIRE: "request.expired",
-    Event.USE: "request.used",
-}
+SWEEP = 100
+"""How many lapsed requests one look at a list moves to expired; the next look goes on."""
 
 
 class Register:
@@ -37,7 +29,7 @@ class Register:
         self._notices = notices
 
     async def enter(self, transaction: Transaction, request: Request, asker: Actor) -> None:
-        """Enter a new request, and tell who may review it.
+        """Enter a new request, and see to it that those who may review it are told.
 
         Raises:
             Conflict: ``already_pending``.
@@ -45,6 +37,11 @@ class Register:
         await self._store.add(transaction, request)
         await self._audit.append(transaction, _record("request.created", asker, request))
         await self._notices.request_created(transaction, request)
+
+    async def enter_executing(self, transaction: Transaction, request: Request, asker: Actor) -> None:
+        """Enter a call that a standing yes covers, as it is about to be sent."""
+        await self._store.add(transaction, request)
+        await self._audit.append(transaction, _record("request.executing", asker, request))
 
     async def move(
         self, transaction: Transaction, request: Request, event: Event, actor: Actor, **changes: Any
@@ -57,8 +54,11 @@ class Register:
         moved = replace(request, status=advance(request.status, event), **changes)
         if not await self._store.exchange(transaction, request, moved):
             raise closed(await self._store.get(transaction, request.kind, request.id) or request)
-        await self._audit.append(transaction, _record(_AUDIT_NAMES[event], actor, moved))
-        if event in {Event.APPROVE, Event.DENY}:
+        if moved.called is not None and moved.status not in LIVE:
+            await self._store.erase_arguments(transaction, request.id)
+        record = _record(f"request.{moved.status.value}", actor, moved, event)
+        await self._audit.append(transaction, record)
+        if event in {Event.APPROVE, Event.DENY} and actor.user != request.user:
             await self._notices.request_decided(transaction, moved)
         return moved
 
@@ -68,32 +68,51 @@ class Register:
         return await self.move(transaction, request, Event.EXPIRE, by_itself)
 
     async def sweep(self, environment: str, tenant: str, now: datetime) -> None:
-        """Expire everything in the tenant whose time is over at ``now``."""
+        """Move a portion of what is over at ``now`` in the tenant to expired, what ended first before the rest.
+
+        What is left is shown as expired all the same, see :func:`permit_core.approvals.lifecycle.as_of`.
+        """
         async with self._database.reading() as transaction:
-            due = await self._store.lapsed(transaction, tenant, LIVE, now, limit=1)
-        while due:
+            due = await self._store.lapsed(transaction, tenant, LAPSING, now, limit=1)
+        if due:
             async with self._database.transaction() as transaction:
-                due = await self._store.lapsed(transaction, tenant, LIVE, now, limit=SWEEP)
-                for request in due:
+                for request in await self._store.lapsed(transaction, tenant, LAPSING, now, limit=SWEEP):
                     await self.expire(transaction, request)
 
 
-def _record(event: str, actor: Actor, request: Request) -> AuditEvent:
+def _record(name: str, actor: Actor, request: Request, event: Event | None = None) -> AuditEvent:
     """What is remembered of a transition: enough to read the story from the log alone."""
     body: dict[str, Any] = {
         "request": request.id,
         "kind": request.kind.value,
         "user": request.user,
         "resource": str(request.resource),
-        "arguments": dict(request.arguments),
+        "pinned": dict(request.pinned),
         "reason": request.reason,
     }
-    if request.kind is RequestKind.ACCESS_REQUEST:
+    if request.role is not None:
         body["role"] = request.role
-    else:
+    if request.operation is not None:
         body["operation"] = request.operation
+    if request.called is not None:
+        body |= {
+            "tool": request.called.tool,
+            "digest": request.called.digest,
+            "definition": request.called.definition,
+            "gate": request.called.gate,
+            "acts_on": request.resource_name,
+            "arguments": dict(request.called.arguments),
+            "by": request.by.value,
+        }
+    for key, value in (("agent", request.agent), ("standing", request.standing)):
+        if value is not None:
+            body[key] = value
+    if event is not None:
+        body["event"] = event.value
     if request.expires_at is not None:
         body["expires_at"] = request.expires_at.isoformat()
     if request.decided_by is not None:
         body |= {"decided_by": request.decided_by, "comment": request.comment}
-    return AuditEvent(event, actor, body)
+    if request.status is RequestStatus.EXECUTING and request.claimed_at is not None:
+        body["claimed_at"] = request.claimed_at.isoformat()
+    return AuditEvent(name, actor, body)

@@ -5,15 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from permit_core.access import Check
+from permit_core.access import UNDECIDED, Check, Decision, ReasonCode
 from permit_core.database import Transaction
+from permit_core.errors import PermitError
 from permit_core.identity import Actor
-from permit_core.policy.model import PolicyModel
+from permit_core.policy.model import AccessRequestRule, OperationRule, PolicyModel
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import Request, RequestKind
-from permit_core.stores.requests import Subject
+from permit_core.stores.requests import Reviewed, Subject
 
 logger = logging.getLogger(__name__)
+
+
+_UNANSWERED = frozenset({*UNDECIDED, ReasonCode.PDP_ERROR})
+
+
+class Undecided(PermitError):
+    """The decision point did not say who may review."""
 
 
 class Reviewers:
@@ -23,41 +31,75 @@ class Reviewers:
         self._model = model
         self._pdp = pdp
 
-    def review_action(self, subject: Subject) -> str | None:
-        """The action whose holders on the instance decide; None when the policy no longer lets this be asked for."""
+    def rule(self, subject: Subject) -> AccessRequestRule | OperationRule | None:
+        """The rule by which this can be asked for; None when the policy has none, or none any more, and for a call."""
         if subject.kind is RequestKind.OPERATION_APPROVAL:
-            rule = self._model.operation_rule(subject.operation or "", subject.resource.type)
-            return rule.review_action if rule else None
+            return self._model.operation_rule(subject.operation or "", subject.resource.type)
+        rules = self._model.requestable_roles(subject.resource.type)
+        return next((rule for rule in rules if rule.role == subject.role), None)
+
+    def review_action(self, reviewed: Reviewed) -> str | None:
+        """The action whose holders on the resource decide; None when nobody but the asker can.
+
+        A request whose rule is gone is still decided on, namely denied, by those who were to decide it when it was
+        asked, or, where that is not on record, by those who decide what can be asked for on the type now.
+        """
+        subject = reviewed.subject
+        rule = None if subject.kind is RequestKind.CALL else self.rule(subject)
+        if rule is not None:
+            return rule.review_action
+        if reviewed.review_action or subject.kind is RequestKind.CALL:
+            return reviewed.review_action or None
         for access_rule in self._model.requestable_roles(subject.resource.type):
-            if access_rule.role == subject.role:
-                return access_rule.review_action
-        return None
+            return access_rule.review_action
+        operations = self._model.operation_approvals
+        return next((other.review_action for other in operations if other.resource == subject.resource.type), None)
 
     async def reviewable(
-        self, actor: Actor, subjects: Iterable[Subject], transaction: Transaction | None = None
-    ) -> frozenset[Subject]:
-        """Those of the subjects that the actor may review; one call to the decision point for all of them."""
-        pairs = [(actor, subject) for subject in subjects]
-        return frozenset(subject for _, subject in await self._allowed(pairs, transaction))
+        self, actor: Actor, reviewed: Iterable[Reviewed], transaction: Transaction | None = None
+    ) -> frozenset[Reviewed]:
+        """Those that the actor may review; one call to the decision point for all of them."""
+        pairs = [(actor, each) for each in reviewed]
+        return frozenset(each for _, each in await self._allowed(pairs, transaction))
+
+    async def may_review(self, actor: Actor, request: Request, transaction: Transaction | None = None) -> bool:
+        """Whether the actor may review the request, made by whomever."""
+        return bool(await self.reviewable(actor, [Reviewed.of(request)], transaction))
 
     async def of(
         self, request: Request, candidates: Iterable[str], transaction: Transaction | None = None
     ) -> list[str]:
-        """Those of the candidates who may review the request, in their order; one call for all of them."""
-        subject = Subject.of(request)
-        pairs = [(Actor(request.environment, request.tenant, user), subject) for user in candidates]
-        return [actor.user for actor, _ in await self._allowed(pairs, transaction)]
+        """Those of the candidates who may review the request, in their order; one call for all of them.
+
+        Raises:
+            Undecided: the decision point did not answer, so nobody can be left out.
+        """
+        reviewed = Reviewed.of(request)
+        pairs = [(Actor(request.environment, request.tenant, user), reviewed) for user in candidates]
+        try:
+            decided = await self._decided(pairs, transaction)
+        except Exception as error:
+            raise Undecided("the right to review could not be decided") from error
+        if any(decision.reason_code in _UNANSWERED for _, decision in decided):
+            raise Undecided("the decision point does not answer")
+        return [actor.user for (actor, _), decision in decided if decision.allowed]
 
     async def _allowed(
-        self, pairs: list[tuple[Actor, Subject]], transaction: Transaction | None
-    ) -> list[tuple[Actor, Subject]]:
+        self, pairs: list[tuple[Actor, Reviewed]], transaction: Transaction | None
+    ) -> list[tuple[Actor, Reviewed]]:
+        try:
+            return [pair for pair, decision in await self._decided(pairs, transaction) if decision.allowed]
+        except Exception:  # whatever keeps the decision point from answering, the answer is no
+            logger.exception("right to review not decided: %d questions", len(pairs))
+            return []
+
+    async def _decided(
+        self, pairs: list[tuple[Actor, Reviewed]], transaction: Transaction | None
+    ) -> list[tuple[tuple[Actor, Reviewed], Decision]]:
+        """The decision on each that anybody can decide."""
         asked = [(pair, action) for pair in pairs if (action := self.review_action(pair[1])) is not None]
         if not asked:
             return []
-        checks = [Check(actor, action, subject.resource) for (actor, subject), action in asked]
-        try:
-            decisions = await self._pdp.decide_many(checks, transaction)
-            return [pair for (pair, _), decision in zip(asked, decisions, strict=True) if decision.allowed]
-        except Exception:  # whatever keeps the decision point from answering, the answer is no
-            logger.exception("right to review not decided: %d checks", len(checks))
-            return []
+        checks = [Check(actor, action, reviewed.subject.resource) for (actor, reviewed), action in asked]
+        decisions = await self._pdp.decide_many(checks, transaction)
+        return [(pair, decision) for (pair, _), decision in zip(asked, decisions, strict=True)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, Decision, ResourceRef
 from permit_core.approvals.asking import Asking, FactsAbout
 from permit_core.approvals.claims import Claims
 from permit_core.approvals.deciding import Deciding, GrantingDirectory, no_such_request
-from permit_core.approvals.lifecycle import Event, lapsed
+from permit_core.approvals.lifecycle import Event, as_of, lapsed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
@@ -18,13 +20,21 @@ from permit_core.approvals.wording import checked_filter, checked_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
+from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.policy.model import PolicyModel
+from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
-from permit_core.ports.request import Request, RequestFilter, RequestKind
-from permit_core.stores.requests import RequestStore, Subject, Visibility
+from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.stores.requests import RequestStore, Reviewed, Visibility
+
+MOST_SECONDS = 20
+"""How long one can wait for a decision at once."""
+
+POLL_SECONDS = 0.25
+"""How often a decision that another process may make is looked for."""
 
 
 def new_request_id() -> str:
@@ -50,12 +60,13 @@ class ApprovalService:
         notices: NoticeBoard,
         clock: Clock,
         new_id: Callable[[], str] = new_request_id,
+        facts_about: FactsAbout,
         register: Register | None = None,
-        facts_about: FactsAbout | None = None,
     ) -> None:
         self._database = database
         self._store = request_store
         self._clock = clock
+        self._notices = notices
         self._reviewers = Reviewers(model, pdp)
         self._register = register or Register(database, request_store, audit, notices)
         self._asking = Asking(
@@ -70,7 +81,6 @@ class ApprovalService:
             facts_about=facts_about,
         )
         self._deciding = Deciding(
-            model=model,
             database=database,
             directory=directory,
             reviewers=self._reviewers,
@@ -83,25 +93,49 @@ class ApprovalService:
 
     async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the port. Also ``too_many_pending`` (Conflict)."""
-        return await self._asking.access(asker, resource, role, reason)
+        request = await self._asking.access(asker, resource, role, reason)
+        await self._notices.address()
+        return request
 
     async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the port. Also ``too_many_pending``, ``cannot_be_pinned`` (Conflict)."""
-        return await self._asking.operation(asker, resource, operation, reason)
+        request = await self._asking.operation(asker, resource, operation, reason)
+        await self._notices.address()
+        return request
 
-    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
         """One request that the viewer made or may review; see the port."""
         checked_id(request_id)
         async with self._database.reading() as transaction:
-            request = await self._store.get(transaction, kind, request_id)
-            if request is None or request.tenant != viewer.tenant:
+            request = await self._store.find(transaction, request_id)
+            if request is None or request.tenant != viewer.tenant or kind not in {None, request.kind}:
                 raise no_such_request()
-            subject = Subject.of(request)
-            if request.user != viewer.user and subject not in await self._reviewers.reviewable(
-                viewer, [subject], transaction
-            ):
+            if request.user != viewer.user and not await self._reviewers.may_review(viewer, request, transaction):
                 raise no_such_request()
         return await self._up_to_date(request)
+
+    async def wait(self, viewer: Actor, request_id: str, seconds: float) -> Request:
+        """One request once it is decided, or as it stands after so many seconds; see the port."""
+        if not 0 <= seconds <= MOST_SECONDS:
+            raise InvalidInput(
+                f"One can wait 0 to {MOST_SECONDS} seconds.", code="invalid_wait", hint="Ask again afterwards."
+            )
+        request = await self.get(viewer, None, request_id)
+        until = asyncio.get_running_loop().time() + seconds
+        while request.status is RequestStatus.PENDING:
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            await self._notices.next_decision(min(left, POLL_SECONDS))
+            if await self._moved(request):
+                request = await self.get(viewer, None, request_id)
+        return request
+
+    async def _moved(self, request: Request) -> bool:
+        """Whether the request is not what it was; one row is read, and nobody's rights."""
+        async with self._database.reading() as transaction:
+            latest = await self._store.find(transaction, request.id)
+        return latest is None or latest.status is not request.status or lapsed(latest, self._clock())
 
     async def list(
         self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
@@ -113,69 +147,103 @@ class ApprovalService:
         """
         page_offset(page, per_page)
         checked_filter(wanted)
-        await self._register.sweep(viewer.environment, viewer.tenant, self._clock())
+        now = self._clock()
+        await self._register.sweep(viewer.environment, viewer.tenant, now)
         async with self._database.reading() as transaction:
-            subjects = await self._store.subjects(transaction, viewer.tenant, kind, wanted)
+            reviewed = await self._store.reviewed(transaction, viewer.tenant, kind, wanted, now)
             visibility = Visibility(
                 viewer.user,
-                await self._reviewers.reviewable(viewer, subjects, transaction),
-                await self._reviewed_by(wanted.approver, viewer, subjects, transaction),
+                await self._reviewers.reviewable(viewer, reviewed, transaction),
+                await self._reviewed_by(wanted.approver, viewer, reviewed, transaction),
             )
-            return await self._store.page(
-                transaction, viewer.tenant, kind, wanted, visibility, page=page, per_page=per_page
+            found = await self._store.page(
+                transaction, viewer.tenant, kind, wanted, visibility, now=now, page=page, per_page=per_page
             )
+        return replace(found, items=[as_of(request, now) for request in found.items])
 
-    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Approve a pending request; see the port.
 
         Also ``no_such_instance`` (NotFound) when what it is about is gone, and ``may_not_ask`` (Conflict) when the
         policy would not let the asker ask any more.
         """
-        return await self._deciding.decide(reviewer, kind, request_id, Event.APPROVE, comment)
+        decided = await self._deciding.decide(reviewer, kind, request_id, Event.APPROVE, comment, via=via)
+        self._notices.decided()
+        return decided
 
-    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Deny a pending request; see the port."""
-        return await self._deciding.decide(reviewer, kind, request_id, Event.DENY, comment)
+        decided = await self._deciding.decide(reviewer, kind, request_id, Event.DENY, comment, via=via)
+        self._notices.decided()
+        return decided
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request; see the port."""
         return await self._deciding.cancel(asker, kind, request_id)
 
-    async def use(self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction) -> Request:
-        """Use up one approval of this user for this operation on this instance as it is now.
+    async def void(self, actor: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+        """Take back a yes that is not used yet; see the port."""
+        return await self._deciding.void(actor, kind, request_id, comment)
+
+    async def revoke_role(self, actor: Actor, user: str, role: str, resource: ResourceRef, comment: str = "") -> bool:
+        """Take a role on an instance away; see the port."""
+        return await self._deciding.revoke_role(actor, user, role, resource, comment)
+
+    async def settle_unknown(self, reviewer: Actor, request_id: str, *, happened: bool, comment: str = "") -> Request:
+        """Put on record what became of a call whose outcome is unknown; see the port."""
+        return await self._deciding.settle_unknown(reviewer, request_id, happened=happened, comment=comment)
+
+    async def use(
+        self,
+        check: Check,
+        decision: Decision,
+        instance: ResourceInstance,
+        transaction: Transaction,
+        *,
+        request_id: str | None = None,
+    ) -> Request:
+        """Use up one approval of an operation whose effect is in our own database.
 
         Args:
-            user: who is about to do it.
-            operation: what.
+            check: who is about to do what; on ``instance``.
+            decision: the answer to ``check``, made in ``transaction``. An approval turns ``require_approval`` into a yes
+                for once, and nothing else.
             instance: on what, as read in ``transaction``: what is pinned is compared with these attributes.
             transaction: the write transaction of what is done; both are committed or neither.
+            request_id: this approval and no other.
 
         Returns:
             The request, used now. Its id belongs, under a unique constraint, into the row of what was done.
 
         Raises:
-            Forbidden: ``approval_needed``, ``approval_pending`` (with ``request_id``), ``approval_expired``,
+            ValueError: the check is about another instance.
+            Forbidden: ``access_denied`` or the code of a decision point that does not answer, when the decision is no;
+                ``approval_needed``, ``approval_pending`` (with ``request_id``), ``approval_expired``,
                 ``approval_used``, ``approval_denied`` or ``approval_mismatch``; with ``ask_for`` where asking helps.
-            Conflict: somebody else used it between the reading and the writing.
+            Conflict: ``not_needed`` when it is allowed without; or somebody else used it between reading and writing.
         """
-        return await self._claims.use(user, operation, instance, transaction)
+        return await self._claims.use(check, decision, instance, transaction, request_id)
 
     async def usable(
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None = None
     ) -> Request | None:
-        """What :meth:`use` would use, left as it is; None when it would refuse."""
+        """The approval that :meth:`use` would use if the decision were ``require_approval``; None when there is none."""
         return await self._claims.usable(user, operation, instance, transaction)
 
-    async def settle(self) -> None:
-        """To be called once the transaction of :meth:`use` is committed; nothing here, for nothing is kept elsewhere."""
+    async def follow_up(self) -> None:
+        """Do elsewhere what follows from a committed :meth:`use`; nothing here, for nothing is kept elsewhere."""
 
     async def _reviewed_by(
-        self, approver: str | None, viewer: Actor, subjects: builtins.list[Subject], transaction: Transaction
-    ) -> frozenset[Subject]:
+        self, approver: str | None, viewer: Actor, reviewed: builtins.list[Reviewed], transaction: Transaction
+    ) -> frozenset[Reviewed]:
         if approver is None:
             return frozenset()
         return await self._reviewers.reviewable(
-            Actor(viewer.environment, viewer.tenant, approver), subjects, transaction
+            Actor(viewer.environment, viewer.tenant, approver), reviewed, transaction
         )
 
     async def _up_to_date(self, request: Request) -> Request:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Protocol
 
 from permit_core.access import ResourceRef
 from permit_core.identity import Actor
 from permit_core.page import Page
 from permit_core.ports.request import Request, RequestFilter, RequestKind
+
+
+class Via(StrEnum):
+    """How a decision reached the program. Only its own doors may say anything but ``TOOL``."""
+
+    TOOL = "tool"  # a tool was called, by a model as far as anybody knows
+    PERSON = "person"  # a human answered a question of ours: at a terminal, on a chat's socket, on a page
+    CLIENT = "client"  # the client that made the call asked whoever sits there
 
 
 class Approvals(Protocol):
@@ -35,12 +44,21 @@ class Approvals(Protocol):
         """
         ...
 
-    async def get(self, viewer: Actor, kind: RequestKind, request_id: str) -> Request:
-        """One request that the viewer made or may review.
+    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
+        """One request that the viewer made or may review, of any kind with None.
 
         Raises:
             InvalidInput: ``invalid_id``.
             NotFound: ``no_such_request``: there is none, or it is not for this viewer to see.
+        """
+        ...
+
+    async def wait(self, viewer: Actor, request_id: str, seconds: float) -> Request:
+        """As :meth:`get`, once it is decided, or as it stands after so many seconds (0 to 20).
+
+        Raises:
+            InvalidInput: ``invalid_id``, ``invalid_wait``.
+            NotFound: ``no_such_request``.
         """
         ...
 
@@ -54,10 +72,14 @@ class Approvals(Protocol):
         """
         ...
 
-    async def approve(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def approve(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Approve a pending request; an access request assigns the role in the same transaction.
 
-        Repeating one's own decision with the same comment answers the decided request again.
+        Repeating one's own decision with the same comment answers the decided request again. One's own request is
+        decided by somebody else, but for a call that the policy lets its own human confirm: by ``self`` in person
+        alone, by ``in_client`` also at the client, and never through an agent.
 
         Raises:
             InvalidInput: ``invalid_id``, ``invalid_comment``.
@@ -67,7 +89,9 @@ class Approvals(Protocol):
         """
         ...
 
-    async def deny(self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+    async def deny(
+        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+    ) -> Request:
         """Deny a pending request. Idempotence and errors as :meth:`approve`."""
         ...
 
@@ -77,5 +101,40 @@ class Approvals(Protocol):
         Raises:
             NotFound: ``no_such_request``: there is none of one's own.
             Conflict: ``already_decided``.
+        """
+        ...
+
+    async def void(self, actor: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
+        """Take back a yes that is not used yet; of an access request the role goes with it.
+
+        Its asker may, and whoever may review it.
+
+        Raises:
+            InvalidInput: ``invalid_id``, ``invalid_comment``.
+            NotFound: ``no_such_request``.
+            Conflict: ``not_approved`` while it waits, ``already_decided``, ``expired``.
+        """
+        ...
+
+    async def revoke_role(self, actor: Actor, user: str, role: str, resource: ResourceRef, comment: str = "") -> bool:
+        """Take a role on an instance away, however it was given, and void the requests that gave it.
+
+        Returns:
+            Whether there was anything to take away.
+
+        Raises:
+            InvalidInput: ``invalid_resource``, ``invalid_comment``.
+            Forbidden: ``not_a_reviewer``: who may review requests for the role there may take it away.
+        """
+        ...
+
+    async def settle_unknown(self, reviewer: Actor, request_id: str, *, happened: bool, comment: str = "") -> Request:
+        """Put on record what became of a call whose outcome is unknown. It never runs again.
+
+        Raises:
+            InvalidInput: ``invalid_id``, ``invalid_comment``.
+            NotFound: ``no_such_request``.
+            Forbidden: ``own_request``: somebody else than its asker settles it, and no agent.
+            Conflict: ``already_decided``: it is not unknown.
         """
         ...

@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, bindparam, exists, func, not_, or_, select, 
 from permit_core.database import Transaction
 from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.requests import request_of
-from permit_core.stores.tables import notices, requests, users
+from permit_core.stores.tables import announcements, notices, requests, users
 
 NoticeEvent = Literal["request_created", "request_decided"]
 
@@ -58,6 +58,25 @@ class NoticeStore:
         ]
         if rows:
             await transaction.execute(notices.insert(), rows)
+
+    async def announce(self, transaction: Transaction, request_id: str, now: datetime) -> None:
+        """Note that those who may review a new request are still to be found and told."""
+        await transaction.execute(announcements.insert().values(request_id=request_id, created_at=now))
+
+    async def announced(self, transaction: Transaction, limit: int) -> list[Request]:
+        """New requests whose reviewers are still to be found, oldest first."""
+        query = (
+            select(*requests.c)
+            .join_from(requests, announcements, announcements.c.request_id == requests.c.id)
+            .order_by(announcements.c.created_at, requests.c.id)
+            .limit(limit)
+        )
+        return [request_of(row) for row in await transaction.execute(query)]
+
+    async def take_announcement(self, transaction: Transaction, request_id: str) -> bool:
+        """Note that they have been found; False when another process was faster."""
+        done = announcements.delete().where(announcements.c.request_id == request_id)
+        return (await transaction.execute(done)).rowcount == 1
 
     async def after(self, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
         """Notices with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""

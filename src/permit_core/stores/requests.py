@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, update
@@ -14,11 +14,13 @@ from permit_core.database import Transaction
 from permit_core.errors import Conflict, ConstraintViolated
 from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.page import Page, page_offset
-from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
-from permit_core.stores.tables import requests
+from permit_core.ports.request import CalledTool, ConfirmedBy, Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.stores.tables import held_arguments, requests
 
 # Named, so that the index on tenant, kind and status is used and closed requests are not looked through.
 _KINDS = [kind.value for kind in RequestKind]
+_LAPSING = (RequestStatus.PENDING.value, RequestStatus.APPROVED.value)
+_MOST_DENIALS = 50  # the pause after so many has its full length long since
 _NEWEST_FIRST = (requests.c.created_at.desc(), requests.c.id)
 
 
@@ -38,6 +40,22 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A subject, and the action whose holders were to decide it when it was asked.
+
+    Requests that are alike in both have the same reviewers.
+    """
+
+    subject: Subject
+    review_action: str
+
+    @classmethod
+    def of(cls, request: Request) -> Reviewed:
+        """What the reviewers of a request depend on."""
+        return cls(Subject.of(request), request.review_action)
+
+
+@dataclass(frozen=True, slots=True)
 class Visibility:
     """Whose eyes a list is for: the viewer sees what is the viewer's own or among ``viewer_reviews``.
 
@@ -45,8 +63,8 @@ class Visibility:
     """
 
     viewer: str
-    viewer_reviews: Collection[Subject] = ()
-    approver_reviews: Collection[Subject] = ()
+    viewer_reviews: Collection[Reviewed] = ()
+    approver_reviews: Collection[Reviewed] = ()
 
 
 class RequestStore:
@@ -67,6 +85,11 @@ class RequestStore:
         """The request of this kind with this id, in whatever tenant, or None."""
         query = select(requests).where(requests.c.id == request_id, requests.c.kind == kind.value)
         row = (await transaction.execute(query)).one_or_none()
+        return None if row is None else request_of(row)
+
+    async def find(self, transaction: Transaction, request_id: str) -> Request | None:
+        """The request with this id, of whatever kind and in whatever tenant, or None."""
+        row = (await transaction.execute(select(requests).where(requests.c.id == request_id))).one_or_none()
         return None if row is None else request_of(row)
 
     async def exchange(self, transaction: Transaction, old: Request, new: Request) -> bool:
@@ -90,6 +113,79 @@ class RequestStore:
             .order_by(*_NEWEST_FIRST)
         )
         return [request_of(row) for row in await transaction.execute(query)]
+
+    async def called(
+        self, transaction: Transaction, like: Request, statuses: Collection[RequestStatus] | None = None
+    ) -> list[Request]:
+        """What its user, through its agent, has asked about the call that a request is for, at its gate, newest first.
+
+        The tool, its arguments and the gate count; the tool's definition may be an older one.
+        """
+        called = like.called
+        if called is None:
+            return []
+        conditions = [
+            requests.c.tenant == like.tenant,
+            requests.c.kind == RequestKind.CALL.value,
+            requests.c.user_key == like.user,
+            requests.c.agent == (like.agent or ""),
+            requests.c.tool == called.tool,
+            requests.c.digest == called.digest,
+            requests.c.gate == called.gate,
+        ]
+        if statuses is not None:
+            conditions.append(requests.c.status.in_([status.value for status in statuses]))
+        query = select(requests).where(*conditions).order_by(*_NEWEST_FIRST)
+        return [request_of(row) for row in await transaction.execute(query)]
+
+    async def executing(self, transaction: Transaction, limit: int) -> list[Request]:
+        """Calls that are being sent, the one begun first at the head, at most ``limit``."""
+        query = (
+            select(requests)
+            .where(requests.c.status == RequestStatus.EXECUTING.value)
+            .order_by(requests.c.claimed_at, requests.c.id)
+            .limit(limit)
+        )
+        return [request_of(row) for row in await transaction.execute(query)]
+
+    async def denials(
+        self, transaction: Transaction, tenant: str, user: str, subject: Subject, tool: str = "", *, since: datetime
+    ) -> list[datetime]:
+        """When reviewers denied what the user asked about a subject, since the last yes and ``since``, newest first.
+
+        Of calls all of one tool count: other arguments are another call and the same question.
+        """
+        query = (
+            select(requests.c.status, requests.c.decided_at)
+            .where(
+                requests.c.tenant == tenant,
+                requests.c.user_key == user,
+                requests.c.tool == tool,
+                _about(subject),
+                requests.c.decided_at > since,
+            )
+            .order_by(requests.c.decided_at.desc())
+            .limit(_MOST_DENIALS)
+        )
+        found: list[datetime] = []
+        for row in await transaction.execute(query):
+            if row.status != RequestStatus.DENIED.value:
+                break
+            found.append(row.decided_at)
+        return found
+
+    async def hold_arguments(self, transaction: Transaction, request_id: str, sealed: bytes) -> None:
+        """Keep the sealed arguments of a call."""
+        await transaction.execute(held_arguments.insert().values(request_id=request_id, sealed=sealed))
+
+    async def held_arguments(self, transaction: Transaction, request_id: str) -> bytes | None:
+        """The sealed arguments of a call that is not settled, or None."""
+        query = select(held_arguments.c.sealed).where(held_arguments.c.request_id == request_id)
+        return (await transaction.execute(query)).scalar_one_or_none()
+
+    async def erase_arguments(self, transaction: Transaction, request_id: str) -> None:
+        """Forget the arguments of a call."""
+        await transaction.execute(held_arguments.delete().where(held_arguments.c.request_id == request_id))
 
     async def latest(self, transaction: Transaction, tenant: str, user: str, subject: Subject) -> Request | None:
         """The last thing the user has asked about one subject, whatever became of it, or None."""
@@ -130,14 +226,23 @@ class RequestStore:
         )
         return [request_of(row) for row in await transaction.execute(query)]
 
-    async def subjects(
-        self, transaction: Transaction, tenant: str, kind: RequestKind, wanted: RequestFilter
-    ) -> list[Subject]:
-        """The different subjects among the requests that match, each once."""
-        columns = (requests.c.resource_type, requests.c.resource_key, requests.c.role, requests.c.operation)
-        rows = await transaction.execute(select(*columns).where(_matches(tenant, kind, wanted)).distinct())
+    async def reviewed(
+        self, transaction: Transaction, tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime
+    ) -> list[Reviewed]:
+        """What the reviewers of the requests that match depend on, each once."""
+        columns = (
+            requests.c.resource_type,
+            requests.c.resource_key,
+            requests.c.role,
+            requests.c.operation,
+            requests.c.review_action,
+        )
+        rows = await transaction.execute(select(*columns).where(_matches(tenant, kind, wanted, now)).distinct())
         return [
-            Subject(kind, ResourceRef(row.resource_type, row.resource_key), row.role or None, row.operation or None)
+            Reviewed(
+                Subject(kind, _resource_of(row), row.role or None, row.operation or None),
+                row.review_action,
+            )
             for row in rows
         ]
 
@@ -149,6 +254,7 @@ class RequestStore:
         wanted: RequestFilter,
         visibility: Visibility,
         *,
+        now: datetime,
         page: int,
         per_page: int,
     ) -> Page[Request]:
@@ -158,20 +264,21 @@ class RequestStore:
             InvalidInput: ``invalid_page``.
         """
         skip = page_offset(page, per_page)
-        condition = and_(_matches(tenant, kind, wanted), _seen(wanted, visibility))
+        condition = and_(_matches(tenant, kind, wanted, now), _seen(wanted, visibility))
         total = (await transaction.execute(select(func.count()).select_from(requests).where(condition))).scalar_one()
         newest_first = select(requests).where(condition).order_by(*_NEWEST_FIRST)
         rows = await transaction.execute(newest_first.offset(skip).limit(per_page))
         return Page([request_of(row) for row in rows], total, page, per_page)
 
 
-def _matches(tenant: str, kind: RequestKind, wanted: RequestFilter) -> ColumnElement[bool]:
+def _matches(tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime) -> ColumnElement[bool]:
     """The filter as a condition, ``approver`` aside: rights are not in this table."""
     conditions = [requests.c.tenant == tenant, requests.c.kind == kind.value]
     if wanted.status is not None:
-        conditions.append(requests.c.status == wanted.status.value)
+        conditions.append(_has_status(wanted.status, now))
     if wanted.role is not None:
-        conditions.append(requests.c.role == wanted.role)
+        role = requests.c.asked_as if kind is RequestKind.OPERATION_APPROVAL else requests.c.role
+        conditions.append(role == wanted.role)
     if wanted.user is not None:
         conditions.append(requests.c.user_key == wanted.user)
     if wanted.resource is not None:
@@ -181,35 +288,55 @@ def _matches(tenant: str, kind: RequestKind, wanted: RequestFilter) -> ColumnEle
     return and_(*conditions)
 
 
+def _has_status(status: RequestStatus, now: datetime) -> ColumnElement[bool]:
+    """Has the status at ``now``: what lapsed and was not moved to expired yet counts as expired."""
+    over = and_(requests.c.status.in_(_LAPSING), requests.c.expires_at <= now)
+    if status is RequestStatus.EXPIRED:
+        return or_(requests.c.status == status.value, over)
+    if status.value in _LAPSING:
+        return and_(
+            requests.c.status == status.value, or_(requests.c.expires_at.is_(None), requests.c.expires_at > now)
+        )
+    return requests.c.status == status.value
+
+
 def _seen(wanted: RequestFilter, visibility: Visibility) -> ColumnElement[bool]:
     mine = requests.c.user_key == visibility.viewer
-    seen = or_(mine, _about_any(visibility.viewer_reviews))
+    seen = or_(mine, _reviewed_any(visibility.viewer_reviews))
     if wanted.approver is None:
         return seen
-    return and_(seen, requests.c.user_key != wanted.approver, _about_any(visibility.approver_reviews))
+    return and_(seen, requests.c.user_key != wanted.approver, _reviewed_any(visibility.approver_reviews))
 
 
 def _about(subject: Subject) -> ColumnElement[bool]:
-    return and_(requests.c.kind == subject.kind.value, _about_any([subject]))
+    return and_(
+        requests.c.kind == subject.kind.value,
+        requests.c.resource_type == subject.resource.type,
+        requests.c.resource_key == (subject.resource.key or ""),
+        requests.c.role == (subject.role or ""),
+        requests.c.operation == (subject.operation or ""),
+    )
 
 
-def _about_any(subjects: Iterable[Subject]) -> ColumnElement[bool]:
-    """About one of the subjects; nothing when there is none.
+def _reviewed_any(reviewed: Iterable[Reviewed]) -> ColumnElement[bool]:
+    """Reviewed by the same people as one of these; nothing when there is none.
 
     One bound value for each instance: databases take some ten thousand.
     """
-    keys: dict[tuple[str, str, str], list[str]] = {}
-    for subject in subjects:
-        group = (subject.resource.type, subject.role or "", subject.operation or "")
+    keys: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in reviewed:
+        subject = each.subject
+        group = (subject.resource.type, subject.role or "", subject.operation or "", each.review_action)
         keys.setdefault(group, []).append(subject.resource.key or "")
     groups = [
         and_(
             requests.c.resource_type == resource_type,
             requests.c.role == role,
             requests.c.operation == operation,
+            requests.c.review_action == review_action,
             requests.c.resource_key.in_(of_type),
         )
-        for (resource_type, role, operation), of_type in keys.items()
+        for (resource_type, role, operation, review_action), of_type in keys.items()
     ]
     return or_(false(), *groups)
 
@@ -226,7 +353,7 @@ def _columns(request: Request) -> dict[str, Any]:
         "resource_name": request.resource_name,
         "role": request.role or "",
         "operation": request.operation or "",
-        "arguments": dict(request.arguments),
+        "pinned": dict(request.pinned),
         "reason": request.reason,
         "status": request.status.value,
         "created_at": request.created_at,
@@ -236,7 +363,31 @@ def _columns(request: Request) -> dict[str, Any]:
         "decided_at": request.decided_at,
         "comment": request.comment,
         "used_at": request.used_at,
+        "lasts_seconds": None if request.lasts is None else int(request.lasts.total_seconds()),
+        "agent": request.agent or "",
+        "session": request.session or "",
+        "asked_as": request.asked_as or "",
+        "review_action": request.review_action,
+        "confirmed_by": request.by.value,
+        "claimed_at": request.claimed_at,
+        "runner": request.runner,
+        "standing": request.standing,
+        **({} if request.called is None else _call_columns(request.called)),
     }
+
+
+def _call_columns(called: CalledTool) -> dict[str, Any]:
+    return {
+        "tool": called.tool,
+        "digest": called.digest,
+        "definition": called.definition,
+        "gate": called.gate,
+        "arguments": dict(called.arguments),
+    }
+
+
+def _resource_of(row: Row[Any]) -> ResourceRef:
+    return ResourceRef(row.resource_type, row.resource_key or None)
 
 
 def request_of(row: Row[Any]) -> Request:
@@ -248,11 +399,11 @@ def request_of(row: Row[Any]) -> Request:
         tenant=row.tenant,
         user=row.user_key,
         user_name=row.user_name,
-        resource=ResourceRef(row.resource_type, row.resource_key),
+        resource=_resource_of(row),
         resource_name=row.resource_name,
         role=row.role or None,
         operation=row.operation or None,
-        arguments=row.arguments,
+        pinned=row.pinned,
         reason=row.reason,
         status=RequestStatus(row.status),
         created_at=row.created_at,
@@ -262,4 +413,14 @@ def request_of(row: Row[Any]) -> Request:
         decided_at=row.decided_at,
         comment=row.comment,
         used_at=row.used_at,
+        lasts=None if row.lasts_seconds is None else timedelta(seconds=row.lasts_seconds),
+        agent=row.agent or None,
+        session=row.session or None,
+        asked_as=row.asked_as or None,
+        review_action=row.review_action,
+        by=ConfirmedBy(row.confirmed_by),
+        called=CalledTool(row.tool, row.digest, row.definition, row.gate, row.arguments) if row.tool else None,
+        claimed_at=row.claimed_at,
+        runner=row.runner,
+        standing=row.standing,
     )

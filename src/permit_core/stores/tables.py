@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -132,7 +133,7 @@ requests = Table(
     Column("resource_name", String(400), nullable=False),
     Column("role", String(100), nullable=False, server_default=""),
     Column("operation", String(100), nullable=False, server_default=""),
-    Column("arguments", JSON, nullable=False),
+    Column("pinned", JSON, nullable=False),
     Column("reason", Text, nullable=False),
     Column("status", String(12), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -142,21 +143,84 @@ requests = Table(
     Column("decided_at", UtcDateTime),
     Column("comment", Text, nullable=False, server_default=""),
     Column("used_at", UtcDateTime),
-    # The same thing cannot be waited for twice.
+    Column("lasts_seconds", Integer),
+    Column("agent", String(200), nullable=False, server_default=""),
+    Column("session", String(200), nullable=False, server_default=""),
+    Column("asked_as", String(100), nullable=False, server_default=""),
+    Column("review_action", String(100), nullable=False, server_default=""),
+    Column("confirmed_by", String(12), nullable=False, server_default="reviewer"),
+    # Of a call alone; tool is '' for all others.
+    Column("tool", String(200), nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False, server_default=""),
+    Column("definition", String(64), nullable=False, server_default=""),
+    Column("gate", String(12), nullable=False, server_default=""),
+    Column("arguments", JSON),  # redacted
+    Column("claimed_at", UtcDateTime),
+    Column("runner", String(200)),
+    Column("standing", String(40)),
+    # The same thing cannot be waited for twice; two different calls of one tool wait side by side.
     Index(
         "uq_requests_open",
         "kind",
         "tenant",
         "user_key",
+        "agent",
         "resource_type",
         "resource_key",
         "role",
         "operation",
+        "tool",
+        "digest",
+        "gate",
         unique=True,
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     ),
     Index("ix_requests_listing", "tenant", "kind", "status", "created_at"),
+)
+
+# The arguments of calls that wait for a yes or for their answer, encrypted; a row goes when its request is settled.
+held_arguments = Table(
+    "held_arguments",
+    metadata,
+    Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+# Yeses to calls of a shape, until a time.
+standing_approvals = Table(
+    "standing_approvals",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("environment", String(100), nullable=False),
+    Column("tenant", String(100), nullable=False),
+    Column("user_key", String(100), nullable=False),
+    Column("agent", String(200), nullable=False, server_default=""),
+    Column("tool", String(200), nullable=False),
+    Column("definition", String(64), nullable=False),
+    Column("resource_type", String(100), nullable=False),
+    Column("resource_key", String(100), nullable=False),
+    Column("operation", String(100), nullable=False),
+    Column("gate", String(12), nullable=False),
+    Column("confirmed_by", String(12), nullable=False),
+    Column("review_action", String(100), nullable=False, server_default=""),
+    Column("shape", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("given_by", String(100), nullable=False),
+    Column("given_by_name", String(400), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("revoked_by", String(100)),
+    Index("ix_standing_approvals_of", "environment", "tenant", "user_key", "tool"),
+)
+
+# New requests whose reviewers are still to be found, outside of the transaction that made them.
+announcements = Table(
+    "announcements",
+    metadata,
+    Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 # Who is to be told of what; delivered to open sessions at once and to the others on their next connection.

@@ -24,7 +24,7 @@ ORDER = Request(
     status=RequestStatus.PENDING,
     created_at=datetime(2026, 11, 22, tzinfo=UTC),
     operation="order",
-    arguments={"price_cents": 2205},
+    pinned={"price_cents": 2205},
 )
 
 
@@ -43,7 +43,7 @@ def test_access_is_asked_about_with_the_role() -> None:
         resource_name="Sushi World",
         operation=None,
         role="child-can-view",
-        arguments={},
+        pinned={},
     )
     assert question(access, "deny", "too raw") == (
         "Deny Henry's request: the role child-can-view on Sushi World (restaurants:4)? "

@@ -99,7 +99,7 @@ async def test_an_approval_does_not_serve_at_a_higher_price_but_at_a_lower_one(t
     assert (await refused(table.desk.place(table.family.henry, *DEAR))).code == "approval_mismatch"
     await table.family.costs(-2)
     order = await table.desk.place(table.family.henry, *DEAR)
-    assert order.price_cents == approval.arguments["price_cents"] - 1
+    assert order.price_cents == approval.pinned["price_cents"] - 1
 
 
 async def test_a_pending_and_a_denied_request_do_not_serve(table: Table) -> None:

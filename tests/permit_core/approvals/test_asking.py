@@ -48,6 +48,7 @@ async def test_an_access_request_says_who_wants_which_role_where_and_why(each_fa
         created_at=now,
         role=ROLE,
         expires_at=now + timedelta(days=7),
+        review_action="review",
     )
     assert await each_family.stored(request) == request
     assert await each_family.audited() == ["request.created"]
@@ -57,7 +58,7 @@ async def test_an_operation_approval_pins_the_price_of_the_moment(each_family: F
     await each_family.costs(+100)
     request = await each_family.asks_operation()
     dish = await each_family.instance(DEAR_PIZZA)
-    assert request.arguments == {"price_cents": dish.attributes["price_cents"]}
+    assert request.pinned == {"price_cents": dish.attributes["price_cents"]}
     assert (request.operation, request.role) == ("order", None)
     assert await each_family.stored(request) == request
 

@@ -4,11 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from permit_core.access import Check
 from permit_core.approvals.claims import holds
 from permit_core.errors import Forbidden
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestStatus
-from tests.support.family import CHEAP_PIZZA, DEAR_BURGER, DEAR_PIZZA, OPERATION, Family, refused
+from tests.support.family import (
+    CHEAP_PIZZA,
+    DEAR_BURGER,
+    DEAR_PIZZA,
+    NEEDED,
+    OPERATION,
+    PIZZA_PALACE,
+    ROLE,
+    Family,
+    refused,
+)
 
 
 async def test_an_approval_is_used_once(each_family: Family) -> None:
@@ -63,10 +74,7 @@ async def test_an_approval_is_for_one_dish_and_one_person(family: Family) -> Non
 
 async def test_an_approval_is_for_one_operation(family: Family) -> None:
     await family.approved()
-    dish = await family.instance()
-    async with family.core.database.transaction() as transaction:
-        error = await refused(family.core.approvals.use(family.henry, "read", dish, transaction))
-    assert error.code == "approval_needed"
+    assert (await refused(family.use(operation="read"))).code == "approval_needed"
 
 
 @pytest.mark.parametrize("difference", [0, -1, -500])
@@ -92,10 +100,7 @@ async def test_at_a_higher_price_it_does_not_and_asking_again_helps(each_family:
 @pytest.mark.parametrize("attributes", [{}, {"price_cents": None}, {"price_cents": "1"}, {"price_cents": True}])
 async def test_a_price_that_cannot_be_compared_is_a_mismatch(family: Family, attributes: dict[str, object]) -> None:
     await family.approved()
-    dish = replace(await family.instance(), attributes=attributes)
-    async with family.core.database.transaction() as transaction:
-        error = await refused(family.core.approvals.use(family.henry, "order", dish, transaction))
-    assert error.code == "approval_mismatch"
+    assert (await refused(family.use(attributes=attributes))).code == "approval_mismatch"
 
 
 async def test_what_the_policy_pins_since_was_not_approved(family: Family) -> None:
@@ -140,7 +145,8 @@ async def test_when_the_order_fails_the_approval_is_not_used(each_family: Family
 
     async def order_and_fail() -> None:
         async with family.core.database.transaction() as transaction:
-            await family.core.approvals.use(family.henry, "order", dish, transaction)
+            check = Check(family.henry, "order", dish.ref)
+            await family.core.approvals.use(check, NEEDED, dish, transaction)
             raise RuntimeError("the kitchen is closed")
 
     with pytest.raises(RuntimeError):
@@ -164,3 +170,46 @@ async def test_usable_answers_what_use_would_take_and_takes_nothing(each_family:
     assert await usable(family.henry, "order", dearer) is None
     family.clock.advance(hours=1)
     assert await usable(family.henry, "order", dish) is None
+
+
+async def test_an_approval_never_stands_against_a_no(each_family: Family) -> None:
+    family = each_family
+    await family.approved()
+    await family.takes(family.henry, ROLE, PIZZA_PALACE)
+    check = Check(family.henry, "order", DEAR_PIZZA)
+    async with family.core.database.transaction() as transaction:
+        decision = await family.core.pdp.decide(check, transaction)
+        dish = await family.instance()
+        error = await refused(family.core.approvals.use(check, decision, dish, transaction))
+    assert (error.code, error.details["ask_for"][0]["role"]) == ("access_denied", ROLE)
+
+
+async def test_what_is_allowed_uses_up_no_approval(family: Family) -> None:
+    approved = await family.approved()
+    check = Check(family.joe, "review", DEAR_PIZZA)
+    async with family.core.database.transaction() as transaction:
+        decision = await family.core.pdp.decide(check, transaction)
+        error = await refused(family.core.approvals.use(check, decision, await family.instance(), transaction))
+    assert error.code == "not_needed"
+    assert await family.stored(approved) == approved
+
+
+async def test_a_decision_on_one_dish_serves_for_no_other(family: Family) -> None:
+    await family.approved()
+    async with family.core.database.transaction() as transaction:
+        with pytest.raises(ValueError, match="decided on dishes:2-deluxe-burger"):
+            await family.core.approvals.use(
+                Check(family.henry, "order", DEAR_BURGER), NEEDED, await family.instance(), transaction
+            )
+
+
+async def test_one_approval_can_be_named_and_then_no_other_serves(family: Family) -> None:
+    first = await family.approved()
+    check = Check(family.henry, "order", DEAR_PIZZA)
+    dish = await family.instance()
+    async with family.core.database.transaction() as transaction:
+        use = family.core.approvals.use(check, NEEDED, dish, transaction, request_id=f"req_{'0' * 32}")
+        assert (await refused(use)).code == "approval_needed"
+    async with family.core.database.transaction() as transaction:
+        used = await family.core.approvals.use(check, NEEDED, dish, transaction, request_id=first.id)
+    assert used.id == first.id

@@ -1,7 +1,11 @@
 """Who is told of what, when, and that it is told once."""
 
+import asyncio
+
 import pytest
 
+from permit_core.access import Check, Decision, Effect, ReasonCode
+from permit_core.approvals.notices import NoticeBoard
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.notices import Notice
@@ -121,6 +125,53 @@ async def test_a_refused_decision_tells_nobody(family: Family) -> None:
     last = await family.core.notices.latest_id()
     await refused(family.core.approvals.approve(family.henry, ACCESS, request.id))
     assert await family.core.notices.after(last) == []
+
+
+async def test_a_process_that_dies_before_it_told_anybody_leaves_it_to_the_next(
+    family: Family, second_process: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(_: NoticeBoard) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NoticeBoard, "address", dies)
+        with pytest.raises(SystemExit):
+            await family.asks_access()
+    assert told(await second_process.core.notices.after(0)) == [("1", "request_created"), ("2", "request_created")]
+    assert len(await family.core.notices.after(0)) == 2
+
+
+async def test_a_decision_point_that_does_not_answer_delays_the_news_and_loses_none(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, kind = family.core.notices, type(family.core.pdp)
+
+    async def away(_: object, checks: list[Check], _transaction: object = None) -> list[Decision]:
+        return [Decision(Effect.DENY, ReasonCode.PDP_UNREACHABLE) for _ in checks]
+
+    async def broken(*_: object) -> list[Decision]:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NoticeBoard, "address", lambda _: asyncio.sleep(0))
+        request = await family.asks_access()
+    for fault in (away, broken):
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, "decide_many", fault)
+            await board.address()
+            assert await board.after(0) == []
+            family.clock.advance(seconds=5)
+    assert [notice.request for notice in await board.after(0)] == [request, request]
+
+
+async def test_a_request_that_is_over_before_anybody_was_found_is_no_news(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(NoticeBoard, "address", lambda _: asyncio.sleep(0))
+        request = await family.asks_access()
+        await family.core.approvals.cancel(family.henry, ACCESS, request.id)
+    assert await family.core.notices.after(0) == []
 
 
 async def test_a_poll_brings_notices_in_order_and_in_portions(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ async def test_permit_io_gives_the_role_on_the_dish_and_it_is_taken_back_after_u
     await family.approved()
     assert await roles(family.core, "3", DEAR_PIZZA) == [APPROVED]
     await family.use()
-    await family.core.approvals.settle()
+    await family.core.approvals.follow_up()
     assert await roles(family.core, "3", DEAR_PIZZA) == []
 
 
@@ -157,9 +157,9 @@ async def test_what_is_owed_stays_owed_while_permit_io_is_away(family: Family, m
 
     with monkeypatch.context() as patch:
         patch.setattr(PermitClient, "sdk", unreachable)
-        await family.core.approvals.settle()
+        await family.core.approvals.follow_up()
     assert await roles(family.core, "3", DEAR_PIZZA) == [APPROVED]
-    await family.core.approvals.settle()
+    await family.core.approvals.follow_up()
     assert await roles(family.core, "3", DEAR_PIZZA) == []
 
 
@@ -170,7 +170,7 @@ async def test_a_lapsed_approval_leaves_no_role_and_a_lapsed_request_cannot_be_a
     waiting = await family.asks_operation(family.rose)
     family.clock.advance(days=2)
     await family.core.approvals.list(family.joe, OPERATION, RequestFilter())
-    await family.core.approvals.settle()
+    await family.core.approvals.follow_up()
     assert await roles(family.core, "3", DEAR_PIZZA) == []
     there = await remote.get(OPERATION, "4", await link_of(family, waiting.id))
     assert there.status == "canceled"
@@ -385,7 +385,7 @@ async def test_our_ledger_may_be_in_postgresql(
         await core.approvals.deny(family.jane, ACCESS, access.id, "no")
         await family.approved()
         await family.use()
-        await core.approvals.settle()
+        await core.approvals.follow_up()
         assert await roles(core, "3", DEAR_PIZZA) == []
         assert (await refused(family.use())).code == "approval_used"
         assert (await core.approvals.list(family.joe, OPERATION, RequestFilter())).total == 1

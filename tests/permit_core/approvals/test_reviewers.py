@@ -1,13 +1,15 @@
 """A decision point that fails or is lost means no, everywhere."""
 
 import pytest
+from sqlalchemy import update
 
 from permit_core.access import Check, Decision
 from permit_core.decision.permit_io import PermitPdp
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
-from tests.support.family import ACCESS, Family, refused
+from permit_core.stores.tables import requests
+from tests.support.family import ACCESS, OPERATION, Family, refused
 
 
 async def broken(_checks: list[Check], _transaction: object = None) -> list[Decision]:
@@ -48,11 +50,22 @@ async def test_without_an_answer_no_operation_can_be_asked_for(family: Family, m
         assert error.details["ask_for"] == []
 
 
-async def test_what_the_policy_offers_no_more_has_no_reviewer(family: Family) -> None:
+async def test_what_the_policy_offers_no_more_can_be_denied_and_not_approved(family: Family) -> None:
     request = await family.asks_access()
     approvals = family.core.approvals
     narrower = family.core.model.model_copy(update={"access_requests": ()})
     approvals._reviewers._model = narrower
     narrower.__dict__.pop("index", None)
-    assert (await refused(approvals.approve(family.joe, ACCESS, request.id))).code == "not_a_reviewer"
-    assert (await approvals.get(family.henry, ACCESS, request.id)) == request
+    assert (await approvals.list(family.joe, ACCESS, RequestFilter())).items == [request]
+    assert (await refused(approvals.approve(family.joe, ACCESS, request.id))).code == "may_not_ask"
+    assert (await refused(approvals.deny(family.rose, ACCESS, request.id))).code == "no_such_request"
+    assert (await approvals.deny(family.joe, ACCESS, request.id)).status is RequestStatus.DENIED
+
+
+async def test_an_old_request_without_a_rule_is_decided_by_those_who_decide_on_its_type_now(family: Family) -> None:
+    request = await family.asks_operation()
+    async with family.core.database.transaction() as transaction:
+        await transaction.execute(update(requests).values(review_action="", operation="grill"))
+    approvals = family.core.approvals
+    assert (await refused(approvals.approve(family.joe, OPERATION, request.id))).code == "may_not_ask"
+    assert (await approvals.deny(family.joe, OPERATION, request.id)).status is RequestStatus.DENIED

@@ -88,7 +88,7 @@ def order_line(order: OrderView, *, whose: bool) -> str:
 def pinned(request: RequestView) -> str:
     """What was fixed when it was asked: ``22.99`` for a price, ``name value`` for all else."""
     parts = []
-    for name, value in request.arguments.items():
+    for name, value in request.pinned.items():
         if name.endswith(_PINNED_CENTS) and isinstance(value, int):
             parts.append(f"{value // 100}.{value % 100:02d}")
         else:

@@ -69,11 +69,11 @@ def wish(view: View) -> str:
 
 def pinned(view: View) -> list[tuple[str, str]]:
     """What was fixed when it was asked, such as the price."""
-    arguments = view.get("arguments")
-    if not isinstance(arguments, Mapping):
+    attributes = view.get("pinned")
+    if not isinstance(attributes, Mapping):
         return []
     facts = []
-    for name, value in arguments.items():
+    for name, value in attributes.items():
         shown = one_line(str(name))
         if shown.endswith("_cents") and isinstance(value, int) and not isinstance(value, bool):
             shown, value = shown.removesuffix("_cents"), f"{value // 100}.{value % 100:02d}"  # noqa: PLW2901

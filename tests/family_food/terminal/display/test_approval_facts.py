@@ -16,7 +16,7 @@ ORDER: dict[str, Any] = {
     "resource_instance": "dishes:4-sushi",
     "resource_name": "Sushi Platter",
     "operation": "order",
-    "arguments": {"price_cents": 2299, "note": "no\nfish"},
+    "pinned": {"price_cents": 2299, "note": "no\nfish"},
     "reason": {"text": 'a "good" reason'},
     "expires_at": (NOW + timedelta(hours=20)).isoformat(),
 }
