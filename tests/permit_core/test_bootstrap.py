@@ -54,9 +54,10 @@ async def test_a_process_that_need_not_migrate_does_not_load_what_migrates(core:
         from pathlib import Path
         from permit_core.access import Check, ResourceRef
         from permit_core.bootstrap import open_core
+        from permit_core.identity import Actor
         from tests.support.core import family_settings
         core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
-        decision = await core.pdp.decide(Check("3", "read", ResourceRef("restaurants", "1"), "default"))
+        decision = await core.pdp.decide(Check(Actor("default", "default", "3"), "read", ResourceRef("restaurants", "1")))
         await core.close()
         print(json.dumps([decision.effect, sorted({"alembic", "asyncpg", "mako"} & set(sys.modules))]))
     """

@@ -92,8 +92,9 @@ PLACE_ORDER = """
     from permit_core.audit.log import AuditLog
     from permit_core.database import Database
     from permit_core.ports.record import AuditEvent
+    from tests.support.core import SYSTEM
     database = Database.open(sys.argv[1])
-    await AuditLog(database).record(AuditEvent("tool.call", "3"), AuditEvent("order.placed", "3", "default"))
+    await AuditLog(database).record(AuditEvent("tool.call", SYSTEM), AuditEvent("order.placed", SYSTEM))
     await database.close()
 """
 

@@ -221,10 +221,11 @@ WRITE = """
     from permit_core.audit.log import AuditLog
     from permit_core.database import Database
     from permit_core.ports.record import AuditEvent
+    from tests.support.core import SYSTEM
     database = Database.open(sys.argv[1])
     log = AuditLog(database)
     for number in range(int(sys.argv[2])):
-        await log.record(AuditEvent("tool.call", "3", body={"number": number}))
+        await log.record(AuditEvent("tool.call", SYSTEM, {"number": number}))
         print(number, flush=True)
     await database.close()
 """

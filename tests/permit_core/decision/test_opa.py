@@ -140,7 +140,7 @@ async def test_many_checks_are_one_question_and_none_is_no_question(
 
 async def test_a_role_given_or_taken_counts_for_the_next_decision(core: Core, pdp: OpaPdp) -> None:
     assert (await pdp.decide(HENRY_READS_SUSHI)).effect is Effect.DENY
-    await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
+    await core.directory.assign(core.system, HENRY_AT_SUSHI)
     allowed = await pdp.decide(HENRY_READS_SUSHI)
     assert allowed.allowed
     assert allowed.chain[0] == "user 3 has role child-can-view on restaurants:4"
@@ -159,7 +159,7 @@ async def test_a_fact_changed_by_another_process_is_seen_by_the_next_decision(
         from tests.permit_core.decision.test_opa import HENRY_AT_SUSHI
         from tests.support.core import family_settings
         core = await open_core(family_settings(Path("."), sys.argv[1]), migrate=False)
-        await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
+        await core.directory.assign(core.system, HENRY_AT_SUSHI)
         await core.close()
     """
     output_of(start_python(body, core_on_each.settings.resolved_database_url))
@@ -195,7 +195,7 @@ async def test_two_states_of_the_facts_stand_side_by_side(core: Core, pdp: OpaPd
 
 async def test_many_at_once_push_a_new_state_once(core: Core, pdp: OpaPdp, client: CountingClient) -> None:
     await pdp.decide(HENRY_READS_SUSHI)
-    await core.directory.assign(Actor("default", "", "1"), HENRY_AT_SUSHI)
+    await core.directory.assign(core.system, HENRY_AT_SUSHI)
     client.put_paths.clear()
     decisions = await asyncio.gather(*(pdp.decide(HENRY_READS_SUSHI) for _ in range(20)))
     assert all(decision.allowed for decision in decisions)
