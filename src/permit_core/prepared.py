@@ -58,8 +58,12 @@ class Prepared:
         self._columns = list(columns) if columns is not None else None
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
+    def run(
+        self, connection: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any] | tuple[Any, ...]]
+    ) -> int:
         """Run it once, or once for each of several sets of values; answers how many rows it has changed.
+
+        A set may also be a tuple with all parameters in their order, as the driver takes them.
 
         Raises:
             KeyError: a parameter has no value.
@@ -77,7 +81,7 @@ class Prepared:
         return compiled.rows(cursor.fetchall())
 
     def _executed(
-        self, connection: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+        self, connection: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any] | tuple[Any, ...]]
     ) -> tuple[_Compiled, Any]:
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
@@ -85,7 +89,10 @@ class Prepared:
         if isinstance(values, Mapping):
             many, parameters = False, _in_order(compiled.names, compiled.fixed, values)
         else:
-            many, parameters = True, [_in_order(compiled.names, compiled.fixed, each) for each in values]
+            many = True
+            parameters = [
+                each if isinstance(each, tuple) else _in_order(compiled.names, compiled.fixed, each) for each in values
+            ]
         if dialect.name != "sqlite":
             return compiled, connection.exec_driver_sql(compiled.sql, parameters)
         raw: Any = connection.connection.dbapi_connection

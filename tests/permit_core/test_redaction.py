@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import Secret, SecretBytes, SecretStr
 
 from permit_core.redaction import MASK, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, redact
 
@@ -15,16 +16,44 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJoZW5yeSJ9.c2lnbmF0dXJl"
 @pytest.mark.parametrize(
     "name",
     ["password", "PASSWORD", "hashed_password", "passwd", "token", "accessToken", "access-token", "secret", "client_secret",
-     "key", "Key", "api_key", "apiKey", "x-api-key", "Authorization", "cookie", "Set-Cookie", "credentials", "privateKey"],
+     "api_key", "apiKey", "x-api-key", "Authorization", "cookie", "Set-Cookie", "credentials", "privateKey",
+     "password_hash", "passwordHint", "refresh_token", "id-token", "secretKey", "otp"],
 )  # fmt: skip
 def test_a_name_that_speaks_of_a_secret_hides_its_value(name: str) -> None:
     assert redact({name: "hunter2"}) == {name: MASK}
     assert redact({"deep": [{name: {"value": "hunter2"}}]}) == {"deep": [{name: MASK}]}
 
 
-@pytest.mark.parametrize("name", ["dish_key", "restaurant_id", "reason", "keyboard", "user_id", "monkey"])
+@pytest.mark.parametrize(
+    "name",
+    ["key", "Key", "dish_key", "restaurant_id", "reason", "keyboard", "user_id", "monkey", "token_count", "max_tokens",
+     "secretary", "tokenizer", "cookie_banner", "", "_"],
+)  # fmt: skip
 def test_other_names_do_not(name: str) -> None:
     assert redact({name: "4-sushi-platter"}) == {name: "4-sushi-platter"}
+
+
+def test_what_a_tool_acts_on_stays_readable_and_what_it_declares_secret_does_not() -> None:
+    assert redact({"key": "report.txt"}) == {"key": "report.txt"}
+    assert redact({"token": "T-1000", "deep": [{"pin": "1234"}]}, show=["token"], hide=["pin"]) == {
+        "token": "T-1000",
+        "deep": [{"pin": MASK}],
+    }
+
+
+@pytest.mark.parametrize("value", [SecretStr("hunter2"), SecretBytes(b"hunter2"), Secret(2)])
+def test_a_value_that_keeps_a_secret_is_hidden_under_any_name(value: Any) -> None:
+    assert redact({"note": value}) == {"note": MASK}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["sk-" + "a1" * 12, "ghp_" + "A1" * 12, "xoxb-1234567890-abc", "AKIA" + "A1B2" * 4, "AIza" + "b" * 35,
+     "permit_key_" + "c" * 40, "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\n-----END PRIVATE KEY-----",
+     "-----BEGIN RSA PRIVATE KEY----- cut short"],
+)  # fmt: skip
+def test_keys_of_well_known_kinds_are_hidden_within_a_text(secret: str) -> None:
+    assert redact({"note": f"use {secret}"}) == {"note": f"use {MASK}"}
 
 
 def test_tokens_within_a_text_are_hidden() -> None:

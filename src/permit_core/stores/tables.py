@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -248,24 +249,52 @@ remote_requests = Table(
     Index("ix_remote_requests_owed", "owed"),
 )
 
+# The log of each environment is a chain. Texts stand as they were hashed: ``at`` is ISO 8601, ``body`` canonical JSON.
 audit_records = Table(
     "audit_records",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("at", UtcDateTime, nullable=False),
+    Column("environment", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("format", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
     Column("event", String(60), nullable=False),
-    Column("actor", String(120), nullable=False),
+    Column("user_key", String(120), nullable=False),
     Column("tenant", String(100), nullable=False),
-    Column("body", Text, nullable=False),  # canonical JSON: exactly the bytes that were hashed
+    Column("agent", String(120), nullable=False),
+    Column("session", String(120), nullable=False),
+    Column("request", String(60), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("body", Text, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    sqlite_with_rowid=False,  # one tree instead of two: half the cost of a record
+)
+Index(
+    "ix_audit_records_request",
+    audit_records.c.environment,
+    audit_records.c.request,
+    sqlite_where=audit_records.c.request != "",
+    postgresql_where=audit_records.c.request != "",
 )
 
-# One row, id 1: the end of the chain, so that a record cut off at the end is missed.
+# The end of each chain, so that a record cut off at the end is missed.
 audit_head = Table(
     "audit_head",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("seq", Integer, nullable=False),
+    Column("environment", String(100), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# Signed statements about records; see permit_core.audit.signing.
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("successor", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
 )

@@ -1,0 +1,161 @@
+"""Comparing the log with what it is evidence of: requests, and roles that were given.
+
+A product that stores more brings a comparison of its own: an entry point of the group ``permit_mcp.audit_comparisons``
+names a function that takes nothing and answers a :class:`permit_core.ports.audit.Comparison`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from sqlalchemy import select
+
+from permit_core.database import Transaction
+from permit_core.errors import ConfigurationError
+from permit_core.ports.audit import Comparison, Discrepancy
+from permit_core.ports.record import AuditRecord
+from permit_core.ports.request import RequestStatus
+from permit_core.stores.tables import requests, role_assignments
+
+ENTRY_POINTS = "permit_mcp.audit_comparisons"
+BATCH = 500
+
+_STATUSES = {status.value for status in RequestStatus}
+
+
+def comparisons(*, grants_are_ours: bool) -> list[Comparison]:
+    """One of each kind, those of installed packages included.
+
+    Args:
+        grants_are_ours: False where another service keeps the roles, so that there is nothing here to compare with.
+
+    Raises:
+        ConfigurationError: an installed package's comparison cannot be loaded. Left out it would look like agreement.
+    """
+    found: list[Comparison] = [RequestComparison()]
+    if grants_are_ours:
+        found.append(GrantComparison())
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            found.append(point.load()())
+        except Exception as error:
+            raise ConfigurationError(f"the comparison {point.value} cannot be loaded: {error}") from error
+    return found
+
+
+@dataclass(slots=True)
+class Told:
+    """What the log tells of a thing: its fields, and the last record that says so."""
+
+    fields: dict[str, str]
+    seq: int
+
+
+def told_differently(subject: str, told: Told | None, stored: Mapping[str, Any] | None) -> Iterator[Discrepancy]:
+    """How a thing in the log and the same thing in the database differ; None where it is not there.
+
+    Only fields that both have are compared.
+    """
+    if told is None:
+        yield Discrepancy(subject, "is in the database, and no record tells of it")
+    elif stored is None:
+        yield Discrepancy(subject, f"is not in the database, and record {told.seq} tells of it", told.seq)
+    else:
+        for name, value in told.fields.items():
+            if name in stored and (found := "" if stored[name] is None else str(stored[name])) != value:
+                yield Discrepancy(
+                    subject, f"{name} is {found!r} in the database, and {value!r} in record {told.seq}", told.seq
+                )
+
+
+class RequestComparison:
+    """Requests: who asked for what, where each stands, and who decided it."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, Told] = {}
+
+    def see(self, record: AuditRecord) -> None:
+        """Take the next record."""
+        family, _, event = record.event.partition(".")
+        identity = record.body.get("request")
+        if family != "request" or not isinstance(identity, str):
+            return
+        told = self._told.setdefault(identity, Told({}, record.seq))
+        told.seq = record.seq
+        told.fields["tenant"] = record.tenant
+        for name in ("kind", "user", "resource", "role", "operation", "decided_by"):
+            if record.body.get(name) is not None:
+                told.fields[name] = str(record.body[name])
+        status = record.body.get("status", "pending" if event == "created" else event)
+        if status in _STATUSES:
+            told.fields["status"] = str(status)
+
+    async def differences(self, reading: Transaction, environment: str) -> list[Discrepancy]:
+        """After the last record: what stands in the database otherwise, or in one of the two only."""
+        found: list[Discrepancy] = []
+        unseen = dict(self._told)
+        async for row in _rows(reading, requests, environment):
+            stored = {
+                **{name: row[name] for name in ("kind", "tenant", "role", "operation", "status", "decided_by")},
+                "user": row["user_key"],
+                "resource": f"{row['resource_type']}:{row['resource_key']}",
+            }
+            found += told_differently(f"request {row['id']}", unseen.pop(row["id"], None), stored)
+        for identity, told in unseen.items():
+            found += told_differently(f"request {identity}", told, None)
+        return found
+
+
+class GrantComparison:
+    """Roles that users hold."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str, str, str], int] = {}
+
+    def see(self, record: AuditRecord) -> None:
+        """Take the next record."""
+        if record.event not in {"role.assigned", "role.unassigned"}:
+            return
+        body = record.body
+        grant = (str(body.get("user")), str(body.get("role")), record.tenant, str(body.get("instance", "")))
+        if record.event == "role.assigned":
+            self._told[grant] = record.seq
+        else:
+            self._told.pop(grant, None)
+
+    async def differences(self, reading: Transaction, environment: str) -> list[Discrepancy]:
+        """After the last record: what stands in the database otherwise, or in one of the two only."""
+        found: list[Discrepancy] = []
+        unseen = dict(self._told)
+        async for row in _rows(reading, role_assignments, environment):
+            instance = f"{row['resource_type']}:{row['resource_key']}" if row["resource_type"] else ""
+            grant = (row["user_key"], row["role"], row["tenant"], instance)
+            seq = unseen.pop(grant, None)
+            found += told_differently(_named(grant), None if seq is None else Told({}, seq), {})
+        for grant, seq in unseen.items():
+            found += told_differently(_named(grant), Told({}, seq), None)
+        return found
+
+
+def _named(grant: tuple[str, str, str, str]) -> str:
+    user, role, tenant, instance = grant
+    return f"role {role} of user {user} on {instance or f'tenant {tenant}'}"
+
+
+async def _rows(reading: Transaction, table: Any, environment: str) -> Any:
+    """The rows of an environment, a batch in memory at a time."""
+    (key,) = [column for column in table.primary_key.columns if column.name != "environment"]
+    last = None
+    while True:
+        query = select(table).order_by(key).limit(BATCH)
+        if "environment" in table.c:
+            query = query.where(table.c.environment == environment)
+        found = (await reading.execute(query if last is None else query.where(key > last))).mappings().all()
+        for row in found:
+            yield row
+        if len(found) < BATCH:
+            return
+        last = found[-1][key.name]
