@@ -27,6 +27,7 @@ from family_food.nursery.socket_streams import socket_streams
 from family_food.nursery.unchecked_session import UncheckedSession
 from family_food.ordering.food import Food, open_food
 from family_food.ordering.food_tools import FoodTools
+from permit_core.audit.signing import warm_up
 from permit_core.bootstrap import assemble
 from permit_core.database import Database
 from permit_core.errors import PermitError
@@ -106,11 +107,12 @@ def prepare(settings: Settings) -> Serve:
         # In a process of its own: what makes a schema is long to import, and would be in every child's memory.
         apart(lambda: _make_rehearsal(settings, file))
         event_loop.run(_rehearse(settings, model, database, file))
+    warm_up()
     food = Food.over(assemble(settings, model, database))
     mcp, permit = _built(food, LATER)
 
     async def serve_child(user: str, connected: socket.socket) -> int:
-        log_to_own_stderr()
+        log_to_own_stderr(settings.log_format)
         try:
             permit.bind(user)
             # That the user exists is not asked here: whoever sent for the child knows, and every call asks anew.
@@ -133,8 +135,10 @@ async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
 
 
 def _deciding_here(settings: Settings) -> Settings:
-    """The same, but nobody else is asked or told about facts that are thrown away."""
-    return settings.model_copy(update={"pdp": "embedded", "permit_api_key": SecretStr("")})
+    """The same, but nobody else is asked or told about facts that are thrown away, and nothing is signed."""
+    return settings.model_copy(
+        update={"pdp": "embedded", "permit_api_key": SecretStr(""), "audit_sign": False, "audit_hook": ""}
+    )
 
 
 async def _make_rehearsal(settings: Settings, file: Path) -> None:
@@ -196,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _nursery() -> int:
     try:
         settings = Settings.load()
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format)
         return tend(lambda: prepare(settings))
     except PermitError as error:
         say(f"{NAME}: the nursery cannot start: {error}")

@@ -35,6 +35,7 @@ from family_food.models.port import Model
 from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany, Unavailable
 from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
+from permit_core.program_log import log_formatter
 from permit_core.settings import Settings
 from permit_core.views import plain
 from utils import bearer_token, get_current_websocket_user, get_user, verify_password
@@ -75,7 +76,7 @@ async def login_for_access_token(
         matches = await verify_password(form_data.password, account.hashed_password if account else None)
     except TooMany as error:
         if await backend.login_limit.worth_noting(form_data.username, address):
-            await audit.record(
+            await audit.note(
                 AuditEvent("login.limited", unknown_actor(backend.settings.environment, backend.settings.tenant), seen)
             )
         detail = f"{error.message} {error.hint}"
@@ -83,13 +84,13 @@ async def login_for_access_token(
             status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
         ) from None
     if not matches or account is None:
-        await audit.record(
+        await audit.note(
             AuditEvent("login.failed", unknown_actor(backend.settings.environment, backend.settings.tenant), seen)
         )
         raise _unauthorized("Incorrect username or password")
     issued = backend.tokens.issue(account.username)
     body = {**seen, "token": issued.claims.token_id}
-    await audit.record(
+    await audit.note(
         AuditEvent("login.succeeded", Actor(backend.settings.environment, backend.settings.tenant, account.user), body)
     )
     return issued.as_dict()
@@ -112,7 +113,7 @@ async def refresh_access_token(request: Request, response: Response, backend: Ba
     except Unavailable as error:
         raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"{error.message} {error.hint}") from None
     body = {"token": issued.claims.token_id, "from": claims.token_id}
-    await backend.core.audit.record(AuditEvent("login.refreshed", user.actor, body))
+    await backend.core.audit.note(AuditEvent("login.refreshed", user.actor, body))
     return issued.as_dict()
 
 
@@ -248,7 +249,9 @@ def main(
         settings = Settings.load()
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(log_formatter(settings.log_format, "%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
     # At DEBUG they write down what nobody may read: every statement with its values, every header with its token.
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to Permit.io

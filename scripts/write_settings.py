@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "permit_api_key": "Permit.io, and what every backend uses of it",
     "db_name": "Storage and policy",
+    "state_dir": "Remembering",
     "pdp": "Decisions",
     "secret_key": "The chat backend",
     "model": "Language models",

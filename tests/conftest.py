@@ -13,6 +13,7 @@ from permit_core.database import Database
 from permit_core.settings import Settings
 from tests.support.clock import SteadyClock
 from tests.support.databases import PostgresServer, postgres_binaries, running_postgres
+from tests.support.environment import STATE_DIR
 
 if TYPE_CHECKING:
     from permit_core.bootstrap import Core
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 os.environ["ENV_FILE"] = ""
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
+os.environ["STATE_DIR"] = STATE_DIR
 
 
 def pytest_configure(config: pytest.Config) -> None:

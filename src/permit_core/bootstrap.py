@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from permit_core.access import ResourceRef
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.service import ApprovalService
+from permit_core.audit.hooks import load_hook
 from permit_core.audit.log import AuditLog
+from permit_core.audit.notary import Notary
+from permit_core.audit.signing import KeyFolder
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
-from permit_core.errors import ConfigurationError, StoreError, Unavailable
+from permit_core.errors import ConfigurationError, PermitError, StoreError, Unavailable
 from permit_core.identity import Actor, system_actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.loader import load_policy
@@ -31,6 +37,11 @@ from permit_core.stores.requests import RequestStore
 if TYPE_CHECKING:
     from permit_core.permit_io.client import PermitClient
     from permit_core.policy.facts_file import FactsFile
+
+logger = logging.getLogger(__name__)
+
+CLOSING_SECONDS = 15.0
+"""How long closing waits for the end of the audit log; longer than a busy database."""
 
 AGAIN = "Seed again: what is written stays."
 LOOK = "Put right what Permit.io says, and seed again: what is written stays."
@@ -78,14 +89,22 @@ class Core:
             await self.facts.facts()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Write and sign what is to be remembered still, and close every connection."""
         try:
+            await self._close_log()
             if self.remote is not None:
                 await self.remote.close()
             if self.permit_io is not None:
                 await self.permit_io.close()
         finally:
             await self.database.close()
+
+    async def _close_log(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self.audit.close()
+        except (PermitError, TimeoutError) as error:
+            logger.warning("the end of the audit log is not written or not signed: %s", error)
 
 
 async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = utc_now) -> Core:
@@ -134,7 +153,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
             raise ConfigurationError(f"PERMIT_API_KEY and PDP={settings.pdp} are both set: only one of them can decide")
         return _assemble_permit_io(settings, model, database, clock)
     facts = FactStore()
-    audit = AuditLog(database, clock)
+    audit = open_log(settings, database, clock)
     current = CurrentFacts(facts, database)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
@@ -156,6 +175,27 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         facts_about=facts_about,
     )
     return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote, None, current)
+
+
+def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> AuditLog:
+    """The audit log of a database, with the key that signs it and whoever is shown its records.
+
+    Raises:
+        ConfigurationError: the key would lie beside the database, or AUDIT_HOOK names nothing that can be called.
+    """
+    notary = None
+    if settings.audit_sign:
+        folder = settings.state_folder
+        if database.is_sqlite and folder.resolve() == Path(database.location).resolve().parent:
+            raise ConfigurationError(
+                "STATE_DIR: the folder of the database would hold the key that signs its log; name another one"
+            )
+        anchor = Path(settings.audit_anchor_file) if settings.audit_anchor_file else None
+        notary = Notary(database, KeyFolder(folder), anchor, clock)
+    log = AuditLog(database, clock, notary=notary)
+    if settings.audit_hook:
+        log.show_to(load_hook(settings.audit_hook))
+    return log
 
 
 def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> RemotePdp:
@@ -184,7 +224,7 @@ def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Databa
 
     client = PermitClient(settings)
     reader = PermitReader(model, client)
-    audit = AuditLog(database, clock)
+    audit = open_log(settings, database, clock)
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
     pdp = JournalledPdp(PermitPdp(model, client, reader))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)

@@ -13,6 +13,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import find_dotenv
+from platformdirs import user_state_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -72,6 +73,22 @@ class Settings(BaseSettings):
     accounts_file: str = Field(
         "policies/family_food.accounts.yaml",
         description="Log-in names and first passwords that a new database starts with.",
+    )
+
+    # Remembering
+    state_dir: str = Field(
+        "",
+        description="Folder of this account's keys, the audit log's signing key above all; never the database's own. "
+        "Empty: permit-mcp in the user's state folder.",
+    )
+    audit_anchor_file: str = Field(
+        "",
+        description="File that signed checkpoints of the audit log are added to, as lines of JSON; best on another "
+        "machine's disk. Empty: they go to the program's log only.",
+    )
+    audit_sign: bool = Field(True, description="Sign the audit log. Off for data that is thrown away.")
+    audit_hook: str = Field(
+        "", description="package.module:function that is given each audit record once it is committed. Empty: none."
     )
 
     # Decisions
@@ -149,6 +166,7 @@ class Settings(BaseSettings):
     model_gap_seconds: float = Field(30, gt=0, le=600, description="Longest silence within a model's answer.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much goes to stderr.")
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
 
     @field_validator("db_name", "policy_file", "facts_file", "accounts_file")
     @classmethod
@@ -224,6 +242,10 @@ class Settings(BaseSettings):
         paths = {
             name: str(_anchored(getattr(settings, name), anchor))
             for name in ("db_name", "policy_file", "facts_file", "accounts_file")
+        } | {
+            name: str(anchor / Path(getattr(settings, name)).expanduser())
+            for name in ("state_dir", "audit_anchor_file")
+            if getattr(settings, name)
         }
         return settings.model_copy(update=paths)
 
@@ -231,6 +253,11 @@ class Settings(BaseSettings):
     def resolved_database_url(self) -> str:
         """DATABASE_URL, or the SQLite URL of DB_NAME."""
         return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.db_name}"
+
+    @property
+    def state_folder(self) -> Path:
+        """STATE_DIR, or ``permit-mcp`` in the user's state folder."""
+        return Path(self.state_dir) if self.state_dir else user_state_path("permit-mcp", appauthor=False)
 
     @property
     def resolved_local_database_url(self) -> str:

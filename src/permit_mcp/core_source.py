@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from permit_core.audit.hooks import RecordHook
 from permit_core.bootstrap import Core, open_core
 from permit_core.settings import Settings
 
@@ -14,10 +15,16 @@ class CoreSource:
     Args:
         core: used as it is, and left open by :meth:`close`: whoever made it closes it.
         settings: from which a core of our own is opened; read from the environment when None.
+        on_record: is given each audit record that is written from now on.
     """
 
-    def __init__(self, core: Core | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self, core: Core | None = None, settings: Settings | None = None, on_record: RecordHook | None = None
+    ) -> None:
         self._given = core
+        self._on_record = on_record
+        if core is not None and on_record is not None:
+            core.audit.show_to(on_record)
         self._settings = settings
         self._own: Core | None = None
         self._opening = asyncio.Lock()
@@ -34,6 +41,8 @@ class CoreSource:
         async with self._opening:
             if self._own is None:
                 self._own = await open_core(self._settings or Settings.load())
+                if self._on_record is not None:
+                    self._own.audit.show_to(self._on_record)
             return self._own
 
     async def close(self) -> None:

@@ -192,7 +192,7 @@ class Enforcement:
                 core = await self._cores.get()
                 who = actor or await self._known_actor(core, call)
                 # The disk is not waited for: what the call changed has waited for it, with a record of its own.
-                await core.audit.record(AuditEvent(event, who, body), durable=False)
+                await core.audit.note(AuditEvent(event, who, body), durable=False)
         except StoreError:
             # The database has logged why, once for the whole outage.
             logger.error("%s of %s could not be recorded", event, body["tool"])  # noqa: TRY400

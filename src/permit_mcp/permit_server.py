@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp.server.mcpserver import MCPServer
 
+from permit_core.audit.hooks import RecordHook
 from permit_core.bootstrap import Core
 from permit_core.settings import Settings
 from permit_mcp.access_request_tools import AccessRequestTools
@@ -48,6 +49,8 @@ class PermitServer:
             user in ``user_id``; for an operator's own use.
         core: an open core; the caller closes it.
         settings: from which a core is opened on first use, when none is given; read from the environment when None.
+        on_record: is given each audit record once it is committed, in order: one's own structured log. What it raises
+            is logged, and nothing waits for it.
 
     Raises:
         TypeError: ``mcp`` is neither kind of server.
@@ -63,8 +66,9 @@ class PermitServer:
         acting_user: str | None = None,
         core: Core | None = None,
         settings: Settings | None = None,
+        on_record: RecordHook | None = None,
     ) -> None:
-        self._cores = CoreSource(core, settings)
+        self._cores = CoreSource(core, settings, on_record)
         self._acting = ActingUser(self._cores, acting_user)
         groups = (ResourceTools(self._cores), AccessRequestTools(self._cores), OperationApprovalTools(self._cores))
         self.tools: Mapping[str, PermitTool] = {tool.name: tool for group in groups for tool in group.tools()}

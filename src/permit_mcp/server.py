@@ -66,7 +66,7 @@ def run(name: str, serve: Callable[[Settings], Coroutine[Any, Any, None]], **ove
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         settings = Settings.load(**overrides)
-        log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format)
         asyncio.run(serve(settings))
     except PermitError as error:
         say(f"{name}: cannot start: {error}")

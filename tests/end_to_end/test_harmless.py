@@ -203,7 +203,7 @@ async def test_a_clock_that_goes_backwards_orders_nothing_twice_and_breaks_no_ch
             with pytest.raises(Exception, match="has been used"):
                 await table.desk.place(table.family.henry, "1", DEAR_PIZZA.key or "")
         assert len(await table.rows()) == 1
-        assert (await food.core.audit.verify()).ok
+        assert (await food.core.audit.verify("default")).ok
     finally:
         await food.close()
 
@@ -215,7 +215,7 @@ TAMPERING = {
     ),
     "a refusal that was none": ("DELETE FROM audit_records WHERE seq = 3", "missing"),
     "the end": ("DELETE FROM audit_records WHERE seq > (SELECT max(seq) - 2 FROM audit_records)", "cut_off"),
-    "another person": ("UPDATE audit_records SET actor = '4' WHERE event = 'order.placed'", "changed"),
+    "another person": ("UPDATE audit_records SET user_key = '4' WHERE event = 'order.placed'", "changed"),
 }
 
 

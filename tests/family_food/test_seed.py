@@ -67,7 +67,7 @@ async def test_a_new_database_gets_the_family_and_accounts_that_open(empty: Food
         assert user == entry.user
         assert await verify_password(entry.password.get_secret_value(), hashed)
         assert entry.password.get_secret_value() not in str(hashes)
-    audited = str([record.body for record in await empty.core.audit.records()])
+    audited = str([record.body for record in await empty.core.audit.records("default")])
     assert not any(hashed in audited for _, hashed in hashes.values())
 
 

@@ -10,6 +10,7 @@ from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
 from permit_core.errors import ConfigurationError, PolicyFileError, StoreError
 from permit_core.identity import Actor
+from permit_core.ports.record import RecordFilter
 from tests.support.clock import SteadyClock
 from tests.support.core import TENANT, family_settings
 from tests.support.processes import output_of, start_python
@@ -20,7 +21,7 @@ async def test_a_core_opened_again_remembers(core_on_each: Core, tmp_path: Path,
     again = await open_core(settings, clock=clock)
     check = Check(Actor("default", TENANT, "3"), "read", ResourceRef("restaurants", "1"))
     assert await again.pdp.decide(check) == await core_on_each.pdp.decide(check)
-    assert await again.audit.records() == await core_on_each.audit.records()
+    assert await again.audit.records("default") == await core_on_each.audit.records("default")
     assert again.clock() == clock.now
     await again.close()
 
@@ -82,6 +83,6 @@ async def test_several_processes_that_start_on_nothing_end_with_the_same_facts_o
         process.stdin.flush()
     assert output_of(*processes) == [""] * 3
     core = await open_core(family_settings(tmp_path, database_url), migrate=False)
-    assert len(await core.audit.records(event="directory.seeded")) == 1
-    assert (await core.audit.verify()).ok
+    assert len(await core.audit.records("default", RecordFilter(event="directory.seeded"))) == 1
+    assert (await core.audit.verify("default")).ok
     await core.close()

@@ -1,6 +1,7 @@
 """``permit-mcp audit``."""
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from permit_core.identity import Actor
+from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_mcp.audit_commands import app
 from tests.support.clock import SteadyClock
@@ -20,12 +21,16 @@ from tests.support.processes import output_of, start_python
 RUNNER = CliRunner()
 
 
+HENRY = Actor("default", "default", "3", "Henry", agent="assistant", session="s1")
+ALICE = Actor("default", "default", "1")
+
+
 async def write_three(folder: Path) -> None:
     core = await make_core(folder, clock=SteadyClock(), facts=False)
-    await core.audit.record(
-        AuditEvent("login.succeeded", Actor("default", "default", "3")),
-        AuditEvent("tool.call", Actor("default", "default", "3"), {"reason": "please\x1b[2J\u202e \ud800"}),
-        AuditEvent("login.failed", Actor("default", "", "unknown")),
+    await core.audit.note(
+        AuditEvent("login.succeeded", HENRY),
+        AuditEvent("tool.call", HENRY, {"reason": "please\x1b[2J\u202e \ud800", "tool": "pay", "outcome": "ok"}),
+        AuditEvent("login.failed", unknown_actor("default")),
     )
     await core.close()
 
@@ -33,7 +38,7 @@ async def write_three(folder: Path) -> None:
 async def spoil(folder: Path, statement: str) -> None:
     core = await make_core(folder, facts=False)
     async with core.database.transaction() as transaction:
-        for name in ("audit_records_keep", "audit_records_stay"):
+        for name in ("audit_records_keep", "audit_records_stay", "audit_checkpoints_stay"):
             await transaction.execute(text(f"DROP TRIGGER {name}"))
         await transaction.execute(text(statement))
     await core.close()
@@ -54,13 +59,15 @@ def database_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_untouched_log_is_intact(database_file: Path) -> None:
     result = RUNNER.invoke(app, ["verify"])
     assert result.exit_code == 0
-    assert result.output.startswith("intact: 3 records, head ")
+    assert re.fullmatch(
+        r"signed: up to record 3, by [0-9a-f]{16}…\nintact: 3 records, head [0-9a-f]{64}\n", result.output
+    )
 
 
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE audit_records SET actor = '1' WHERE seq = 2", "record 2: changed: "),
+        ("UPDATE audit_records SET user_key = '1' WHERE seq = 2", "record 2: changed: "),
         ("DELETE FROM audit_records WHERE seq = 2", "record 2: missing: "),
         ("DELETE FROM audit_records WHERE seq = 3", "record 3: cut_off: "),
     ],
@@ -77,8 +84,8 @@ def test_tail_prints_the_last_records_as_plain_lines(database_file: Path) -> Non
     result = RUNNER.invoke(app, ["tail", "-n", "2"])
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert lines[0].startswith('2 2026-11-22T12:00:00.000Z tool.call 3@default {"reason": "please')
-    assert lines[1] == "3 2026-11-22T12:00:00.000Z login.failed unknown {}"
+    assert lines[0] == "2 2026-11-22T12:00:00.000Z tool.call 3@default through assistant: pay {} -> ok"
+    assert lines[1] == "3 2026-11-22T12:00:00.000Z login.failed unknown:"
     assert len(lines) == 2
     assert not {"\x1b", "\u202e", "\ud800"} & set(result.output)
 
@@ -91,10 +98,11 @@ def test_tail_picks_a_family_of_events(database_file: Path) -> None:
 PLACE_ORDER = """
     from permit_core.audit.log import AuditLog
     from permit_core.database import Database
+    from permit_core.identity import Actor
     from permit_core.ports.record import AuditEvent
-    from tests.support.core import SYSTEM
     database = Database.open(sys.argv[1])
-    await AuditLog(database).record(AuditEvent("tool.call", SYSTEM), AuditEvent("order.placed", SYSTEM))
+    actor = Actor("default", "default", "3")
+    await AuditLog(database).note(AuditEvent("tool.call", actor), AuditEvent("order.placed", actor))
     await database.close()
 """
 

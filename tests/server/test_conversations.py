@@ -160,7 +160,7 @@ async def test_orders_and_the_audit_log_outlive_a_conversation(start: StartServe
         0,
     ]
     assert await counted("audit_records") == before + 1
-    assert (await server.backend.core.audit.verify()).ok
+    assert (await server.backend.core.audit.verify("default")).ok
 
 
 ODD = [UNKNOWN, "x", "%00", "chat_%27%20OR%201=1", "..%2f..%2ftoken", "chat_" + "A" * 32]

@@ -322,5 +322,5 @@ async def test_what_happens_in_a_session_is_on_record(server: ChatServer) -> Non
         (event,) = await server.events(name)
         assert event["session"] == henry.hello["session_id"]
         assert event["actor"] == "3"
-    report = await server.backend.core.audit.verify()
+    report = await server.backend.core.audit.verify("default")
     assert report

@@ -115,7 +115,7 @@ class ChatServer:
 
     async def events(self, name: str) -> list[dict[str, Any]]:
         """What the audit log holds of one kind."""
-        records = await self.backend.core.audit.records(0, 10_000)
+        records = await self.backend.core.audit.records("default", limit=10_000)
         return [{"actor": record.actor, **record.body} for record in records if record.event == name]
 
     def children(self) -> list[int]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from permit_core.settings import Settings
@@ -25,10 +28,19 @@ _TASTE = {
 }
 
 
+# What this process and those that it starts keep for an account: keys of their own, gone at the end.
+STATE_DIR = tempfile.mkdtemp(prefix="state-")
+atexit.register(shutil.rmtree, STATE_DIR, ignore_errors=True)
+
+
 def bare_environment(**extra: str) -> dict[str, str]:
     """This environment without settings of the project and without anybody's taste in terminals."""
     settings = {name.upper() for name in Settings.model_fields} | _TASTE
     kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
     # Whoever runs the tests keeps their own history, log-ins and keyring: what is kept nowhere is no file of theirs.
-    nowhere = {"XDG_STATE_HOME": os.devnull, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    nowhere = {
+        "STATE_DIR": STATE_DIR,
+        "XDG_STATE_HOME": os.devnull,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
     return {**kept, **nowhere, "LANG": "C.UTF-8", "TERM": "xterm", "PYTHONWARNINGS": "error", **extra}

@@ -104,7 +104,7 @@ class Family:
         return found
 
     async def audited(self, prefix: str = "request.") -> list[str]:
-        return [record.event for record in await self.core.audit.records() if record.event.startswith(prefix)]
+        return [record.event for record in await self.core.audit.records("default") if record.event.startswith(prefix)]
 
 
 async def meet(core: Core, clock: SteadyClock) -> Family:

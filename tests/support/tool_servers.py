@@ -83,6 +83,6 @@ async def audited(core: Core, event: str) -> list[dict[str, Any]]:
     """The records of one kind of event: actor, tenant and body."""
     return [
         {"actor": record.actor, **record.body}
-        for record in await core.audit.records()
+        for record in await core.audit.records("default")
         if record.event == event and record.tenant == TENANT
     ]

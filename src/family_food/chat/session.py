@@ -366,7 +366,7 @@ class ChatSession:
         return self._desk(await directory.tenant_roles(actor.user, actor.tenant))
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
-        await self._backend.core.audit.record(AuditEvent(event, self.user.actor, {"session": self.id, **body}))
+        await self._backend.core.audit.note(AuditEvent(event, self.user.actor, {"session": self.id, **body}))
 
 
 async def _over(task: asyncio.Task[None]) -> None:

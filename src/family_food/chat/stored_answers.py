@@ -183,4 +183,4 @@ class StoredAnswers:
     async def _record(self, event: str, body: dict[str, Any], decided: Journal) -> None:
         who = self._actor
         record = {"session": self._session_id, **body, **decided.as_dict()}
-        await self._core.audit.record(AuditEvent(event, who, record))
+        await self._core.audit.note(AuditEvent(event, who, record))

@@ -262,7 +262,7 @@ class Toolbox:
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         who = self._desk.actor
-        await self._desk.audit.record(
+        await self._desk.audit.note(
             AuditEvent(event, who, {"session": self._desk.session_id, "turn": self._turn, **body})
         )
 

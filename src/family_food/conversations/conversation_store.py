@@ -254,7 +254,7 @@ class ConversationStore:
         ]
         if self._audit is not None:
             body = {"session": conversation_id, "format": form}
-            await self._audit.record(AuditEvent("conversation.exported", actor, body))
+            await self._audit.note(AuditEvent("conversation.exported", actor, body))
         about = ConversationSummary(row.id, row.title, row.created_at, row.updated_at, len(begun))
         return ConversationRecord(about, whole)
 

@@ -80,12 +80,12 @@ async def check_record(settings: Settings, told: Told) -> list[Claim]:
                 for row in await reading.execute(select(role_assignments))
             ]
             rows = (await reading.execute(select(audit_records).order_by(audit_records.c.seq))).all()
-        report = await AuditLog(database).verify()
+        report = await AuditLog(database).verify("default")
     finally:
         await database.close()
     if settings.permit_api_key.get_secret_value():
         stored_roles = await _roles_in_permit_io(settings)
-    audit = [(row.event, row.actor, json.loads(row.body)) for row in rows]
+    audit = [(row.event, row.user_key, json.loads(row.body)) for row in rows]
     return [
         *_requests(told, stored_requests),
         *_roles(settings, told, stored_roles),

@@ -66,7 +66,7 @@ class OrderDesk:
                 await self._insert(transaction, actor, place, order, _decided(check, decision))
         except Forbidden:
             if decision is not None:
-                await self._core.audit.record(_decided(check, decision))
+                await self._core.audit.note(_decided(check, decision))
             raise
         if order.approval_id is not None:
             await self._core.approvals.follow_up()
@@ -112,7 +112,7 @@ class OrderDesk:
         }
         await transaction.execute(insert(orders).values(row))
         body = order.model_dump(mode="json", include={"id", "dish_key", "price_cents", "approval_id"})
-        placed = AuditEvent("order.placed", actor, body)
+        placed = AuditEvent("order.placed", actor, body, request=order.approval_id or "")
         await self._core.audit.append(transaction, decided, placed)
 
     async def list(self, actor: Actor, page: int = 1, per_page: int = 30) -> OrderPage:

@@ -115,4 +115,4 @@ def _record(name: str, actor: Actor, request: Request, event: Event | None = Non
         body |= {"decided_by": request.decided_by, "comment": request.comment}
     if request.status is RequestStatus.EXECUTING and request.claimed_at is not None:
         body["claimed_at"] = request.claimed_at.isoformat()
-    return AuditEvent(name, actor, body)
+    return AuditEvent(name, actor, body, request=request.id)

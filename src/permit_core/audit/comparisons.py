@@ -6,12 +6,12 @@ names a function that takes nothing and answers a :class:`permit_core.ports.audi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, inspect, select
 
 from permit_core.database import Transaction
 from permit_core.errors import ConfigurationError
@@ -97,7 +97,7 @@ class RequestComparison:
         """After the last record: what stands in the database otherwise, or in one of the two only."""
         found: list[Discrepancy] = []
         unseen = dict(self._told)
-        async for row in _rows(reading, requests, environment):
+        async for row in rows_of(reading, requests, environment):
             stored = {
                 **{name: row[name] for name in ("kind", "tenant", "role", "operation", "status", "decided_by")},
                 "user": row["user_key"],
@@ -130,7 +130,7 @@ class GrantComparison:
         """After the last record: what stands in the database otherwise, or in one of the two only."""
         found: list[Discrepancy] = []
         unseen = dict(self._told)
-        async for row in _rows(reading, role_assignments, environment):
+        async for row in rows_of(reading, role_assignments, environment):
             instance = f"{row['resource_type']}:{row['resource_key']}" if row["resource_type"] else ""
             grant = (row["user_key"], row["role"], row["tenant"], instance)
             seq = unseen.pop(grant, None)
@@ -145,8 +145,10 @@ def _named(grant: tuple[str, str, str, str]) -> str:
     return f"role {role} of user {user} on {instance or f'tenant {tenant}'}"
 
 
-async def _rows(reading: Transaction, table: Any, environment: str) -> Any:
-    """The rows of an environment, a batch in memory at a time."""
+async def rows_of(reading: Transaction, table: Table, environment: str) -> AsyncIterator[Mapping[str, Any]]:
+    """The rows of an environment, a batch in memory at a time; none where the product has never been started."""
+    if not await reading.run_sync(lambda connection: inspect(connection).has_table(table.name)):
+        return
     (key,) = [column for column in table.primary_key.columns if column.name != "environment"]
     last = None
     while True:
@@ -155,7 +157,7 @@ async def _rows(reading: Transaction, table: Any, environment: str) -> Any:
             query = query.where(table.c.environment == environment)
         found = (await reading.execute(query if last is None else query.where(key > last))).mappings().all()
         for row in found:
-            yield row
+            yield dict(row)
         if len(found) < BATCH:
             return
         last = found[-1][key.name]

@@ -169,6 +169,10 @@ class AuditLog:
             commit = self._commits[environment] = GroupCommit(write)
         return commit
 
+    def now(self) -> str:
+        """The time that a record of this moment gets."""
+        return moment(self._clock())
+
     def _belong(self) -> None:
         loop = asyncio.get_running_loop()
         if self._notary is not None:
@@ -180,7 +184,7 @@ class AuditLog:
         environment, user, tenant, agent, session = _parts(event.actor)
         return _Draft(
             environment,
-            moment(self._clock()),
+            self.now(),
             _bounded(event.event, 60),
             user,
             tenant,

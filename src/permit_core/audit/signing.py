@@ -126,6 +126,11 @@ class SigningKey:
         return cls(private)
 
 
+def warm_up() -> None:
+    """Do once what signing does, for a process that forks: its children find everything imported."""
+    SigningKey.generate().sign(Checkpoint("", 0, "", "", ""))
+
+
 class KeyFolder:
     """Where this account keeps its signing key.
 

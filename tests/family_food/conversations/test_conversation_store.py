@@ -20,7 +20,7 @@ from permit_core.database import Database
 from permit_core.errors import Conflict, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.policy.facts_file import load_facts
-from permit_core.ports.record import AuditEvent
+from permit_core.ports.record import AuditEvent, RecordFilter
 from tests.support.core import family_settings
 
 HENRY = Actor("default", "default", "3", "Henry")
@@ -100,7 +100,10 @@ async def test_a_turn_its_entries_and_its_audit_record_are_one(food: Food) -> No
     stored = await store.load(chat, HENRY)
     assert (stored.entries, stored.next_turn) == ([UserMessage(text="Pizza?"), ModelStep(text="Yes.")], 2)
     assert (stored.title, stored.interrupted, set(stored.message_ids)) == ("Pizza?", None, {"m1"})
-    assert [record.event for record in await food.core.audit.latest(2)] == ["turn.started", "turn.ended"]
+    assert [record.event for record in await food.core.audit.latest("default", limit=2)] == [
+        "turn.started",
+        "turn.ended",
+    ]
 
     unsayable = AuditEvent("turn.started", Actor("default", "default", "3"), {"turn": object()})
     with pytest.raises(TypeError):
@@ -185,7 +188,7 @@ async def test_a_call_whose_answer_was_never_kept_gets_one_that_says_so_once(foo
     assert {each.content["error"]["code"] for each in results.results} == {"interrupted"}
     assert stored.interrupted == Interrupted(turn=1, said="Pizza?")
     assert await store.load(chat, HENRY) == stored
-    (record,) = await food.core.audit.records(event="turn.interrupted")
+    (record,) = await food.core.audit.records("default", RecordFilter(event="turn.interrupted"))
     assert record.body == {"session": chat, "turn": 1}
 
 
@@ -251,7 +254,7 @@ async def test_a_title_is_the_first_words_until_somebody_gives_another(food: Foo
             await store.rename(chat, HENRY, bad)
     with pytest.raises(NotFound):
         await store.rename(chat, ROSE, "mine now")
-    (record,) = await food.core.audit.records(event="conversation.renamed")
+    (record,) = await food.core.audit.records("default", RecordFilter(event="conversation.renamed"))
     assert (record.actor, record.body) == ("3", {"session": chat, "title": "Pizza[31m night"})
 
 
@@ -264,7 +267,10 @@ async def test_a_deleted_conversation_is_gone_and_the_log_is_not(food: Food) -> 
     await store.delete(chat, HENRY)
     for query in ("SELECT * FROM turns", "SELECT * FROM conversation_entries", "SELECT * FROM conversations"):
         assert await table(food, query) == []
-    assert [each.event for each in await food.core.audit.latest(2)] == ["turn.started", "conversation.deleted"]
+    assert [each.event for each in await food.core.audit.latest("default", limit=2)] == [
+        "turn.started",
+        "conversation.deleted",
+    ]
     for gone in (
         store.load(chat, HENRY),
         store.delete(chat, HENRY),

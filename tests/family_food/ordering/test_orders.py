@@ -23,7 +23,7 @@ async def test_a_cheap_dish_is_ordered_without_asking_and_on_record(table: Table
     price = dish.attributes["price_cents"]
     assert (order.user_name, order.dish_key, order.price_cents) == ("Henry", CHEAP_PIZZA.key, price)
     assert await table.rows() == [("3", CHEAP_PIZZA.key, price, None)]
-    placed = [record for record in await table.food.core.audit.records() if record.event == "order.placed"]
+    placed = [record for record in await table.food.core.audit.records("default") if record.event == "order.placed"]
     assert [(record.actor, record.body["id"]) for record in placed] == [("3", order.id)]
 
 
@@ -34,7 +34,9 @@ async def test_a_dear_dish_needs_an_approval_and_the_refusal_says_which(table: T
         {"kind": "operation_approval", "resource_instance": str(DEAR_PIZZA), "operation": "order"}
     ]
     assert await table.rows() == []
-    effects = [record.body["effect"] for record in await table.food.core.audit.records() if record.event == "decision"]
+    effects = [
+        record.body["effect"] for record in await table.food.core.audit.records("default") if record.event == "decision"
+    ]
     assert effects == ["require_approval"]
 
 

@@ -9,6 +9,7 @@ from permit_core.access import Check, Decision, ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import NotFound
 from permit_core.identity import Actor
+from permit_core.ports.record import RecordFilter
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from tests.support.family import (
     ACCESS,
@@ -144,7 +145,7 @@ async def test_more_lapsed_requests_than_one_transaction_takes_are_all_expired(
     await four_access_requests(family)
     family.clock.advance(days=8)
     await listed(family, Actor("default", "elsewhere", "1", "Joe"))
-    assert await family.core.audit.records(event="request.expired") == []
+    assert await family.core.audit.records("default", RecordFilter(event="request.expired")) == []
     assert (await listed(family, family.joe, status=RequestStatus.PENDING))[1] == 0
     assert (await listed(family, family.joe, status=RequestStatus.EXPIRED))[1] == 4
 

@@ -55,7 +55,7 @@ async def test_every_request_goes_the_way_of_the_table_and_the_log_tells_it(fami
             outcomes[error.code] += 1
     told: dict[str, RequestStatus] = {}
     after = 0
-    while records := await family.core.audit.records(after, limit=500):
+    while records := await family.core.audit.records("default", after_seq=after, limit=500):
         after = records[-1].seq
         for record in records:
             if record.event == "request.created":

@@ -144,7 +144,7 @@ async def test_a_role_that_a_dead_process_left_is_taken_back_at_the_next_start(
     again = await permit_io.core(tmp_path, clock=clock)
     assert await roles(again, "3", DEAR_PIZZA) == []
     await again.close()
-    assert (await family.core.audit.records())[-1].event == "role.unassigned"
+    assert (await family.core.audit.records("default"))[-1].event == "role.unassigned"
 
 
 async def test_what_is_owed_stays_owed_while_permit_io_is_away(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +389,6 @@ async def test_our_ledger_may_be_in_postgresql(
         assert await roles(core, "3", DEAR_PIZZA) == []
         assert (await refused(family.use())).code == "approval_used"
         assert (await core.approvals.list(family.joe, OPERATION, RequestFilter())).total == 1
-        assert (await core.audit.verify()).ok
+        assert (await core.audit.verify("default")).ok
     finally:
         await core.close()

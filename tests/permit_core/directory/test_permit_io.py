@@ -29,7 +29,7 @@ async def core(permit_io: SeededPermit, tmp_path: Path) -> AsyncIterator[Core]:
 
 
 async def audited(core: Core) -> list[str]:
-    return [record.event for record in await core.audit.records()]
+    return [record.event for record in await core.audit.records("default")]
 
 
 async def test_everything_of_the_facts_file_is_read_back(core: Core) -> None:

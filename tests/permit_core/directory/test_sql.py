@@ -139,17 +139,17 @@ async def test_a_write_counts_once_raises_the_version_and_is_remembered(core_on_
         ("relationship.removed", lambda: directory.unrelate(Actor("default", "", "1"), link)),
     ]
     for event, write in writes:
-        before, last = await version_of(core), (await core.audit.latest(1))[0].seq
+        before, last = await version_of(core), (await core.audit.latest("default", limit=1))[0].seq
         assert await write()
         assert not await write()
         assert await version_of(core) == before + 1
-        records = await core.audit.records(last)
+        records = await core.audit.records("default", after_seq=last)
         assert [(record.event, record.actor) for record in records] == [(event, "1")]
         assert "ann@home" not in str(records)
 
 
 async def test_a_write_in_a_transaction_that_fails_leaves_nothing(core: Core) -> None:
-    before, last = await version_of(core), await core.audit.latest(1)
+    before, last = await version_of(core), await core.audit.latest("default", limit=1)
 
     async def assign_and_fail() -> None:
         async with core.database.transaction() as transaction:
@@ -160,7 +160,7 @@ async def test_a_write_in_a_transaction_that_fails_leaves_nothing(core: Core) ->
         await assign_and_fail()
     assert not await holds(core, HENRY_AT_SUSHI)
     assert await version_of(core) == before
-    assert await core.audit.latest(1) == last
+    assert await core.audit.latest("default", limit=1) == last
 
 
 async def write(core: Core, entry: User | ResourceInstance | RoleAssignment | RelationshipTuple) -> None:
@@ -237,11 +237,11 @@ async def test_an_instance_does_not_change_its_tenant(core: Core) -> None:
 
 
 async def test_loading_twice_is_loading_once(core_on_each: Core) -> None:
-    before, last = await version_of(core_on_each), await core_on_each.audit.latest(1)
+    before, last = await version_of(core_on_each), await core_on_each.audit.latest("default", limit=1)
     assert last[0].event == "directory.seeded"
     assert not await core_on_each.directory.load(core_on_each.system, shipped_facts())
     assert await version_of(core_on_each) == before
-    assert await core_on_each.audit.latest(1) == last
+    assert await core_on_each.audit.latest("default", limit=1) == last
 
 
 async def test_what_an_operator_took_away_or_changed_does_not_come_back_by_seeding_again(core: Core) -> None:
@@ -308,4 +308,4 @@ async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: 
     assert process.returncode == -9
     assert await core.directory.user("5") is None
     assert await core.directory.load(core.system, shipped_facts())
-    assert (await core.audit.verify()).ok
+    assert (await core.audit.verify("default")).ok

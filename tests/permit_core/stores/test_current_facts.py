@@ -51,7 +51,7 @@ async def change(core: Core, word: str) -> None:
     elif word == "take":
         await core.directory.unassign(core.system, HENRY_AT_SUSHI)
     elif word == "note":
-        await core.audit.record(AuditEvent("test.noted", Actor("default", "", "somebody"), {}))
+        await core.audit.note(AuditEvent("test.noted", Actor("default", "", "somebody"), {}))
     else:
         assert word == "fail"
         with suppress(ZeroDivisionError):

@@ -168,22 +168,26 @@ async def test_migrating_leaves_standard_output_and_logging_alone(
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audit_records SET actor = 'nobody'",
+        "UPDATE audit_records SET user_key = 'nobody'",
         "DELETE FROM audit_records",
         "DELETE FROM audit_head",
         "UPDATE audit_head SET seq = 0",
-        "UPDATE audit_head SET id = 2",
+        "UPDATE audit_head SET environment = 'other', seq = 2",
+        "UPDATE audit_checkpoints SET hash = ''",
+        "DELETE FROM audit_checkpoints",
     ],
 )
 async def test_the_database_itself_refuses_to_forget(database: Database, statement: str) -> None:
     async with database.transaction() as transaction:
         await transaction.execute(
             text(
-                "INSERT INTO audit_records (seq, at, event, actor, tenant, body, previous_hash, hash) "
-                "VALUES (1, '2026-11-22 12:00:00', 'x', 'y', 'z', '{}', '', '')"
+                "INSERT INTO audit_records (environment, seq, format, at, event, user_key, tenant, agent, session, "
+                "request, policy, body, previous_hash, hash) "
+                "VALUES ('e', 1, 2, '2026-11-22', 'x', 'y', 'z', '', '', '', '', '{}', '', '')"
             )
         )
-        await transaction.execute(text("UPDATE audit_head SET seq = 1"))
+        await transaction.execute(text("INSERT INTO audit_head (environment, seq, hash) VALUES ('e', 1, '')"))
+        await transaction.execute(text("INSERT INTO audit_checkpoints VALUES ('e', 1, '', '', '', '', '')"))
     with pytest.raises((StoreError, ConstraintViolated), match="only grows"):
         async with database.transaction() as transaction:
             await transaction.execute(text(statement))
@@ -192,7 +196,7 @@ async def test_the_database_itself_refuses_to_forget(database: Database, stateme
 async def test_postgresql_cannot_empty_the_audit_log_at_a_stroke(postgres_server: PostgresServer) -> None:
     database = Database.open(postgres_server.new_database())
     await migrate(database)
-    for table in ("audit_records", "audit_head"):
+    for table in ("audit_records", "audit_head", "audit_checkpoints"):
         with pytest.raises(StoreError, match="only grows"):
             async with database.transaction() as transaction:
                 await transaction.execute(text(f"TRUNCATE {table}"))

@@ -5,6 +5,7 @@ What was written before is examined in its own format, then sealed by one record
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,8 +120,20 @@ def _link(row: sa.Row[Any]) -> Link:
     except ValueError:
         at = str(at)[:32]
     texts = {name: str(getattr(row, name)) for name in TEXTS}
-    nothing = dict.fromkeys(("agent", "session", "request", "policy"), "")
-    return Link(environment=ENVIRONMENT, seq=row.seq, at=at, user=str(row.actor), **texts, **nothing, format=1)
+    nothing = dict.fromkeys(("agent", "session", "policy"), "")
+    request = _request_of(texts["body"])
+    return Link(
+        environment=ENVIRONMENT, seq=row.seq, at=at, user=str(row.actor), request=request, **texts, **nothing, format=1
+    )
+
+
+def _request_of(body: str) -> str:
+    """The request that an old record belongs to, so that it is found by it; its hash covers the body alone."""
+    try:
+        told = json.loads(body)
+        return str(told.get("request") or told.get("approval_id") or "")[:60]
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _columns(link: Link) -> dict[str, Any]:
