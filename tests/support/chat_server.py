@@ -116,7 +116,7 @@ class ChatServer:
     async def events(self, name: str) -> list[dict[str, Any]]:
         """What the audit log holds of one kind."""
         records = await self.backend.core.audit.records("default", limit=10_000)
-        return [{"actor": record.actor, **record.body} for record in records if record.event == name]
+        return [{"actor": record.user, **record.body} for record in records if record.event == name]
 
     def children(self) -> list[int]:
         """The tool servers of its sessions that run, and whatever else it started but the nursery, by id."""

@@ -82,7 +82,7 @@ def text_of(result: CallToolResult) -> str:
 async def audited(core: Core, event: str) -> list[dict[str, Any]]:
     """The records of one kind of event: actor, tenant and body."""
     return [
-        {"actor": record.actor, **record.body}
+        {"actor": record.user, **record.body}
         for record in await core.audit.records("default")
         if record.event == event and record.tenant == TENANT
     ]

@@ -80,7 +80,7 @@ class AuditLog:
         self._database = database
         self._clock = clock
         self._policy = policy
-        self._notary = notary
+        self.notary = notary
         self._hooks = RecordHooks(database)
         self._commits: dict[str, GroupCommit[_Draft]] = {}
 
@@ -155,8 +155,8 @@ class AuditLog:
         try:
             await self.flush()
         finally:
-            if self._notary is not None:
-                await self._notary.close()
+            if self.notary is not None:
+                await self.notary.close()
             await self._hooks.close()
 
     def _commit(self, environment: str) -> GroupCommit[_Draft]:
@@ -175,8 +175,8 @@ class AuditLog:
 
     def _belong(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._notary is not None:
-            self._notary.belong(loop)
+        if self.notary is not None:
+            self.notary.belong(loop)
         self._hooks.belong(loop)
 
     def _draft(self, event: AuditEvent) -> _Draft:
@@ -211,8 +211,8 @@ class AuditLog:
         _ADD.run(connection, rows)
         for environment, (seq, last) in ends.items():
             _MOVE_HEAD.run(connection, {"of": environment, "last": seq, "last_hash": last})
-            if self._notary is not None:
-                self._notary.wrote(environment, seq)
+            if self.notary is not None:
+                self.notary.wrote(environment, seq)
             self._hooks.wrote(environment, firsts[environment], seq)
 
     async def records(

@@ -107,9 +107,7 @@ class Notary:
             self._key = None
         if checkpoint is not None:
             self._signed[environment] = checkpoint.seq, checkpoint.hash
-            logger.info("audit checkpoint %s", checkpoint.line())
-            if self._anchor is not None:
-                self._unanchored.append(checkpoint)
+            self._tell(checkpoint)
         return self._signed.get(environment, (0, ""))[0]
 
     async def _own_key(self) -> SigningKey | None:
@@ -134,6 +132,16 @@ class Notary:
         if successor is not None:
             return None, str(successor)
         return sign_end(connection, environment, key, moment(self._clock()), known=self._signed.get(environment)), None
+
+    async def publish(self, checkpoint: Checkpoint) -> None:
+        """Take one that was committed by other hands to the program's log and elsewhere."""
+        self._tell(checkpoint)
+        await self._take_elsewhere()
+
+    def _tell(self, checkpoint: Checkpoint) -> None:
+        logger.info("audit checkpoint %s", checkpoint.line())
+        if self._anchor is not None:
+            self._unanchored.append(checkpoint)
 
     async def _take_elsewhere(self) -> None:
         if self._anchor is None or not self._unanchored:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from permit_core.audit.log import AuditLog
 from permit_core.audit.notary import sign_end
-from permit_core.audit.signing import KeyFolder, SigningKey
+from permit_core.audit.signing import Checkpoint, KeyFolder, SigningKey
 from permit_core.database import Database
 from permit_core.identity import system_actor
 from permit_core.ports.record import AuditEvent
@@ -31,25 +31,29 @@ async def rotate_key(database: Database, log: AuditLog, keys: KeyFolder) -> str:
     new = await asyncio.to_thread(keys.upcoming)
     for environment in await log.environments():
 
-        def hand_over(connection: Connection, environment: str = environment) -> None:
-            _hand_over(connection, environment, log, old, new)
+        def hand_over(connection: Connection, environment: str = environment) -> Checkpoint | None:
+            return _hand_over(connection, environment, log, old, new)
 
-        await database.write(hand_over)
+        checkpoint = await database.write(hand_over)
+        if checkpoint is not None and log.notary is not None:
+            await log.notary.publish(checkpoint)
     await asyncio.to_thread(keys.go_over, new.public)
     return new.public
 
 
-def _hand_over(connection: Connection, environment: str, log: AuditLog, old: SigningKey, new: SigningKey) -> None:
+def _hand_over(
+    connection: Connection, environment: str, log: AuditLog, old: SigningKey, new: SigningKey
+) -> Checkpoint | None:
     ended = select(audit_checkpoints.c.successor).where(
         audit_checkpoints.c.environment == environment,
         audit_checkpoints.c.key == old.public,
         audit_checkpoints.c.successor == new.public,
     )
     if connection.execute(ended.limit(1)).first() is not None:
-        return  # done, before it was cut short
+        return None  # done, before it was cut short
     rotated = {"key": old.public, "successor": new.public}
     log.append_now(connection, AuditEvent("audit.key_rotated", system_actor(environment), rotated))
-    sign_end(connection, environment, old, log.now(), successor=new.public)
+    return sign_end(connection, environment, old, log.now(), successor=new.public)
 
 
 async def replace_key(log: AuditLog, keys: KeyFolder) -> str:

@@ -255,7 +255,7 @@ async def test_a_title_is_the_first_words_until_somebody_gives_another(food: Foo
     with pytest.raises(NotFound):
         await store.rename(chat, ROSE, "mine now")
     (record,) = await food.core.audit.records("default", RecordFilter(event="conversation.renamed"))
-    assert (record.actor, record.body) == ("3", {"session": chat, "title": "Pizza[31m night"})
+    assert (record.user, record.body) == ("3", {"session": chat, "title": "Pizza[31m night"})
 
 
 async def test_a_deleted_conversation_is_gone_and_the_log_is_not(food: Food) -> None:

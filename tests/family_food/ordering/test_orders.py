@@ -24,7 +24,7 @@ async def test_a_cheap_dish_is_ordered_without_asking_and_on_record(table: Table
     assert (order.user_name, order.dish_key, order.price_cents) == ("Henry", CHEAP_PIZZA.key, price)
     assert await table.rows() == [("3", CHEAP_PIZZA.key, price, None)]
     placed = [record for record in await table.food.core.audit.records("default") if record.event == "order.placed"]
-    assert [(record.actor, record.body["id"]) for record in placed] == [("3", order.id)]
+    assert [(record.user, record.body["id"]) for record in placed] == [("3", order.id)]
 
 
 async def test_a_dear_dish_needs_an_approval_and_the_refusal_says_which(table: Table) -> None:

@@ -144,7 +144,7 @@ async def test_a_write_counts_once_raises_the_version_and_is_remembered(core_on_
         assert not await write()
         assert await version_of(core) == before + 1
         records = await core.audit.records("default", after_seq=last)
-        assert [(record.event, record.actor) for record in records] == [(event, "1")]
+        assert [(record.event, record.user) for record in records] == [(event, "1")]
         assert "ann@home" not in str(records)
 
 
