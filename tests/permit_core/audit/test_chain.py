@@ -61,7 +61,7 @@ parts = st.lists(st.text(alphabet='a",[]\\', max_size=4), min_size=11, max_size=
 def test_two_records_have_one_hash_only_if_they_are_the_same(
     one: list[str], other: list[str], first: int, second: int
 ) -> None:
-    left, right = (Link(texts[0], seq, *texts[1:], "") for texts, seq in ((one, first), (other, second)))  # type: ignore[arg-type]
+    left, right = (Link(texts[0], seq, *texts[1:], "") for texts, seq in ((one, first), (other, second)))  # type: ignore[call-arg, arg-type]
     assert (left.digest() == right.digest()) == ((one, first) == (other, second))
 
 

@@ -184,7 +184,7 @@ async def test_what_was_done_to_the_log_is_found_and_named(
     await tamper(database, *deeds)
     report = await written.verify("default")
     assert [(problem.seq, problem.damage) for problem in report.problems] == found
-    assert all(str(problem.seq) in problem.text for problem in report.problems[:1] if problem.seq <= LENGTH)
+    assert all(str(problem.seq) in problem.text for problem in report.problems[:1] if (problem.seq or 0) <= LENGTH)
 
 
 async def test_a_record_replaced_together_with_its_hash_is_found(written: AuditLog, database: Database) -> None:
