@@ -249,7 +249,7 @@ async def test_a_call_that_cannot_be_recorded_is_not_called_a_failure_when_it_wa
     async def broken(*_: object) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(core.audit, "record", broken)
+    monkeypatch.setattr(core.audit, "note", broken)
     assert (await answer(serving(core, "3", kind), "list_resource_instances"))["total"] == 4
     assert "tool.call of list_resource_instances could not be recorded" in caplog.text
 
