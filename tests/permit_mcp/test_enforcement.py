@@ -246,7 +246,7 @@ async def test_when_the_database_fails_the_call_does_not_run(
 async def test_a_call_that_cannot_be_recorded_is_not_called_a_failure_when_it_was_none(
     core: Core, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(core.audit, "note", broken)

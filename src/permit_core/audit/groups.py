@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from permit_core.errors import PermitError, StoreError
+from permit_core.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +97,9 @@ class GroupCommit(Generic[T]):
     async def _commit(self, group: Group[T]) -> None:
         try:
             await self._write(group.items, group.durable)
-        except PermitError as error:
-            logger.error("%d audit records could not be written: %s", len(group.items), error)  # noqa: TRY400
+        except StoreError as error:
+            # The database has logged why, once for the whole outage.
+            logger.debug("%d audit records could not be written: %s", len(group.items), error)
             _fail(group, error)
         except Exception as error:
             logger.exception("%d audit records could not be written", len(group.items))

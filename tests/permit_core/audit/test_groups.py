@@ -98,6 +98,7 @@ async def test_whoever_brings_more_than_there_is_room_for_waits(
 async def test_a_group_that_cannot_be_written_is_told_to_each_that_waits_and_the_next_one_goes_on(
     log: AuditLog, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG", "permit_core.audit.groups")
     with monkeypatch.context() as broken:
 
         async def fails(*_: object, **__: object) -> None:

@@ -15,8 +15,8 @@ from alembic import op
 from permit_core.audit.chain import GENESIS, SEALED, Link, canonical, moment
 from permit_core.audit.verify import Examination, VerifyReport
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
