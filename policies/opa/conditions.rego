@@ -140,6 +140,9 @@ attribute(_, thing, name) := object.get(thing, name.names, null) if name.of == "
 
 attribute(i, _, name) := object.get(input.checks[i].context, name.names, null) if name.of == "environment"
 
+# A tool's arguments, as a model wrote them: a name space of their own, laid over nothing.
+attribute(i, _, name) := object.get(input.checks[i].call, name.names, null) if name.of == "call"
+
 # Stored attributes, those of the check over them, and the built-in ones over both: they cannot be claimed.
 user_scope(i) := over(built_in, over(input.checks[i].user_attributes, user.attributes)) if {
 	user := fact_user(input.checks[i].user)

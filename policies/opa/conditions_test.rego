@@ -55,6 +55,27 @@ table := [
 	["array_intersect", [3], [1, 2], false],
 	["array_intersect", [], [], false],
 	["array_intersect", "a", ["a"], null],
+	["time equals", "2026-11-22", "2026-11-22T01:00:00+01:00", true],
+	["time equals", "2026-9-1", "2026-9-1", null],
+	["time not-equals", "2026-11-22", "2026-11-23", true],
+	["time not-equals", "2026-11-22", "08:30", null],
+	["time less-than", "2026-11-22", "2026-11-22 00:00:00.000000001", true],
+	["time less-than", "9:00", "10:00", null],
+	["time less-than", "2024-02-28", "2024-02-29", true],
+	["time less-than", "2026-02-28", "2026-02-29", null],
+	["time less-than", "1900-02-28", "1900-02-29", null],
+	["time less-than", "0000-01-01", "0001-01-01", null],
+	["time less-than-equals", "2026-11-22T08:30", "2026-11-22T08:30:00Z", true],
+	["time greater-than", "2026-9-1", "2026-12-01", null],
+	["time greater-than", "2026-11-22T23:59:59", "2026-11-22T24:00:00", null],
+	["time greater-than-equals", "08:30", "08:29:59.9", true],
+	["time between", "08:30", ["08:00", "17:00"], true],
+	["time between", "18:30", ["08:00", "17:00"], false],
+	["time between", "08:30", ["08:00", "late"], null],
+	["time between", "08:30", ["08:00"], null],
+	["time in", "2026-11-22T00:00:00Z", ["2026-11-22"], true],
+	["time in", "2026-11-22", ["never", "2026-11-23"], false],
+	["time in", "soon", ["soon"], null],
 	["no-such-operator", 1, 1, null],
 ]
 
@@ -118,6 +139,7 @@ verdict(condition, attributes) := outcome if {
 		"resource_attributes": attributes,
 		"user_attributes": {},
 		"context": {},
+		"call": {},
 	}
 	outcome := permit.verdict(0, condition) with data.facts as {"slot": facts}
 		with input as {"slot": "slot", "checks": [check]}

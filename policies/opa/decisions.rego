@@ -7,7 +7,7 @@ package permit
 import rego.v1
 
 # Raised when the shape of question, answer or documents changes: who asks looks whether it is the one it knows.
-rules_version := 1
+rules_version := 2
 
 answer := {"rules": rules_version, "decisions": [decision(i) | some i, _ in input.checks]} if count(missing) == 0
 
@@ -48,7 +48,7 @@ readable(i) if {
 		is_string(check[name])
 	}
 	type_name(check.key) in {"string", "null"}
-	every name in ["user_attributes", "resource_attributes", "context"] {
+	every name in ["user_attributes", "resource_attributes", "context", "call"] {
 		is_object(check[name])
 	}
 }
@@ -88,6 +88,7 @@ by_set_rule(i) := allowed("condition_set", name, because) if {
 		rule.permission == permission(i)
 		in_user_set(i, rule)
 		in_resource_set(i, rule)
+		when_holds(i, rule)
 	]
 	number := true_ones[0]
 	rule := model.set_rules[number]
@@ -123,6 +124,11 @@ in_resource_set(i, rule) if {
 	not rule.is_resource
 	holds(i, model.resource_sets[rule.resource_set])
 }
+
+# What a rule asks for beside its sets, where it asks for anything.
+when_holds(_, rule) if not rule.when
+
+when_holds(i, rule) if holds(i, rule.when)
 
 by_approval(i) := {"effect": "require_approval", "reason": "approval_needed", "rule": name, "because": because} if {
 	instance(i)

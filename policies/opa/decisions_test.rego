@@ -42,6 +42,14 @@ model := {
 		{"user_set": "guest", "is_role": true, "permission": "box:look", "resource_set": "light", "is_resource": false},
 		{"user_set": "box#looker", "is_role": true, "permission": "box:look", "resource_set": "box", "is_resource": true},
 		{"user_set": "tall", "is_role": false, "permission": "box:move", "resource_set": "box", "is_resource": true},
+		{
+			"user_set": "guest",
+			"is_role": true,
+			"permission": "box:move",
+			"resource_set": "box",
+			"is_resource": true,
+			"when": {"condition": comparison("call", "metres", "less-than", 5)},
+		},
 	],
 	"user_sets": {"tall": {"condition": comparison("user", "height", "greater-than", 180)}},
 	"resource_sets": {"light": {"condition": comparison("resource", "grams", "less-than", 1000)}},
@@ -100,6 +108,7 @@ ask(user, action, type, key, more) := answer if {
 		"user_attributes": {},
 		"resource_attributes": {},
 		"context": {},
+		"call": {},
 	}
 	question := {"model": "m", "slot": "slot", "stamp": "s", "checks": [object.union(check, more)]}
 	answer := permit.answer.decisions[0] with data.model as {"m": model}
@@ -181,6 +190,16 @@ test_what_is_built_in_cannot_be_claimed if {
 		with data.facts as {"slot": facts}
 }
 
+test_arguments_of_a_call_stand_in_a_name_space_of_their_own if {
+	verdict("bob", "move", "box", "heavy", {"call": {"metres": 4}}) == ["allow", "condition_set", "set_rules.3"]
+	verdict("bob", "move", "box", "heavy", {"call": {"metres": 5}}) == ["deny", "no_permission", null]
+	verdict("bob", "move", "box", "heavy", {}) == ["deny", "no_permission", null]
+	verdict("bob", "move", "box", "heavy", {"call": {"height": 200, "grams": 1}}) == ["deny", "no_permission", null]
+	verdict("bob", "look", "box", "heavy", {"call": {"grams": 1}})[2] == "set_rules.1"
+	verdict("bob", "move", "box", "heavy", {"resource_attributes": {"metres": 4}}) == ["deny", "no_permission", null]
+	verdict("bob", "move", "box", "heavy", {"call": 4}) == ["deny", "pdp_error", null]
+}
+
 test_an_approval_can_be_asked_for_by_a_role_on_the_object if {
 	verdict("bob", "open", "box", "heavy", {}) == ["require_approval", "approval_needed", "operation_approvals.0"]
 	verdict("bob", "open", "box", "light", {}) == ["deny", "no_permission", null]
@@ -188,10 +207,10 @@ test_an_approval_can_be_asked_for_by_a_role_on_the_object if {
 
 test_without_its_documents_it_says_which_are_missing if {
 	question := {"model": "m", "slot": "slot", "stamp": "s", "checks": []}
-	permit.answer == {"rules": 1, "missing": {"model", "facts"}}
-	permit.answer == {"rules": 1, "missing": {"model", "facts"}} with input as question
-	permit.answer == {"rules": 1, "missing": {"model"}} with input as question with data.facts as {"slot": facts}
-	permit.answer == {"rules": 1, "decisions": []} with input as question
+	permit.answer == {"rules": 2, "missing": {"model", "facts"}}
+	permit.answer == {"rules": 2, "missing": {"model", "facts"}} with input as question
+	permit.answer == {"rules": 2, "missing": {"model"}} with input as question with data.facts as {"slot": facts}
+	permit.answer == {"rules": 2, "decisions": []} with input as question
 		with data.facts as {"slot": facts}
 		with data.model as {"m": model}
 }

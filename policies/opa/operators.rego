@@ -46,6 +46,31 @@ compared("array_superset", left, right) := every_true([has(left, item) | some it
 
 compared("array_intersect", left, right) := some_true([has(right, item) | some item in left]) if arrays(left, right)
 
+# Attributes of type time are compared as what they mean: operators that begin with "time ".
+compared("time equals", left, right) := at[0] == at[1] if at := instants(left, right)
+
+compared("time not-equals", left, right) := at[0] != at[1] if at := instants(left, right)
+
+compared("time less-than", left, right) := at[0] < at[1] if at := instants(left, right)
+
+compared("time less-than-equals", left, right) := at[0] <= at[1] if at := instants(left, right)
+
+compared("time greater-than", left, right) := at[0] > at[1] if at := instants(left, right)
+
+compared("time greater-than-equals", left, right) := at[0] >= at[1] if at := instants(left, right)
+
+compared("time between", left, right) := every_true([low[0] >= low[1], high[0] <= high[1]]) if {
+	is_array(right)
+	count(right) == 2
+	low := instants(left, right[0])
+	high := instants(left, right[1])
+}
+
+compared("time in", left, right) := some_true([true | some each in right; at := instants(left, each); at[0] == at[1]]) if {
+	instant(left)
+	is_array(right)
+}
+
 alike(left, right) if {
 	not is_null(left)
 	type_name(left) == type_name(right)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy
 from permit_core.decision.opa_client import OpaFault
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Of ``policies/opa``: the shape of question, answer and documents that this program knows."""
 
 _EFFECTS: Mapping[ReasonCode, Effect] = {

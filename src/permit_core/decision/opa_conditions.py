@@ -62,7 +62,8 @@ class _Flat:
         if isinstance(condition, Comparison):
             right = condition.operand
             operand = _name(right) if isinstance(right, AttributeName) else {"value": plain(right)}
-            node |= {"is": "comparison", "operator": condition.operator, "right": operand}
+            operator = f"time {condition.operator}" if condition.timed else condition.operator
+            node |= {"is": "comparison", "operator": operator, "right": operand}
         else:
             self.deepest = max(self.deepest, depth + 1)
             inner, below = self.add(condition.inner, negated=False, within=place, depth=depth + 1)

@@ -24,7 +24,7 @@ from permit_core.stores.facts import FactsVersion
 SLOTS = 4
 """How many states of the facts OPA keeps."""
 
-_DECIDING = {"resources", "roles", "set_rules"}
+_DECIDING = {"resources", "roles"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ def model_document(model: PolicyModel) -> ModelDocument:
             "roles": list(model.roles),
             "resources": {key: list(kind.roles) for key, kind in model.resources.items()},
         },
+        "set_rules": _set_rules(model),
         "user_sets": _user_sets(model),
         "resource_sets": _resource_sets(model),
         "operation_approvals": [
@@ -57,6 +58,18 @@ def model_document(model: PolicyModel) -> ModelDocument:
     }
     digest = hashlib.sha256(_json(body)).hexdigest()[:32]
     return ModelDocument(digest, f"model/{digest}", _json({**body, "stamp": digest}))
+
+
+def _set_rules(model: PolicyModel) -> list[dict[str, Any]]:
+    found = []
+    for place, rule in enumerate(model.set_rules):
+        body = rule.model_dump(mode="json", exclude={"when"})
+        if rule.when is not None:
+            kind, _, action = rule.permission.partition(":")
+            condition = parse_condition(rule.when, (), declared_attributes(model, kind, action))
+            body["when"] = {"condition": flat_condition(condition, f"set_rules.{place}")}
+        found.append(body)
+    return found
 
 
 def _user_sets(model: PolicyModel) -> dict[str, Any]:
@@ -153,6 +166,7 @@ def _check(check: Check) -> dict[str, Any]:
         "user_attributes": plain(check.user_attributes),
         "resource_attributes": plain(check.resource_attributes),
         "context": plain(check.context),
+        "call": plain(check.call),
     }
 
 

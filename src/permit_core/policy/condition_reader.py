@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from permit_core.policy.conditions import AttributeName, Comparison, Condition, Logic, Match, Root
 from permit_core.policy.marked_yaml import Path
-from permit_core.policy.operators import KIND_OF_TYPE, OPERATORS, Operand, kind_of
+from permit_core.policy.near import close_to
+from permit_core.policy.operators import KIND_OF_TYPE, OPERATORS, TIME_TESTS, Operand, check_value, compare, kind_of
 from permit_core.policy.schema import AttributeType
 
 _ROOTS: Mapping[str, Root] = {
@@ -16,6 +17,7 @@ _ROOTS: Mapping[str, Root] = {
     "subject": "user",
     "resource": "resource",
     "environment": "environment",
+    "call": "call",
 }
 _LOGIC = {"allOf": "all", "and": "all", "anyOf": "any", "or": "any", "not": "not"}
 _MATCHES: Mapping[str, frozenset[AttributeType]] = {
@@ -39,12 +41,22 @@ class Declared:
         resources: resource type -> attribute -> type.
         resource: the type that ``resource.`` means, None where there is no resource to speak of.
         any_field: ``resource.`` means an object of unknown fields.
+        call: argument of the tool -> type, None where no tool is called.
+        mixed: arguments that several tools have, with different types.
     """
 
     user: Mapping[str, AttributeType]
     resources: Mapping[str, Mapping[str, AttributeType]]
     resource: str | None = None
     any_field: bool = False
+    call: Mapping[str, AttributeType] | None = None
+    mixed: frozenset[str] = frozenset()
+
+    def names(self, root: Root) -> Iterable[str]:
+        """What can be named below a root; nothing where anything can."""
+        if root == "user":
+            return self.user
+        return self.resources.get(self.resource or "", ()) if root == "resource" else ()
 
     def type_of(self, root: Root, name: str) -> AttributeType | None:
         """The declared type, None when it is not declared; ``json`` where anything may stand."""
@@ -52,6 +64,8 @@ class Declared:
             return "json"
         if root == "user":
             return self.user.get(name)
+        if root == "call":
+            return None if self.call is None else self.call.get(name)
         return None if self.resource is None else self.resources[self.resource].get(name)
 
 
@@ -119,16 +133,27 @@ class _Parser:
         first, _, rest = text.partition(".")
         root, names = _ROOTS.get(first), tuple(rest.split("."))
         if root is None or not all(names):
-            known = "allOf, anyOf, not, user.…, resource.… or environment.…"
+            known = "allOf, anyOf, not, user.…, resource.…, call.… or environment.…"
             raise ConditionFault(path, f"expected one of {known}; found {text!r}")
         declared = self._declared.type_of(root, names[0])
         if declared is None:
-            raise ConditionFault(path, f"expected an attribute that is declared; {root}.{names[0]} is not")
+            raise ConditionFault(path, self._undeclared(root, names[0]))
         if len(names) > 1:
             if declared not in {"object", "json"}:
                 raise ConditionFault(path, f"expected no further name: {root}.{names[0]} is a {declared}")
             declared = "json"
         return AttributeName(root, names), declared
+
+    def _undeclared(self, root: Root, name: str) -> str:
+        if root != "call":
+            near = close_to(name, self._declared.names(root))
+            return f"expected an attribute that is declared; {root}.{name} is not{near}"
+        if self._declared.call is None:
+            return f"expected user.…: no tool is called where users are described, so there is no call.{name}"
+        if name in self._declared.mixed:
+            return f"expected an argument of one type: tools declare call.{name} with several; rename one of them"
+        near = close_to(name, self._declared.call)
+        return f"expected an argument that a tool declares under arguments; call.{name} is not declared{near}"
 
     def _test(self, name: AttributeName, declared: AttributeType, key: str, value: Any, path: Path) -> Condition:
         if key in _MATCHES:
@@ -143,12 +168,13 @@ class _Parser:
         if isinstance(value, Mapping) and set(value) == {"ref"}:
             other = self._reference(declared, operator.operand, value["ref"], (*path, "ref"))
             self._refuse_lacking_roles(name, key, other, path)
-            return Comparison(name, key, other)
+            timed = key in TIME_TESTS and "time" in {declared, self._type_of(other)}
+            return Comparison(name, key, other, timed)
         self._refuse_lacking_roles(name, key, None, path)
         expected = _operand_fault(operator.operand, declared, value)
         if expected is not None:
             raise ConditionFault(path, f"expected {expected} after {key}, because {name} is of type {declared}")
-        return Comparison(name, key, value)
+        return Comparison(name, key, value, declared == "time" and key in TIME_TESTS)
 
     def _refuse_lacking_roles(self, name: AttributeName, key: str, other: AttributeName | None, path: Path) -> None:
         falls = (name == _ROLES and key not in _GROWING) or (other == _ROLES and key not in _GROWING_RIGHT)
@@ -158,6 +184,9 @@ class _Parser:
                 f"expected user.roles only where a further role takes nothing away: under {', '.join(sorted(_GROWING))}, "
                 "and never under not",
             )
+
+    def _type_of(self, name: AttributeName) -> AttributeType | None:
+        return self._declared.type_of(name.root, name.names[0]) if len(name.names) == 1 else "json"
 
     def _reference(self, declared: AttributeType, operand: Operand, text: Any, path: Path) -> AttributeName:
         if not isinstance(text, str):
@@ -203,6 +232,8 @@ def _operand_fault(operand: Operand, declared: AttributeType, value: Any) -> str
 
 
 def _is_alike(declared: AttributeType, value: Any) -> bool:
+    if declared == "time":
+        return check_value("time", value) is None
     return kind_of(value) is not None and KIND_OF_TYPE[declared] in {None, kind_of(value)}
 
 
@@ -213,7 +244,8 @@ def _is_ordered(declared: AttributeType, value: Any) -> bool:
 def _is_pair(declared: AttributeType, value: Any) -> bool:
     if kind_of(value) != "array" or len(value) != 2 or kind_of(value[0]) != kind_of(value[1]):
         return False
-    return _is_ordered(declared, value[0]) and bool(value[0] <= value[1])
+    in_order = compare("less-than-equals", value[0], value[1], declared)
+    return _is_ordered(declared, value[0]) and _is_ordered(declared, value[1]) and in_order
 
 
 def _is_list(declared: AttributeType, value: Any) -> bool:

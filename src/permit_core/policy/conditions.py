@@ -7,27 +7,29 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from permit_core.policy.operators import OPERATORS, Verdict, compare, kind_of
+from permit_core.policy.operators import OPERATORS, TIME_TESTS, Verdict, compare, kind_of
 
 __all__ = ["AttributeName", "Comparison", "Condition", "Logic", "Match", "Root", "Scope", "compare", "holding_lines"]
 
-Root = Literal["user", "resource", "environment"]
+Root = Literal["user", "resource", "environment", "call"]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is known when a condition is evaluated.
 
-    ``stored`` answers the attributes of another instance of a type, for conditions that follow keys; None if there is
-    no such instance in the tenant.
+    ``call`` are the arguments of a tool, as a model wrote them: a name space of its own, so that they stand before nothing
+    that is stored. ``stored`` answers the attributes of another instance of a type, for conditions that follow keys; None
+    if there is no such instance in the tenant.
     """
 
     user: Mapping[str, Any]
     resource: Mapping[str, Any]
     environment: Mapping[str, Any]
+    call: Mapping[str, Any] = field(default_factory=dict)
     stored: Callable[[str, str], Mapping[str, Any] | None] = lambda _type, _key: None
 
 
@@ -53,16 +55,18 @@ class AttributeName:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``subject operator operand``; the operand may be another attribute."""
+    """``subject operator operand``; the operand may be another attribute. ``timed``: the two are compared as times."""
 
     subject: AttributeName
     operator: str
     operand: Any
+    timed: bool = False
 
     def verdict(self, scope: Scope) -> Verdict:
         """The outcome on ``scope``."""
         right = self.operand.value(scope) if isinstance(self.operand, AttributeName) else self.operand
-        return OPERATORS[self.operator].test(self.subject.value(scope), right)
+        test = TIME_TESTS[self.operator] if self.timed else OPERATORS[self.operator].test
+        return test(self.subject.value(scope), right)
 
     def lines(self, scope: Scope) -> Iterator[str]:
         """The comparison as it stands in the policy.
@@ -102,7 +106,7 @@ class Match:
             item = scope.stored(self.fk_resource_type, item) if isinstance(item, str) else None
         if not isinstance(item, Mapping):
             return None
-        return self.inner.verdict(Scope(scope.user, item, scope.environment, scope.stored))
+        return self.inner.verdict(replace(scope, resource=item))
 
     def lines(self, scope: Scope) -> Iterator[str]:
         """What was matched."""

@@ -8,15 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from permit_core.access import USER_KEY, ResourceRef
+from permit_core.access import ResourceRef
 from permit_core.errors import InvalidInput
-from permit_core.policy.schema import Key, Part, Text
-
-
-def _check_user_key(value: Any) -> Any:
-    if not isinstance(value, str) or not USER_KEY.match(value):
-        raise PydanticCustomError("key", "a user key of letters, digits and | @ + - . _; quote a number")
-    return value
+from permit_core.policy.schema import Key, Part, Text, UserKey
 
 
 def _check_instance(value: Any) -> Any:
@@ -29,7 +23,6 @@ def _check_instance(value: Any) -> Any:
     return value
 
 
-UserKey = Annotated[str, BeforeValidator(_check_user_key)]
 InstanceText = Annotated[str, BeforeValidator(_check_instance)]
 
 

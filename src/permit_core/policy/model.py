@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from permit_core.policy.guards import Guard, GuardKind, guard_faults
 from permit_core.policy.policy_index import PolicyIndex, build_index
 from permit_core.policy.references import PolicyFaults, find_faults
 from permit_core.policy.schema import AccessRequestRule, OperationRule, PolicyDocument, ResourceType
@@ -24,7 +25,7 @@ class PolicyModel(PolicyDocument):
 
     @model_validator(mode="after")
     def _refer_to_what_is_there(self) -> Self:
-        faults = find_faults(self)
+        faults = [*find_faults(self), *guard_faults(self)]
         if faults:
             raise PolicyFaults(faults)
         _ = self.index  # made now, whoever asks first
@@ -59,8 +60,12 @@ class PolicyModel(PolicyDocument):
         none: frozenset[str] = frozenset()
         return none.union(*(self.index.tools.get(role, none) for role in roles))
 
+    def guard(self, kind: GuardKind, name: str) -> Guard | None:
+        """What is declared of a tool (by its name), a resource (by its URI or template) or a prompt; None: nothing."""
+        return self.index.guards.get((kind, name))
+
     @property
-    def tools(self) -> frozenset[str]:
+    def role_tools(self) -> frozenset[str]:
         """Every tool that some role sees."""
         return self.tools_for(self.roles)
 

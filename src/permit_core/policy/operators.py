@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from permit_core.policy.schema import AttributeType
+from permit_core.policy.times import Instant, read_time
 
 Verdict = bool | None
 Kind = Literal["bool", "number", "string", "array", "object"]
@@ -127,6 +128,35 @@ def _arrays(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Verdict]:
     return lambda left, right: test(left, right) if kind_of(left) == kind_of(right) == "array" else None
 
 
+def _timed(test: Callable[[Any, Any], Verdict]) -> Callable[[Any, Any], Verdict]:
+    """The same comparison of what texts mean as times; what is no time, and a day beside a time of day, is unknown."""
+
+    def compared(left: Any, right: Any) -> Verdict:
+        first, second = _read_time(left), _read_time(right)
+        if first is None or second is None or first.of_day is not second.of_day:
+            return None
+        return test(first.nanoseconds, second.nanoseconds)
+
+    return compared
+
+
+def _read_time(value: Any) -> Instant | None:
+    return read_time(value) if isinstance(value, str) else None
+
+
+def _timed_between(left: Any, right: Any) -> Verdict:
+    if kind_of(right) != "array" or len(right) != 2:
+        return None
+    above, below = TIME_TESTS["greater-than-equals"](left, right[0]), TIME_TESTS["less-than-equals"](left, right[1])
+    return None if above is None or below is None else above and below
+
+
+def _timed_in(left: Any, right: Any) -> Verdict:
+    if kind_of(right) != "array" or _read_time(left) is None:
+        return None
+    return any(TIME_TESTS["equals"](left, each) is True for each in right)
+
+
 OPERATORS: Mapping[str, Operator] = {
     "equals": Operator(_ANY, "alike", _equals),
     "not-equals": Operator(_ANY, "alike", _not_equals),
@@ -145,10 +175,24 @@ OPERATORS: Mapping[str, Operator] = {
 """Every comparison by its name in a policy file. The three that look into objects are in ``conditions.py``."""
 
 
-def compare(operator: str, left: Any, right: Any) -> bool:
+TIME_TESTS: Mapping[str, Callable[[Any, Any], Verdict]] = {
+    **{
+        name: _timed(OPERATORS[name].test)
+        for name in (
+            "equals", "not-equals", "less-than", "less-than-equals", "greater-than", "greater-than-equals",
+        )
+    },
+    "between": _timed_between,
+    "in": _timed_in,
+}  # fmt: skip
+"""What an operator tests on attributes of type ``time``; an operator that is not here compares texts."""
+
+
+def compare(operator: str, left: Any, right: Any, declared: AttributeType | None = None) -> bool:
     """Whether ``left operator right`` certainly holds: ``compare("less-than-equals", 999, 1000)``.
 
-    A missing side (None) and sides of different kinds never hold.
+    A missing side (None) and sides of different kinds never hold. ``declared`` is the type of the attribute on the left:
+    values of type ``time`` are compared as times.
 
     Raises:
         ValueError: there is no such operator.
@@ -156,4 +200,35 @@ def compare(operator: str, left: Any, right: Any) -> bool:
     known = OPERATORS.get(operator)
     if known is None:
         raise ValueError(f"there is no operator {operator!r}")
-    return known.test(left, right) is True
+    test = TIME_TESTS.get(operator, known.test) if declared == "time" else known.test
+    return test(left, right) is True
+
+
+def check_value(declared: AttributeType, value: Any) -> str | None:
+    """What should stand in an attribute of this type; None when ``value`` is of it.
+
+    The type is the policy's, the value what somebody writes into the directory or gives a tool.
+    """
+    if declared == "time":
+        return None if _read_time(value) is not None else _TIME_EXPECTED
+    if declared == "object_array":
+        fits = kind_of(value) == "array" and all(kind_of(item) == "object" for item in value)
+        return None if fits else "a list of objects"
+    kind = kind_of(value)
+    if declared == "json":
+        return None if value is None or kind is not None else "a value that JSON has"
+    return None if kind == KIND_OF_TYPE[declared] and _is_finite(value) else _EXPECTED[declared]
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+_TIME_EXPECTED = "a time such as 2026-11-22, 2026-11-22T08:30:00Z or 08:30"
+_EXPECTED: Mapping[AttributeType, str] = {
+    "bool": "true or false",
+    "number": "a number",
+    "string": "a text",
+    "array": "a list",
+    "object": "an object",
+}

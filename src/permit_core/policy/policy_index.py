@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from permit_core.policy.condition_reader import parse_condition
 from permit_core.policy.conditions import Condition
+from permit_core.policy.guards import Guard, GuardKind, build_guards
 from permit_core.policy.marked_yaml import dotted
 from permit_core.policy.references import declared_attributes
 from permit_core.policy.schema import PolicyDocument
@@ -43,6 +44,7 @@ class IndexedSetRule:
     object_role: str | None
     users: Condition | None
     things: Condition | None
+    when: Condition | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class IndexedOperation:
 
 @dataclass(frozen=True, slots=True)
 class PolicyIndex:
-    """Keys are (type, action), except for ``derivations``, by (type, role), and ``tools``, by tenant role.
+    """Keys are (type, action), except for ``derivations``, by (type, role), ``tools``, by tenant role, and ``guards``, by
+    (section, name).
 
     ``instance_roles`` are the roles of ``instance_grants``, in the same order.
     """
@@ -68,6 +71,7 @@ class PolicyIndex:
     set_rules: Mapping[tuple[str, str], tuple[IndexedSetRule, ...]]
     operations: Mapping[tuple[str, str], IndexedOperation]
     tools: Mapping[str, frozenset[str]]
+    guards: Mapping[tuple[GuardKind, str], Guard]
 
 
 def build_index(document: PolicyDocument) -> PolicyIndex:
@@ -87,6 +91,7 @@ def build_index(document: PolicyDocument) -> PolicyIndex:
             for number, rule in enumerate(document.operation_approvals)
         },
         tools=_tools(document),
+        guards=build_guards(document),
     )
 
 
@@ -164,6 +169,9 @@ def _set_rules(document: PolicyDocument) -> dict[tuple[str, str], tuple[IndexedS
             object_role=object_role if rule.is_role and on_object else None,
             users=None if rule.is_role else users[rule.user_set],
             things=None if rule.is_resource else things[rule.resource_set],
+            when=None
+            if rule.when is None
+            else parse_condition(rule.when, ("set_rules", number, "when"), declared_attributes(document, kind, action)),
         )
         found.setdefault((kind, action), []).append(indexed)
     return {key: tuple(rules) for key, rules in found.items()}

@@ -68,8 +68,10 @@ class Question:
         return rule.users is not None and rule.users.verdict(self.scope) is True
 
     def in_resource_set(self, rule: IndexedSetRule) -> bool:
-        """Whether the resource is one of those that a set rule is about."""
-        return rule.things is None or rule.things.verdict(self.scope) is True
+        """Whether the resource is one of those that a set rule is about, and what else the rule asks for holds."""
+        if rule.things is not None and rule.things.verdict(self.scope) is not True:
+            return False
+        return rule.when is None or rule.when.verdict(self.scope) is True
 
     @property
     def scope(self) -> Scope:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from permit_core.policy.condition_reader import ConditionFault, Declared, parse_condition
 from permit_core.policy.marked_yaml import Path
+from permit_core.policy.near import close_to
 from permit_core.policy.operators import OPERATORS
-from permit_core.policy.schema import AttributeType, PolicyDocument, ResourceType, SetRule
+from permit_core.policy.schema import AttributeType, PinOperator, PolicyDocument, ResourceType, SetRule, ToolRule
 
 BUILT_IN_USER: Mapping[str, AttributeType] = {
     "key": "string",
@@ -39,14 +40,39 @@ class PolicyFaults(ValueError):
         self.faults = faults
 
 
-def declared_attributes(document: PolicyDocument, resource: str | None) -> Declared:
-    """The attributes that conditions on ``resource`` (None: on users) may name, built-in ones included."""
+def declared_attributes(document: PolicyDocument, resource: str | None, action: str | None = None) -> Declared:
+    """What conditions on ``resource`` (None: on users) may name, built-in attributes included.
+
+    ``call.`` are the arguments of the tools that are about the type, or only of those that do ``action`` with it.
+    """
     types = {
         key: {**{name: each.type for name, each in kind.attributes.items()}, **BUILT_IN_RESOURCE}
         for key, kind in document.resources.items()
     }
     user = {**{name: each.type for name, each in document.user_attributes.items()}, **BUILT_IN_USER}
-    return Declared(user, types, resource)
+    call, mixed = (None, frozenset[str]()) if resource is None else call_arguments(document, resource, action)
+    return Declared(user, types, resource, call=call, mixed=mixed)
+
+
+def guarded(document: PolicyDocument) -> Iterator[tuple[Path, ToolRule]]:
+    """Every declared tool, resource and prompt, with its place."""
+    for section in ("tools", "mcp_resources", "prompts"):
+        for name, rule in getattr(document, section).items():
+            yield (section, name), rule
+
+
+def call_arguments(
+    document: PolicyDocument, resource: str, action: str | None
+) -> tuple[dict[str, AttributeType], frozenset[str]]:
+    """The declared arguments of whatever acts on a type, and those of them that are declared with several types."""
+    types: dict[str, set[AttributeType]] = {}
+    for _, rule in guarded(document):
+        about = (rule.resource or "").partition(":")[0]
+        if about == resource and action in {None, rule.action}:
+            for name, declared in rule.arguments.items():
+                types.setdefault(name, set()).add(declared)
+    mixed = frozenset(name for name, found in types.items() if len(found) > 1)
+    return {name: found.pop() for name, found in types.items() if name not in mixed}, mixed
 
 
 def find_faults(document: PolicyDocument) -> list[Fault]:
@@ -62,11 +88,11 @@ def find_faults(document: PolicyDocument) -> list[Fault]:
     ]
 
 
-def _one_of(path: Path, value: str, known: Iterable[str], what: str) -> Iterator[Fault]:
+def one_of(path: Path, value: str, known: Iterable[str], what: str) -> Iterator[Fault]:
     choices = sorted(known)
     if value not in choices:
         listed = f" ({', '.join(choices)})" if choices else "; there is none"
-        yield Fault(path, f"expected {what}{listed}; found {value!r}")
+        yield Fault(path, f"expected {what}{listed}; found {value!r}{close_to(value, choices)}")
 
 
 def _repeated(path: Path, values: Iterable[str]) -> Iterator[Fault]:
@@ -87,7 +113,7 @@ def _extends(roles: Mapping[str, Iterable[str]], path: Path) -> Iterator[Fault]:
     """Roles extend roles that exist, and never themselves, not even in a circle."""
     for role, extended in roles.items():
         for place, base in enumerate(extended):
-            yield from _one_of((*path, role, "extends", place), base, roles, "a role of the same kind")
+            yield from one_of((*path, role, "extends", place), base, roles, "a role of the same kind")
         reached, todo = set[str](), list(extended)
         while todo:
             base = todo.pop()
@@ -103,23 +129,23 @@ def _resource(document: PolicyDocument, key: str, kind: ResourceType) -> Iterato
     yield from _repeated((*here, "actions"), kind.actions)
     yield from _reserved(kind.attributes, BUILT_IN_RESOURCE, (*here, "attributes"))
     for relation, subject in kind.relations.items():
-        yield from _one_of((*here, "relations", relation), subject, document.resources, "a resource type")
+        yield from one_of((*here, "relations", relation), subject, document.resources, "a resource type")
     yield from _extends({name: role.extends for name, role in kind.roles.items()}, (*here, "roles"))
     for name, role in kind.roles.items():
         path = (*here, "roles", name)
         for place, permission in enumerate(role.permissions):
             action = permission.removeprefix(f"{key}:")
-            yield from _one_of((*path, "permissions", place), action, kind.actions, f"an action of {key}")
+            yield from one_of((*path, "permissions", place), action, kind.actions, f"an action of {key}")
         for place, rule in enumerate(role.granted_to.users_with_role if role.granted_to else ()):
             at = (*path, "granted_to", "users_with_role", place)
             source = document.resources.get(rule.on_resource)
             if source is None:
-                yield from _one_of((*at, "on_resource"), rule.on_resource, document.resources, "a resource type")
+                yield from one_of((*at, "on_resource"), rule.on_resource, document.resources, "a resource type")
                 continue
-            yield from _one_of((*at, "role"), rule.role, source.roles, f"a role of {rule.on_resource}")
+            yield from one_of((*at, "role"), rule.role, source.roles, f"a role of {rule.on_resource}")
             fitting = [relation for relation, subject in kind.relations.items() if subject == rule.on_resource]
             what = f"a relation of {key} whose subjects are {rule.on_resource}"
-            yield from _one_of((*at, "linked_by_relation"), rule.linked_by_relation, fitting, what)
+            yield from one_of((*at, "linked_by_relation"), rule.linked_by_relation, fitting, what)
 
 
 def _permission(document: PolicyDocument, path: Path, permission: str) -> Iterator[Fault]:
@@ -127,9 +153,9 @@ def _permission(document: PolicyDocument, path: Path, permission: str) -> Iterat
     if not colon:
         yield Fault(path, f"expected resource:action; found {permission!r}")
     elif kind not in document.resources:
-        yield from _one_of(path, kind, document.resources, "resource:action with a resource type")
+        yield from one_of(path, kind, document.resources, "resource:action with a resource type")
     else:
-        yield from _one_of(path, action, document.resources[kind].actions, f"an action of {kind} after the colon")
+        yield from one_of(path, action, document.resources[kind].actions, f"an action of {kind} after the colon")
 
 
 def _tenant_roles(document: PolicyDocument) -> Iterator[Fault]:
@@ -148,12 +174,14 @@ def _sets(document: PolicyDocument) -> Iterator[Fault]:
         if things.resource in document.resources:
             yield from _condition(document, (*path, "conditions"), things.conditions, things.resource)
         else:
-            yield from _one_of((*path, "resource"), things.resource, document.resources, "a resource type")
+            yield from one_of((*path, "resource"), things.resource, document.resources, "a resource type")
 
 
-def _condition(document: PolicyDocument, path: Path, raw: object, resource: str | None) -> Iterator[Fault]:
+def _condition(
+    document: PolicyDocument, path: Path, raw: object, resource: str | None, action: str | None = None
+) -> Iterator[Fault]:
     try:
-        parse_condition(raw, path, declared_attributes(document, resource))
+        parse_condition(raw, path, declared_attributes(document, resource, action))
     except ConditionFault as fault:
         yield Fault(fault.path, fault.expected)
 
@@ -168,19 +196,22 @@ def _set_rule(document: PolicyDocument, place: int, rule: SetRule) -> Iterator[F
     kind, hash_sign, role = rule.user_set.partition("#")
     if not rule.is_role:
         what = "a user set (or is_role: true)"
-        yield from _one_of((*here, "user_set"), rule.user_set, document.user_sets, what)
+        yield from one_of((*here, "user_set"), rule.user_set, document.user_sets, what)
     elif not hash_sign:
-        yield from _one_of((*here, "user_set"), rule.user_set, document.roles, "a tenant role, or type#role")
+        yield from one_of((*here, "user_set"), rule.user_set, document.roles, "a tenant role, or type#role")
     else:
-        yield from _one_of((*here, "user_set"), kind, [resource], "type#role with the type of the permission")
+        yield from one_of((*here, "user_set"), kind, [resource], "type#role with the type of the permission")
         if kind == resource:
             roles = document.resources[resource].roles
-            yield from _one_of((*here, "user_set"), role, roles, f"a role of {resource} after the #")
+            yield from one_of((*here, "user_set"), role, roles, f"a role of {resource} after the #")
     if rule.is_resource:
-        yield from _one_of((*here, "resource_set"), rule.resource_set, [resource], "the type of the permission")
+        yield from one_of((*here, "resource_set"), rule.resource_set, [resource], "the type of the permission")
     else:
         fitting = [name for name, things in document.resource_sets.items() if things.resource == resource]
-        yield from _one_of((*here, "resource_set"), rule.resource_set, fitting, f"a resource set of {resource}")
+        yield from one_of((*here, "resource_set"), rule.resource_set, fitting, f"a resource set of {resource}")
+    if rule.when is not None:
+        action = rule.permission.partition(":")[2]
+        yield from _condition(document, (*here, "when"), rule.when, resource, action)
 
 
 def _access_requests(document: PolicyDocument) -> Iterator[Fault]:
@@ -189,12 +220,12 @@ def _access_requests(document: PolicyDocument) -> Iterator[Fault]:
         here: Path = ("access_requests", place)
         kind = document.resources.get(rule.resource)
         if kind is None:
-            yield from _one_of((*here, "resource"), rule.resource, document.resources, "a resource type")
+            yield from one_of((*here, "resource"), rule.resource, document.resources, "a resource type")
             continue
-        yield from _one_of((*here, "role"), rule.role, kind.roles, f"a role of {rule.resource}")
-        yield from _one_of((*here, "review_action"), rule.review_action, kind.actions, f"an action of {rule.resource}")
+        yield from one_of((*here, "role"), rule.role, kind.roles, f"a role of {rule.resource}")
+        yield from one_of((*here, "review_action"), rule.review_action, kind.actions, f"an action of {rule.resource}")
         for role in sorted(rule.asked_by):
-            yield from _one_of((*here, "asked_by"), role, document.roles, "tenant roles")
+            yield from one_of((*here, "asked_by"), role, document.roles, "tenant roles")
         if (rule.resource, rule.role) in seen:
             yield Fault(here, f"expected one entry for each role; {rule.resource}#{rule.role} is repeated")
         seen.add((rule.resource, rule.role))
@@ -206,17 +237,22 @@ def _operation_approvals(document: PolicyDocument) -> Iterator[Fault]:
         here: Path = ("operation_approvals", place)
         kind = document.resources.get(rule.resource)
         if kind is None:
-            yield from _one_of((*here, "resource"), rule.resource, document.resources, "a resource type")
+            yield from one_of((*here, "resource"), rule.resource, document.resources, "a resource type")
             continue
         for name, action in (("operation", rule.operation), ("review_action", rule.review_action)):
-            yield from _one_of((*here, name), action, kind.actions, f"an action of {rule.resource}")
+            yield from one_of((*here, name), action, kind.actions, f"an action of {rule.resource}")
         for role in sorted(rule.asked_by):
-            yield from _one_of((*here, "asked_by"), role, kind.roles, f"roles of {rule.resource}")
-        for name, operator in rule.pinned.items():
-            at = (*here, "pinned", name)
-            yield from _one_of(at, name, kind.attributes, f"an attribute of {rule.resource}")
-            if name in kind.attributes and kind.attributes[name].type not in OPERATORS[operator].types:
-                yield Fault(at, f"expected an operator for {kind.attributes[name].type}; found {operator}")
+            yield from one_of((*here, "asked_by"), role, kind.roles, f"roles of {rule.resource}")
+        yield from pinned_faults(kind, rule.resource, rule.pinned, here)
         if (rule.resource, rule.operation) in seen:
             yield Fault(here, f"expected one entry for each operation; {rule.resource}:{rule.operation} is repeated")
         seen.add((rule.resource, rule.operation))
+
+
+def pinned_faults(kind: ResourceType, resource: str, pinned: Mapping[str, PinOperator], here: Path) -> Iterator[Fault]:
+    """What is pinned must be an attribute of the type, by an operator that it has."""
+    for name, operator in pinned.items():
+        at = (*here, "pinned", name)
+        yield from one_of(at, name, kind.attributes, f"an attribute of {resource}")
+        if name in kind.attributes and kind.attributes[name].type not in OPERATORS[operator].types:
+            yield Fault(at, f"expected an operator for {kind.attributes[name].type}; found {operator}")

@@ -13,6 +13,10 @@ from permit_core.policy.policy_index import DerivedFrom, PolicyIndex
 MAX_STEPS = 16
 """How many relations a derived role may be away from the role that was given. Farther ones do not count."""
 
+MAX_VISITED = 10_000
+"""How many roles on instances one search looks at. What is farther does not count: a graph that is wider is as good as
+unbounded, and a decision must end."""
+
 Derivations = Mapping[tuple[str, str], tuple[DerivedFrom, ...]]
 
 Path = tuple[ResourceRef, str, "DerivedFrom | None", "Path | None"]
@@ -44,10 +48,30 @@ class Holding(NamedTuple):
             by, towards = further, rest
 
 
+class Search(NamedTuple):
+    """What a search came to: the holding, if there is one, and whether a limit ended it before everything was seen.
+
+    ``limit`` says which, for people; None when everything was seen or a holding was found.
+    """
+
+    holding: Holding | None
+    limit: str | None = None
+
+
+_NOWHERE = Search(None)
+_TOO_FAR = Search(None, f"roles more than {MAX_STEPS} relations away were not looked at")
+_TOO_WIDE = Search(None, f"after {MAX_VISITED} roles on related instances the search ended")
+
+
 def find_holding(
     index: PolicyIndex, facts: Facts, held: Held, asked: ResourceRef, roles: Sequence[str]
 ) -> Holding | None:
-    """The shortest way in which a user who was given ``held`` holds one of ``roles`` on ``asked``; None if none is.
+    """The shortest way in which a user who was given ``held`` holds one of ``roles`` on ``asked``; None if none is."""
+    return search(index, facts, held, asked, roles).holding
+
+
+def search(index: PolicyIndex, facts: Facts, held: Held, asked: ResourceRef, roles: Sequence[str]) -> Search:
+    """As :func:`find_holding`, and whether a limit kept it from looking farther.
 
     A derivation has one premise, "a role on a linked instance", so this is a search from what is asked for back to what
     was given. Every (instance, role) is visited once: circles of tuples or of derivations end by themselves.
@@ -55,9 +79,9 @@ def find_holding(
     direct = held.get(asked, ())
     for role in roles:
         if role in direct:
-            return Holding(role, (asked, role, None, None))
+            return Search(Holding(role, (asked, role, None, None)))
     if not held or (len(held) == 1 and None in held):
-        return None  # nothing is held on any instance, so nothing is derived
+        return _NOWHERE  # nothing is held on any instance, so nothing is derived
     derivations, subjects = index.derivations, facts.subjects
     seen = {(asked, role) for role in roles}
     level: list[Path] = [(asked, role, None, None) for role in roles]
@@ -75,10 +99,49 @@ def find_holding(
                         continue
                     found = (subject, by.role, by, path)
                     if subject in held and by.role in held[subject]:
-                        return Holding(_asked_role(found), found)
+                        return Search(Holding(_asked_role(found), found))
                     seen.add(source)
                     above.append(found)
+                if len(seen) > MAX_VISITED:
+                    return _TOO_WIDE
+        if not above:
+            return _NOWHERE
         level = above
+    return _TOO_FAR if _leads_on(index, facts, level) else _NOWHERE
+
+
+def _leads_on(index: PolicyIndex, facts: Facts, level: Sequence[Path]) -> bool:
+    """Whether there would be anything to look at one relation farther."""
+    return any(
+        facts.subjects.get((path[0], by.relation))
+        for path in level
+        for by in index.derivations.get((path[0].type, path[1]), ())
+    )
+
+
+def longest_chain_is_too_long(index: PolicyIndex, facts: Facts) -> ResourceRef | None:
+    """An instance above which relations that derive roles go on for more than :data:`MAX_STEPS` steps; None: there is none.
+
+    The first by name, so that the same facts are told of in the same way.
+    """
+    along: dict[str, set[str]] = {}
+    for (kind, _), rules in index.derivations.items():
+        along.setdefault(kind, set()).update(rule.relation for rule in rules)
+    linked = [ref for ref, relation in facts.subjects if relation in along.get(ref.type, ())]
+    for ref in sorted(set(linked), key=str):
+        level, seen = {ref}, {ref}
+        for _ in range(MAX_STEPS + 1):
+            level = {
+                subject
+                for each in level
+                for relation in along.get(each.type, ())
+                for subject in facts.subjects.get((each, relation), ())
+            } - seen
+            seen |= level
+            if not level or len(seen) > MAX_VISITED:
+                break
+        else:
+            return ref
     return None
 
 
@@ -104,4 +167,6 @@ def ancestors(model: PolicyModel, facts: Facts, ref: ResourceRef) -> list[Resour
             break
         found.extend(above)
         level = above
-    return found
+        if len(found) > MAX_VISITED:
+            break
+    return found[:MAX_VISITED]

@@ -35,7 +35,7 @@ STORED: Mapping[tuple[str, str], Mapping[str, Any]] = {
 
 
 def verdict(raw: Any, *, user: Any = None, resource: Any = None, environment: Any = None) -> bool | None:
-    scope = Scope(user or {}, resource or {}, environment or {}, lambda kind, key: STORED.get((kind, key)))
+    scope = Scope(user or {}, resource or {}, environment or {}, stored=lambda kind, key: STORED.get((kind, key)))
     return parse_condition(raw, (), DECLARED).verdict(scope)
 
 

@@ -81,10 +81,10 @@ operation_approvals:
 # replacement carries the mark.
 HERE = "# <- here"
 ERRORS = [
-    ("version: 1", f"version: 2 {HERE}", "version", "expected 1"),
+    ("version: 1", f"version: 3 {HERE}", "version", "expected 1 or 2"),
     ("name: Documents", f"name: '' {HERE}", "name", "a text that is not empty"),
     ("name: Documents", f"name: 7 {HERE}", "name", "quote a number"),
-    ("name: Documents", f"nome: x {HERE}\nname: Documents", "nome", "one of the keys version, name, resources"),
+    ("name: Documents", f"nome: x {HERE}\nname: Documents", "nome", "found 'nome' (did you mean 'name'?)"),
     ("    actions: [read]\n", f"    actions: [] {HERE}\n", "resources.account.actions", "not empty"),
     ("    actions: [read]\n", f"    actions: read {HERE}\n", "resources.account.actions", "expected a list"),
     ("    actions: [read]\n", f"    actions: [read, read] {HERE}\n", "resources.account.actions.1", "repeated"),
@@ -217,11 +217,19 @@ ERRORS = [
         "one of the keys users_with_role, when; found 'whenever'",
     ),
     ("name: Documents", f"name: {'x' * 501} {HERE}", "name", "at most 500"),
-    ("version: 1", f"version: !!int one {HERE}", "version", "expected text, a number"),
+    ("version: 1", f"version: !!int 1 {HERE}", "version", "without a tag"),
     ("name: Documents", f"name: Documents\nname: Again {HERE}", "name", "every key once"),
-    ("name: Documents", f"name: &x Documents\nroles: *x {HERE}", "", "aliases"),
+    ("name: Documents", f"name: &x Documents {HERE}", "name", "no anchor"),
+    ("name: Documents", f"name: Documents\nroles: *x {HERE}", "roles", "aliases"),
     ("name: Documents", f"name: [unclosed\nroles: {HERE}", "", "valid YAML"),
-    ("name: Documents", f"name: !!python/name:os.system '' {HERE}", "name", "expected text"),
+    ("name: Documents", f"name: !!python/name:os.system '' {HERE}", "name", "without a tag"),
+    ("tags: {type: array}", f"tags: !!python/object/apply:os.system ['id'] {HERE}",
+     "resources.document.attributes.tags", "without a tag"),
+    ("name: Documents", f"name: Documents: all {HERE}", "", "at column 16: a text with ': ' in it stands in quotes"),
+    ("name: Documents", f"\tname: x {HERE}", "", "spaces at the beginning of a line"),
+    ("user_sets:\n", f"user_sets: {HERE}\nuser_sets_: \n", "user_sets", "expected a mapping"),
+    ("    review_action: review\n    pending_expires: 7 days", f"    reviewaction: review {HERE}\n    pending_expires: 7 days",
+     "access_requests.0.reviewaction", "did you mean 'review_action'?"),
     ("name: Documents", f"1: Documents {HERE}", "", "a text as key"),
     ("name: Documents", f"name: ? {{a: b}} {HERE}", "", "valid YAML"),
 ]
@@ -308,7 +316,7 @@ def test_the_shipped_policy_is_valid_and_answers_what_it_says() -> None:
 
     for role, body in written["roles"].items():
         assert model.tools_for([role]) == frozenset(body["tools"])
-    assert model.tools_for(written["roles"]) == model.tools
+    assert model.tools_for(written["roles"]) == model.role_tools
     assert model.tools_for(["nobody"]) == frozenset()
     (asked,) = written["access_requests"]
     (rule,) = model.requestable_roles(asked["resource"])
