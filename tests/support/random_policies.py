@@ -35,7 +35,25 @@ ATTRIBUTES = {
     "any": "json",
 }
 NUMBERS: tuple[Any, ...] = (0, 1, 1.0, 2, -1, 0.5, 2**53, 2**53 + 1, float(2**53), 2**63, 1e23, 10**23, 1e-7)
-WORDS: tuple[Any, ...] = ("", "a", "ab", "b", "é", "1", "true", "k0", "k1", "2026-11-22", "\x00", "ann", "north", "😀")
+WORDS: tuple[Any, ...] = (
+    "",
+    "a",
+    "ab",
+    "b",
+    "é",
+    "1",
+    "true",
+    "k0",
+    "k1",
+    "2026-11-22",
+    "2026-11-22T01:00+01:00",
+    "08:30",
+    "9:00",
+    "\x00",
+    "ann",
+    "north",
+    "😀",
+)
 FLAGS = (True, False)
 ODD: tuple[Any, ...] = (None, float("nan"), [], {}, [None], [[1], [True]], {"x": None}, {"x": {"y": 1}}, [{"x": 1}, 2])
 KEYS = ("k0", "k1", "k2")
@@ -130,8 +148,13 @@ class _Policies:
                 for place, role in enumerate(self.tenant_roles)
             },
             "user_attributes": {name: {"type": kind} for name, kind in ATTRIBUTES.items()},
+            "tools": {
+                f"{kind}_{action}": {"action": action, "resource": f"{kind}:{{word}}", "arguments": ATTRIBUTES}
+                for kind in self.types
+                for action in (*ACTIONS, *BY_CONDITION)
+            },
         }
-        plain = PolicyDocument.model_validate(body)
+        self.document = plain = PolicyDocument.model_validate(body)
         body["user_sets"] = {f"u{n}": {"conditions": self._condition(plain, None)} for n in range(4)}
         body["resource_sets"] = {
             f"{kind}s{n}": {"resource": kind, "conditions": self._condition(plain, kind)}
@@ -192,6 +215,7 @@ class _Policies:
             "resource_set": kind if is_resource else f"{kind}s{chance.randrange(2)}",
             "is_role": is_role,
             "is_resource": is_resource,
+            **({"when": self._condition(self.document, kind)} if chance.random() < 0.25 else {}),
         }
 
     def _some(self, values: list[Any], likely: float) -> list[Any]:
@@ -222,9 +246,9 @@ class _Policies:
         return {word: [self._logic(leaf, deep - 1) for _ in range(self.chance.randint(1, 3))]}
 
     def _entry(
-        self, resource: str | None, roots: tuple[str, ...] = ("user", "resource", "environment")
+        self, resource: str | None, roots: tuple[str, ...] = ("user", "resource", "environment", "call")
     ) -> dict[str, Any]:
-        root = self.chance.choice([each for each in roots if resource or each != "resource"])
+        root = self.chance.choice([each for each in roots if resource or each not in {"resource", "call"}])
         return self._about(f"{root}.", resource, 2)
 
     def _about(self, prefix: str, resource: str | None, deep: int) -> dict[str, Any]:
@@ -247,7 +271,9 @@ class _Policies:
     def _test(self, kind: str) -> dict[str, Any]:
         operator = self.chance.choice([name for name, each in OPERATORS.items() if kind in each.types])
         if self.chance.random() < 0.15:
-            other = self.chance.choice(["user.key", "user.roles", *(f"environment.{name}" for name in ATTRIBUTES)])
+            other = self.chance.choice(
+                ["user.key", "user.roles", *(f"environment.{name}" for name in ATTRIBUTES), "call.day"]
+            )
             return {operator: {"ref": other}}
         operand = OPERATORS[operator].operand
         if operand in {"list", "pair"}:
@@ -311,6 +337,7 @@ def _check(chance: random.Random, values: Values, model: PolicyModel, facts: Fac
         ),
         "fly" if chance.random() < 0.02 else chance.choice(ACTIONS * 2 + BY_CONDITION),
         ref,
+        call=values.attributes(0.6),
         user_attributes=values.attributes(0.1),
         resource_attributes=values.attributes(0.1),
         context=values.attributes(0.5),

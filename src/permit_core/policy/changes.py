@@ -74,9 +74,7 @@ def _rule(old: ToolRule, new: ToolRule) -> Iterator[str]:
 def _kept(old: Confirm, confirms: tuple[Confirm, ...]) -> bool:
     """Whether a confirmation is asked for as before, of the same person or a stricter one."""
     strict = STRICTNESS.index(old.by)
-    return any(
-        (each.when == "always" or each.when == old.when) and STRICTNESS.index(each.by) >= strict for each in confirms
-    )
+    return any(each.when in ("always", old.when) and STRICTNESS.index(each.by) >= strict for each in confirms)
 
 
 def _still_limited(old: Quota, quotas: tuple[Quota, ...]) -> bool:
@@ -101,7 +99,11 @@ def _asking(before: PolicyModel, after: PolicyModel) -> Iterator[str]:
         place = f"access_requests {rule.resource}#{rule.role}"
         old = roles.get((rule.resource, rule.role))
         yield from _asked_by(place, old.asked_by if old else frozenset(), rule.asked_by)
-        if old is not None and old.granted_for is not None and (rule.granted_for is None or rule.granted_for > old.granted_for):
+        if (
+            old is not None
+            and old.granted_for is not None
+            and (rule.granted_for is None or rule.granted_for > old.granted_for)
+        ):
             yield f"{place}: granted for {rule.granted_for or 'good'}, before for {old.granted_for}"
         if old is not None and old.review_action != rule.review_action:
             yield f"{place}: decided by whoever may {rule.review_action}, before {old.review_action}"

@@ -26,6 +26,8 @@ def by_set_rule(question: Question, rule: IndexedSetRule) -> tuple[str, ...]:
     if rule.things is not None:
         held = "; ".join(holding_lines(rule.things, question.scope))
         lines.append(f"{question.check.resource} is in {rule.resource_set}: {held}")
+    if rule.when is not None:
+        lines.append(f"when: {'; '.join(holding_lines(rule.when, question.scope))}")
     return (*lines, f"{rule.user_set} may {question.permission} on {rule.resource_set} ({rule.rule})")
 
 
@@ -58,14 +60,23 @@ def _missed_by_rules(question: Question) -> Iterator[str]:
     else:
         roles = question.index.instance_roles.get(question.key, ())
         yield _missed(question, "role, direct or derived,", roles, f"on {resource}")
+        limit = question.limit(roles)
+        if limit is not None:
+            yield limit
     rules = question.index.set_rules.get(question.key, ())
     for rule in rules:
         if question.in_user_set(rule):
-            yield f"{rule.rule}: {resource} is not in {rule.resource_set}"
+            yield f"{rule.rule}: {_not_that_resource(question, rule)}"
         else:
             yield f"{rule.rule}: user {question.check.actor.user} is not in {rule.user_set}"
     if not rules:
         yield f"no set rule is about {question.permission}"
+
+
+def _not_that_resource(question: Question, rule: IndexedSetRule) -> str:
+    if rule.things is not None and rule.things.verdict(question.scope) is not True:
+        return f"{question.check.resource} is not in {rule.resource_set}"
+    return "what stands under when does not hold"
 
 
 def _missed_tenant_role(question: Question) -> str:

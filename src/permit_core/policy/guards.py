@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from permit_core.access import OBJECT_KEY, ResourceRef
+from permit_core.access import OBJECT_KEY, Check, ResourceRef
+from permit_core.identity import Actor
 from permit_core.policy.condition_reader import ConditionFault, Declared, parse_condition
-from permit_core.policy.conditions import AttributeName, Condition, Scope, Verdict
+from permit_core.policy.conditions import AttributeName, Condition, Scope
 from permit_core.policy.marked_yaml import Path, dotted
-from permit_core.policy.operators import kind_of
+from permit_core.policy.operators import Verdict, kind_of
 from permit_core.policy.references import (
     Fault,
     declared_attributes,
@@ -117,6 +118,17 @@ class Guard:
         """
         return resource_of(self._text(arguments))
 
+    def check(self, actor: Actor, arguments: Mapping[str, Any]) -> Check:
+        """What the decision point is asked about a call with these arguments.
+
+        An open guard asks nothing: its check is about no resource, and only says what conditions see.
+
+        Raises:
+            ValueError: code finds the resource.
+        """
+        resource = ResourceRef("", None) if self.is_open else self.resource(arguments)
+        return Check(actor, self.rule.action or "", resource, call=arguments)
+
     def acts_on(self, arguments: Mapping[str, Any]) -> str:
         """What a call acts on, for people: ``files:"a b/c.md"``, its value escaped and otherwise as it came."""
         if self.rule.resource is None:
@@ -171,9 +183,9 @@ def _shown(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-_LOOKS_LIKE_NOTHING = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
-
-
+_LOOKS_LIKE_NOTHING = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(c) for c in range(0xFE00, 0xFE10)
+}
 
 
 def build_guards(document: PolicyDocument) -> dict[tuple[GuardKind, str], Guard]:

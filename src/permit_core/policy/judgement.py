@@ -217,7 +217,7 @@ def judge(
     if guard.never is not None and guard.never.may_hold(scope, tainted=tainted):
         rule = f"{guard.place}.never"
         return Refuse("never", "The policy never allows this call.", "No approval changes that.", rule=rule)
-    spending = _spending(guard, scope, tainted, windows(guard, actor, now), spent or {}, now)
+    spending = _spending(guard, scope, tainted=tainted, periods=windows(guard, actor, now), spent=spent or {}, now=now)
     if isinstance(spending, Refuse):
         return spending
     given, uses = approved or {}, set[Gate]()
@@ -254,6 +254,7 @@ def _undeclared(kind: GuardKind, name: str) -> Refuse:
 def _spending(
     guard: Guard,
     scope: Scope,
+    *,
     tainted: bool,
     periods: tuple[QuotaWindow, ...],
     spent: Mapping[QuotaWindow, Any],
@@ -395,4 +396,3 @@ def _could_be_in(rule: IndexedSetRule, everywhere: tuple[str, ...], somewhere: b
     if rule.tenant_role is not None:
         return rule.tenant_role in everywhere
     return somewhere if rule.object_role is not None else True
-

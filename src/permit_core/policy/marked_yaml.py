@@ -127,7 +127,10 @@ def parse_marked(text: str, file: str) -> MarkedDocument:
 
 _PROBLEMS = (
     ("mapping values are not allowed", "a text with ': ' in it stands in quotes, such as name: \"Title: more\""),
-    ("cannot start any token", "spaces at the beginning of a line and no tab; a text that begins with @, ` or % in quotes"),
+    (
+        "cannot start any token",
+        "spaces at the beginning of a line and no tab; a text that begins with @, ` or % in quotes",
+    ),
     ("expected ',' or ']'", "a list that began with [ ends with ], with commas between its items"),
     ("expected ',' or '}'", "a mapping that began with { ends with }, with commas between its entries"),
     ("expected <block end>", "the lines of one mapping or list begin in the same column"),

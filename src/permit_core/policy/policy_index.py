@@ -57,10 +57,9 @@ class IndexedOperation:
 
 @dataclass(frozen=True, slots=True)
 class PolicyIndex:
-    """Keys are (type, action), except for ``derivations``, by (type, role), ``tools``, by tenant role, and ``guards``, by
-    (section, name).
+    """Keys are (type, action) where nothing else is said.
 
-    ``instance_roles`` are the roles of ``instance_grants``, in the same order.
+    ``derivations`` are by (type, role), ``tools`` by tenant role, ``guards`` by (section, name). ``instance_roles`` are the roles of ``instance_grants``, in the same order.
     """
 
     actions: frozenset[tuple[str, str]]

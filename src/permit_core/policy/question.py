@@ -10,7 +10,7 @@ from permit_core.policy.conditions import Scope
 from permit_core.policy.facts import Facts, Held
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.policy_index import IndexedSetRule
-from permit_core.policy.relations import Holding, find_holding
+from permit_core.policy.relations import Holding, find_holding, search
 
 
 class Question:
@@ -59,6 +59,12 @@ class Question:
             self._found = (roles, holding)
         return self._found[1]
 
+    def limit(self, roles: tuple[str, ...]) -> str | None:
+        """Which limit ended the search for one of these roles before everything was seen; None when none did."""
+        if self.instance is None:
+            return None
+        return search(self.index, self.facts, self.held, self.check.resource, roles).limit
+
     def in_user_set(self, rule: IndexedSetRule) -> bool:
         """Whether the user is one of those whom a set rule is about."""
         if rule.tenant_role is not None:
@@ -100,6 +106,7 @@ class Question:
                 "tenant": tenant,
             },
             environment=check.context,
+            call=check.call,
             stored=lambda resource_type, key: _stored(self.facts, ResourceRef(resource_type, key), tenant),
         )
 

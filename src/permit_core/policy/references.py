@@ -89,6 +89,7 @@ def find_faults(document: PolicyDocument) -> list[Fault]:
 
 
 def one_of(path: Path, value: str, known: Iterable[str], what: str) -> Iterator[Fault]:
+    """A fault unless ``value`` is one of the known names; it lists them, and the one that is near."""
     choices = sorted(known)
     if value not in choices:
         listed = f" ({', '.join(choices)})" if choices else "; there is none"

@@ -77,9 +77,9 @@ def search(index: PolicyIndex, facts: Facts, held: Held, asked: ResourceRef, rol
     was given. Every (instance, role) is visited once: circles of tuples or of derivations end by themselves.
     """
     direct = held.get(asked, ())
-    for role in roles:
-        if role in direct:
-            return Search(Holding(role, (asked, role, None, None)))
+    given = next((role for role in roles if role in direct), None)
+    if given is not None:
+        return Search(Holding(given, (asked, given, None, None)))
     if not held or (len(held) == 1 and None in held):
         return _NOWHERE  # nothing is held on any instance, so nothing is derived
     derivations, subjects = index.derivations, facts.subjects

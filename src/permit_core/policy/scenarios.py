@@ -199,15 +199,14 @@ def _call_failures(
     kind, name = _called(document, at, row)
     actor = Actor(DEFAULT_ENVIRONMENT, row.tenant or stored.tenants[0].key, row.user, agent=row.agent)
     guard = model.guard(kind, name)
+    about = guard.check(actor, row.arguments) if guard else Check(actor, "", ResourceRef("", None), call=row.arguments)
     check, decision = None, None
     if guard is not None and not guard.is_open:
-        check = Check(actor, guard.rule.action or "", guard.resource(row.arguments), call=row.arguments)
-        decision = decide(model, facts, check)
+        check, decision = about, decide(model, facts, about)
         if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE:
-            check = about_type(check)
+            check = about = about_type(check)
             decision = decide(model, facts, check)
     periods = windows(guard, actor, now) if guard is not None else ()
-    about = check or Check(actor, "", ResourceRef("", None), call=row.arguments)
     judged = judge(
         model,
         guard,
@@ -237,7 +236,8 @@ def _judged_words(row: CallRow, judged: Judgement) -> tuple[list[str], list[str]
         "by": (row.by, getattr(judged, "by", None)),
         "retry_at": (row.retry_at, _time_words(getattr(judged, "retry_at", None))),
     }
-    wanted, found = [row.expect], [words[type(judged)]]
+    wanted: list[str] = [row.expect]
+    found = [words[type(judged)]]
     for name, (expected, real) in said.items():
         if expected is not None:
             wanted.append(f"{name} {expected}")

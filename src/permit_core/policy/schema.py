@@ -58,7 +58,7 @@ def _check_pattern(pattern: str, expected: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if not isinstance(value, str) or not known.match(value):
-            raise PydanticCustomError("key", expected)  # type: ignore[arg-type]  # a literal of this module
+            raise PydanticCustomError("key", expected)
         return value
 
     return BeforeValidator(check)
@@ -74,7 +74,7 @@ def _check_when(*words: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if (isinstance(value, str) and value in words) or (isinstance(value, Mapping) and value):
             return value
-        raise PydanticCustomError("when", expected)  # type: ignore[arg-type]  # made of words of this module
+        raise PydanticCustomError("when", expected)
 
     return BeforeValidator(check)
 
@@ -92,10 +92,12 @@ def _read_tool_rule(value: Any) -> Any:
 Key = Annotated[str, BeforeValidator(_check_key)]
 UserKey = Annotated[str, BeforeValidator(_check_user_key)]
 ToolName = Annotated[
-    str, _check_pattern(r"[A-Za-z0-9_./-]{1,128}\Z", "a tool's name: letters, digits, '_', '-', '.' and '/' (at most 128)")
+    str,
+    _check_pattern(r"[A-Za-z0-9_./-]{1,128}\Z", "a tool's name: letters, digits, '_', '-', '.' and '/' (at most 128)"),
 ]
 ArgumentName = Annotated[
-    str, _check_pattern(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z", "an argument's name: a letter first, then letters, digits, '_'")
+    str,
+    _check_pattern(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z", "an argument's name: a letter first, then letters, digits, '_'"),
 ]
 ResourceUri = Annotated[str, _check_pattern(r"\S{1,2000}\Z", "a URI or a URI template, without spaces")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -323,7 +325,6 @@ class ToolRule(Part):
 
 class ComputedRule(ToolRule):
     """A rule that is declared in code, with a function that finds the resource in the arguments."""
-
 
 
 OneRule = Annotated[ToolRule, BeforeValidator(_read_tool_rule)]

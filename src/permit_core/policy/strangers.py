@@ -60,9 +60,7 @@ def unknown_assignments(model: PolicyModel, assignments: Iterable[RoleAssignment
 
 def unknown_tuples(model: PolicyModel, tuples: Iterable[RelationshipTuple]) -> list[RelationshipTuple]:
     """Those whose relation the policy does not have between the two types."""
-    return [
-        link for link in tuples if model.relation_subject(link.object.type, link.relation) != link.subject.type
-    ]
+    return [link for link in tuples if model.relation_subject(link.object.type, link.relation) != link.subject.type]
 
 
 def strangers(model: PolicyModel, facts: Facts, requests: Iterable[RequestLike] = ()) -> list[Stranger]:

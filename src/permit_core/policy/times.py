@@ -42,7 +42,10 @@ def read_time(text: str) -> Instant | None:
         days = date(int(parts["year"]), int(parts["month"]), int(parts["day"])).toordinal() - 1
     except ValueError:
         return None
-    clock, offset = _clock(*(parts[name] for name in ("hour", "minute", "second", "fraction"))), _offset(parts["offset"])
+    clock, offset = (
+        _clock(*(parts[name] for name in ("hour", "minute", "second", "fraction"))),
+        _offset(parts["offset"]),
+    )
     if clock is None or offset is None:
         return None
     return Instant(False, (days * _DAY_SECONDS - offset) * 1_000_000_000 + clock)

@@ -114,7 +114,10 @@ def schema_differences(arguments: Mapping[str, AttributeType], input_schema: Map
             found.append(f"the tool has no argument {name!r}{close_to(name, real)}")
         elif declared != "json" and real[name] not in {declared} | _TAKEN_FOR.get(declared, frozenset()):
             found.append(f"{name} is declared as {declared}, and the tool takes {real[name]}")
-    found += [f"the tool's argument {name!r} is not declared: add {name}: {real[name]}" for name in real.keys() - arguments.keys()]
+    found += [
+        f"the tool's argument {name!r} is not declared: add {name}: {real[name]}"
+        for name in real.keys() - arguments.keys()
+    ]
     return found
 
 

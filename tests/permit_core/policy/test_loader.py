@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,8 @@ import yaml
 from pydantic import ValidationError
 
 from permit_core.errors import PolicyFileError
-from permit_core.policy.loader import load_policy, policy_errors
-from permit_core.policy.marked_yaml import MAX_BYTES
+from permit_core.policy.loader import brought_forward, load_policy, policy_errors, read_policy
+from permit_core.policy.marked_yaml import MAX_BYTES, MAX_KEYS, parse_marked
 from permit_core.policy.model import PolicyModel
 from tests.support.core import POLICIES
 
@@ -223,13 +224,21 @@ ERRORS = [
     ("name: Documents", f"name: Documents\nroles: *x {HERE}", "roles", "aliases"),
     ("name: Documents", f"name: [unclosed\nroles: {HERE}", "", "valid YAML"),
     ("name: Documents", f"name: !!python/name:os.system '' {HERE}", "name", "without a tag"),
-    ("tags: {type: array}", f"tags: !!python/object/apply:os.system ['id'] {HERE}",
-     "resources.document.attributes.tags", "without a tag"),
+    (
+        "tags: {type: array}",
+        f"tags: !!python/object/apply:os.system ['id'] {HERE}",
+        "resources.document.attributes.tags",
+        "without a tag",
+    ),
     ("name: Documents", f"name: Documents: all {HERE}", "", "at column 16: a text with ': ' in it stands in quotes"),
     ("name: Documents", f"\tname: x {HERE}", "", "spaces at the beginning of a line"),
     ("user_sets:\n", f"user_sets: {HERE}\nuser_sets_: \n", "user_sets", "expected a mapping"),
-    ("    review_action: review\n    pending_expires: 7 days", f"    reviewaction: review {HERE}\n    pending_expires: 7 days",
-     "access_requests.0.reviewaction", "did you mean 'review_action'?"),
+    (
+        "    review_action: review\n    pending_expires: 7 days",
+        f"    reviewaction: review {HERE}\n    pending_expires: 7 days",
+        "access_requests.0.reviewaction",
+        "did you mean 'review_action'?",
+    ),
     ("name: Documents", f"1: Documents {HERE}", "", "a text as key"),
     ("name: Documents", f"name: ? {{a: b}} {HERE}", "", "valid YAML"),
 ]
@@ -357,3 +366,114 @@ def test_a_model_cannot_be_changed() -> None:
 
     with pytest.raises(ValidationError):
         model.name = "other"  # type: ignore[misc]
+
+
+# Version 2 ends by name.
+
+SHIPPED = (POLICIES / "family_food.yaml").read_text(encoding="utf-8")
+
+
+def test_a_policy_of_version_2_that_is_cut_short_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    lines = SHIPPED.splitlines(keepends=True)
+    assert lines[-1] == "...\n"
+    for kept in range(len(lines)):
+        file.write_text("".join(lines[:kept]), encoding="utf-8")
+        with pytest.raises(PolicyFileError):
+            load_policy(file)
+    for section in ("resource_sets:", "access_requests:", "operation_approvals:"):
+        text = SHIPPED[: SHIPPED.index(f"\n{section}")]
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(PolicyFileError, match=r"expected \.\.\. as the last line: .* cut short") as caught:
+            load_policy(file)
+        assert caught.value.line is not None
+        assert caught.value.line >= len(text.splitlines()) - 1
+        assert [str(error) for error in policy_errors(file)] == [str(caught.value)]
+    file.write_text(SHIPPED.removesuffix("\n"), encoding="utf-8")
+    assert load_policy(file).version == 2
+
+
+@pytest.mark.parametrize("end", ["", "# a comment\n", "\n# a comment\n\n"])
+def test_what_follows_the_end_is_a_comment_or_an_error(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(SHIPPED + end, encoding="utf-8")
+    assert load_policy(file).version == 2
+
+    file.write_text(SHIPPED + end + "user_sets: {}\n", encoding="utf-8")
+    with pytest.raises(PolicyFileError):
+        load_policy(file)
+
+
+def test_a_policy_is_named_by_the_hash_of_its_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(VALID, encoding="utf-8")
+    read = read_policy(file)
+    assert read.hash == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert read.model == load_policy(file)
+    file.write_text(VALID + "# a comment\n", encoding="utf-8")
+    assert read_policy(file).hash != read.hash
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("tail", ["", "\n", "\n# the end\n", "\n...\n", "\n...\n# the end\n"])
+def test_version_1_is_brought_forward_and_keeps_its_comments(tail: str, newline: str) -> None:
+    text = ("# Mine.\n" + VALID.replace("version: 1", "version: 1  # old").rstrip("\n") + tail).replace("\n", newline)
+    forward = brought_forward(text, "policy.yaml")
+
+    assert "# Mine." in forward
+    assert f"version: 2  # old{newline}" in forward
+    assert ("# the end" in forward) is ("# the end" in tail)
+    assert forward.count("...") == 1
+    assert "\n" not in forward.replace(newline, "") if newline == "\r\n" else True
+    assert brought_forward(forward, "policy.yaml") == forward
+    document = parse_marked(forward, "policy.yaml")
+    assert document.ended
+    assert document.value == {**parse_marked(text, "policy.yaml").value, "version": 2}
+
+
+def test_what_cannot_be_brought_forward_says_so() -> None:
+    with pytest.raises(PolicyFileError, match="change it by hand"):
+        brought_forward(VALID.replace("version: 1", "version:\n  1"), "policy.yaml")
+    with pytest.raises(PolicyFileError, match="did you mean 'name'"):
+        brought_forward(VALID.replace("name: Documents", "nome: Documents"), "policy.yaml")
+
+
+def test_a_mapping_has_a_bound_and_many_faults_end_soon(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(VALID + "".join(f"key{number}: x\n" for number in range(60_000)), encoding="utf-8")
+
+    with pytest.raises(PolicyFileError, match=f"at most {MAX_KEYS} keys in one mapping") as caught:
+        load_policy(file)
+    assert caught.value.line == len(VALID.splitlines()) + MAX_KEYS - len(yaml.safe_load(VALID)) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1, 2\nb: 3\n", r"a list that began with \[ ends with \]"),
+        ("a: {b: 1\nc: 2\n", "a mapping that began with { ends with }"),
+        ("a: 'open\nb: 1\n", "a text that began with a quote ends with one"),
+        ("a: 1\n b: 2\n", "at column"),
+        ("a: 1\n---\nb: 2\n", "one document"),
+        ("a: 1\nb\n", "key: value"),
+        ("a:\n  - 1\n b: 2\n", "the same column"),
+        ("a: \x00\n", "a character that YAML forbids"),
+        ("# nothing\n", "an empty document"),
+        (f"a: {'9' * 65}\n", "at most 64 characters"),
+        ("a: 1e999\n", "not too large"),
+        ("? [a]\n: b\n", "a text as key"),
+        ("true: b\n", "a text as key"),
+        ("a: " + "[" * 60 + "]" * 60, "at most 40 levels"),
+    ],
+)
+def test_a_file_that_is_no_plain_yaml_is_told_what_to_write(text: str, expected: str) -> None:
+    with pytest.raises(PolicyFileError, match=expected):
+        parse_marked(text, "policy.yaml")
+
+
+def test_scalars_are_read_as_json_reads_them() -> None:
+    text = "{a: no, b: 010, c: 0x1F, d: 1_0, e: 2026-01-01, f: ~, g: , h: 'true', i: -1.5e3, j: .5, k: .inf, l: 1.0, m: \"1\"}"
+    assert parse_marked(text, "x").value == {
+        "a": "no", "b": "010", "c": "0x1F", "d": "1_0", "e": "2026-01-01", "f": None, "g": None, "h": "true", "i": -1500.0,
+        "j": ".5", "k": ".inf", "l": 1.0, "m": "1",
+    }  # fmt: skip

@@ -36,7 +36,9 @@ def test_the_word_open_and_a_rule_that_says_open_are_the_same() -> None:
     assert model.tools["delete_file"] == ToolRule.model_validate(DELETE)
 
 
-@pytest.mark.parametrize("body", [{}, {"reads": ["untrusted"]}, {"open": False}, {"open": True, **DELETE}, {"resource": "x"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"reads": ["untrusted"]}, {"open": False}, {"open": True, **DELETE}, {"resource": "x"}]
+)
 def test_nothing_is_open_that_does_not_say_so(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="either the word open"):
         ToolRule.model_validate(body)
@@ -147,6 +149,4 @@ def test_declared_arguments_are_compared_with_the_tool_both_ways() -> None:
         "the tool has no argument 'amont' (did you mean 'amount'?)"
     ]
     del declared["amount"]
-    assert schema_differences(declared, SCHEMA) == [
-        "the tool's argument 'amount' is not declared: add amount: number"
-    ]
+    assert schema_differences(declared, SCHEMA) == ["the tool's argument 'amount' is not declared: add amount: number"]
