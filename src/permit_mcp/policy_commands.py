@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +16,36 @@ from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.bootstrap import open_core
 from permit_core.errors import ConfigurationError, PermitError
 from permit_core.identity import Actor
+from permit_core.policy.changes import loosened_guards
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import load_facts
-from permit_core.policy.loader import load_policy, policy_errors
-from permit_core.policy.scenarios import play_scenarios, scenarios_beside
+from permit_core.policy.loader import brought_forward, load_policy, policy_errors
+from permit_core.policy.marked_yaml import read_text
+from permit_core.policy.model import PolicyModel
+from permit_core.policy.near import close_to, listed
+from permit_core.policy.relations import depth_warnings
+from permit_core.policy.scenarios import compare_scenarios, is_scenario_table, play_scenarios, scenarios_beside
+from permit_core.policy.strangers import strangers
 from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 from permit_core.views import plain
 
 FAILED = 2
+BUILT_IN_TOOLS = frozenset(
+    {
+        "list_resource_instances",
+        "create_access_request",
+        "list_access_requests",
+        "approve_access_request",
+        "deny_access_request",
+        "create_operation_approval",
+        "list_operation_approvals",
+        "approve_operation_approval",
+        "deny_operation_approval",
+    }
+)
+"""The tools that every ``PermitServer`` has. Read off a server by a test, and not imported: that is slow."""
 EXIT_CODES = {Effect.ALLOW: 0, Effect.DENY: 1, Effect.REQUIRE_APPROVAL: 3}
 
 app = typer.Typer(help="The policy: check it, ask it, test it.", no_args_is_help=True)
@@ -35,21 +56,73 @@ Pairs = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="May
 @app.command()
 def check(
     file: Annotated[Path | None, typer.Argument(help="The policy; by default the one the settings name.")] = None,
+    *,
     facts: Annotated[Path | None, typer.Option(help="A facts file to check against the policy.")] = None,
+    database: Annotated[bool, typer.Option("--database", help="Check what the settings' database holds, too.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Bring a file of version 1 forward; comments stay.")] = False,
 ) -> None:
-    """Validate a policy file. Exit code 0: valid; 2: not, with file, line, key and what was expected there."""
+    """Validate a policy file. Exit code 0: valid; 2: not, with file, line, key and what was expected there.
+
+    With --database also what is stored and the policy no longer knows; exit code 1 when there is any.
+    """
     with _one_sentence():
-        path = file or Path(Settings.load().policy_file)
+        settings = Settings.load(**({} if file is None else {"policy_file": str(file.absolute())}))
+        path = file or Path(settings.policy_file)
         errors = policy_errors(path)
         for error in errors:
             typer.echo(plain(str(error)), err=True)
         if errors:
             raise typer.Exit(FAILED)
+        if write and _write_forward(path):
+            typer.echo(f"{path}: brought forward to version 2")
         model = load_policy(path)
-        if facts is not None:
-            load_facts(facts, model)
+        known = None if facts is None else load_facts(facts, model).facts()
         rules = len(model.set_rules) + len(model.access_requests) + len(model.operation_approvals)
         typer.echo(f"{path}: valid: {len(model.resources)} resource types, {len(model.roles)} roles, {rules} rules")
+        for warning in (*_warnings(model), *(depth_warnings(model, known) if known is not None else ())):
+            typer.echo(f"warning: {plain(warning)}", err=True)
+        if database:
+            found = strangers(model, _stored_facts(settings))
+            for stranger in found:
+                typer.echo(plain(stranger.text))
+            typer.echo(
+                f"{len(found)} stored names that the policy does not know"
+                if found
+                else "the policy knows all names stored"
+            )
+            raise typer.Exit(1 if found else 0)
+
+
+def _write_forward(path: Path) -> bool:
+    """Write a policy of version 1 as version 2 in its place; False when it is one of version 2."""
+    text = read_text(path)
+    forward = brought_forward(text, str(path))
+    if forward == text:
+        return False
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.forward")
+    try:
+        beside.write_bytes(forward.encode())
+        beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; nothing was changed") from None
+    return True
+
+
+def _warnings(model: PolicyModel) -> Iterator[str]:
+    """What is valid and probably not meant."""
+    if model.version == 1:
+        yield "version 1 does not say where the file ends, so one cut short is valid; --write brings it forward"
+    known = {*BUILT_IN_TOOLS, *model.tools}
+    for role, body in model.roles.items():
+        for tool in body.tools:
+            if tool not in known and (near := close_to(tool, known, cutoff=0.85)):
+                yield f"roles.{role}.tools: {tool} is no tool of this library and is not declared{near}"
+    for tool in model.tools:
+        if tool not in BUILT_IN_TOOLS and (near := close_to(tool, BUILT_IN_TOOLS, cutoff=0.9)):
+            yield f"tools.{tool}: its name is nearly that of a tool of this library{near}"
 
 
 @app.command()
@@ -61,6 +134,7 @@ def explain(
     attribute: Pairs = None,
     user_attribute: Pairs = None,
     context: Pairs = None,
+    call: Pairs = None,
     tenant: Annotated[str | None, typer.Option(help="By default the one the settings name.")] = None,
     policy: Annotated[Path | None, typer.Option(help="By default the one the settings name.")] = None,
     facts: Annotated[Path | None, typer.Option(help="Decide on a facts file, not on the database.")] = None,
@@ -80,9 +154,10 @@ def explain(
             user_attributes=_pairs(user_attribute),
             resource_attributes=_pairs(attribute),
             context=_pairs(context),
+            call=_pairs(call),
         )
         decision = decide(model, known, question)
-        for line in _explanation(question, decision, known):
+        for line in (*_explanation(question, decision, known), *_unknown_names(model, known, question)):
             typer.echo(line)
         raise typer.Exit(EXIT_CODES[decision.effect])
 
@@ -95,7 +170,13 @@ def play(
 ) -> None:
     """Play the scenario table kept beside a policy. Exit code 0: every row comes true; 1: not; 2: a file is broken."""
     with _one_sentence():
-        path = scenarios_beside(file or Settings.load().policy_file)
+        named = file or Path(Settings.load().policy_file)
+        path = named if is_scenario_table(named) else scenarios_beside(named)
+        if not path.exists():
+            raise ConfigurationError(
+                f"{path}: there is no such file; a scenario table says `policy:` and `facts:`, and one called so is looked "
+                f"for beside the policy {named.name}"
+            )
         report = play_scenarios(path)
         for failure in report.failures:
             typer.echo(plain(f"{path}:{failure.line}: {failure.name}"))
@@ -106,6 +187,28 @@ def play(
         failed = len(report.failures)
         typer.echo(f"{path}: {report.played - failed} of {report.played} scenarios come true")
         raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The policy as it was.")],
+    after: Annotated[Path, typer.Argument(help="The policy as it is to be.")],
+    scenarios: Annotated[
+        Path | None, typer.Option(help="A scenario table to decide by both; by default the one beside the second.")
+    ] = None,
+) -> None:
+    """Say what a changed policy loosens. Exit code 0: nothing was found; 1: something is said; 2: a file is broken."""
+    with _one_sentence():
+        old, new = load_policy(before), load_policy(after)
+        lines = loosened_guards(old, new)
+        path = scenarios or scenarios_beside(after)
+        if scenarios is not None or path.exists():
+            lines += compare_scenarios(path, old, new)
+        for line in lines:
+            typer.echo(plain(line))
+        if not lines:
+            typer.echo("nothing was found that the new policy loosens")
+        raise typer.Exit(1 if lines else 0)
 
 
 @contextmanager
@@ -182,6 +285,28 @@ def _explanation(question: Check, decision: Decision, facts: Facts) -> Iterator[
     if decision.remedies:
         yield "can be asked for instead:"
         yield from (f"  {plain(_remedy(remedy))}" for remedy in decision.remedies)
+
+
+def _unknown_names(model: PolicyModel, facts: Facts, question: Check) -> Iterator[str]:
+    """For each name of the question that is not there: the names that are, the near ones first."""
+    actor, resource = question.actor, question.resource
+    kind = model.resource_type(resource.type)
+    if actor.user not in facts.users:
+        yield plain(f"no user {actor.user}: {listed(actor.user, _user_names(facts))}")
+    if actor.tenant not in facts.tenants:
+        yield plain(f"no tenant {actor.tenant}: {listed(actor.tenant, facts.tenants)}")
+    if kind is None:
+        yield plain(f"no resource type {resource.type}: {listed(resource.type, model.resources)}")
+        return
+    if question.action not in kind.actions:
+        yield plain(f"{resource.type} has no action {question.action}: {listed(question.action, kind.actions)}")
+    if resource.key is not None and resource not in facts.instances:
+        keys = [str(each.ref.key) for each in facts.instances_of(resource.type, actor.tenant)]
+        yield plain(f"no {resource.type} {resource.key} in tenant {actor.tenant}: {listed(resource.key, keys)}")
+
+
+def _user_names(facts: Facts) -> list[str]:
+    return [name for user in facts.users.values() for name in (user.key, user.first_name) if name]
 
 
 def _remedy(remedy: Remedy) -> str:

@@ -119,11 +119,18 @@ def _leads_on(index: PolicyIndex, facts: Facts, level: Sequence[Path]) -> bool:
     )
 
 
-def longest_chain_is_too_long(index: PolicyIndex, facts: Facts) -> ResourceRef | None:
-    """An instance above which relations that derive roles go on for more than :data:`MAX_STEPS` steps; None: there is none.
+def depth_warnings(model: PolicyModel, facts: Facts) -> list[str]:
+    """What to say of facts whose relations go farther than roles are derived; empty when none do."""
+    deep = _too_deep(model.index, facts)
+    if deep is None:
+        return []
+    return [
+        f"above {deep} there are more than {MAX_STEPS} relations in a row: a role that is given farther away does not count"
+    ]
 
-    The first by name, so that the same facts are told of in the same way.
-    """
+
+def _too_deep(index: PolicyIndex, facts: Facts) -> ResourceRef | None:
+    """The first instance, by name, above which relations that derive roles go on for too long."""
     along: dict[str, set[str]] = {}
     for (kind, _), rules in index.derivations.items():
         along.setdefault(kind, set()).update(rule.relation for rule in rules)

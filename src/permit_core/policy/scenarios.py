@@ -13,6 +13,7 @@ from pydantic import Field
 from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy, ResourceRef
 from permit_core.errors import InvalidInput
 from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
+from permit_core.policy.changes import loosened
 from permit_core.policy.engine import decide
 from permit_core.policy.facts_file import FactsFile, facts_with, load_facts
 from permit_core.policy.facts_schema import FactsSections
@@ -165,6 +166,37 @@ def play_scenarios(path: str | FilePath) -> ScenarioReport:
     return ScenarioReport(played, tuple(failures))
 
 
+def compare_scenarios(path: str | FilePath, before: PolicyModel, after: PolicyModel) -> list[str]:
+    """The rows that a changed policy answers more generously, one line each.
+
+    The facts must fit the policy as it is to be. What the table expects is not looked at.
+
+    Raises:
+        PolicyFileError: the table or its facts are wrong.
+    """
+    document = read_marked(path)
+    table = read_shape(document, ScenarioDocument)
+    stored = load_facts(FilePath(path).parent / table.facts, after)
+    given = facts_with(stored, document, table.given, ("given",), after)
+    found = []
+    for place, row in enumerate(table.decisions):
+        at: Path = ("decisions", place)
+        facts = facts_with(given, document, row.given, (*at, "given"), after)
+        check = _check_of(document, at, row, facts.tenants[0].key)
+        found += [f"{row.name}: {each}" for each in loosened(before, after, facts.facts(), [check])]
+    for place, call in enumerate(table.calls):
+        at = ("calls", place)
+        facts = facts_with(given, document, call.given, (*at, "given"), after)
+        old, new = (type(_judged(document, at, call, model, facts)[0]) for model in (before, after))
+        if _GENEROUS.index(new) > _GENEROUS.index(old):
+            found.append(f"{call.name}: {_WORDS[old]} becomes {_WORDS[new]}")
+    return found
+
+
+_WORDS: Mapping[type[Judgement], str] = {Refuse: "refuse", Hold: "hold", Allow: "allow"}
+_GENEROUS = list(_WORDS)
+
+
 def _check_of(document: MarkedDocument, at: Path, row: DecisionRow, tenant: str) -> Check:
     try:
         resource = ResourceRef.parse(row.resource)
@@ -195,6 +227,16 @@ def _decision_failures(line: int | None, row: DecisionRow, decision: Decision) -
 def _call_failures(
     document: MarkedDocument, at: Path, row: CallRow, model: PolicyModel, stored: FactsFile
 ) -> Iterator[ScenarioFailure]:
+    judged, decision = _judged(document, at, row, model, stored)
+    wanted, found = _judged_words(row, judged)
+    if wanted != found:
+        chain = decision.chain if decision is not None else ()
+        yield ScenarioFailure(document.line(at), row.name, ", ".join(wanted), ", ".join(found), chain)
+
+
+def _judged(
+    document: MarkedDocument, at: Path, row: CallRow, model: PolicyModel, stored: FactsFile
+) -> tuple[Judgement, Decision | None]:
     facts, now = stored.facts(), _moment(document, at, row)
     kind, name = _called(document, at, row)
     actor = Actor(DEFAULT_ENVIRONMENT, row.tenant or stored.tenants[0].key, row.user, agent=row.agent)
@@ -221,15 +263,11 @@ def _call_failures(
         spent=dict(zip(periods, row.spent, strict=False)),
         approved=row.approved,
     )
-    wanted, found = _judged_words(row, judged)
-    if wanted != found:
-        chain = decision.chain if decision is not None else ()
-        yield ScenarioFailure(document.line(at), row.name, ", ".join(wanted), ", ".join(found), chain)
+    return judged, decision
 
 
 def _judged_words(row: CallRow, judged: Judgement) -> tuple[list[str], list[str]]:
     """What was expected and what was found, as far as the row says it."""
-    words = {Allow: "allow", Refuse: "refuse", Hold: "hold"}
     said = {
         "code": (row.code, getattr(judged, "code", None)),
         "rule": (row.rule, getattr(judged, "rule", None)),
@@ -237,7 +275,7 @@ def _judged_words(row: CallRow, judged: Judgement) -> tuple[list[str], list[str]
         "retry_at": (row.retry_at, _time_words(getattr(judged, "retry_at", None))),
     }
     wanted: list[str] = [row.expect]
-    found = [words[type(judged)]]
+    found = [_WORDS[type(judged)]]
     for name, (expected, real) in said.items():
         if expected is not None:
             wanted.append(f"{name} {expected}")

@@ -7,12 +7,13 @@ import yaml
 
 from permit_core.access import ReasonCode
 from permit_core.policy.operators import OPERATORS
-from permit_core.policy.relations import MAX_STEPS
-from permit_core.policy.schema import AttributeType, PinOperator, PolicyDocument
+from permit_core.policy.relations import MAX_STEPS, MAX_VISITED
+from permit_core.policy.schema import AttributeType, PinOperator, PolicyDocument, ToolRule
 from tests.support.core import POLICIES
 
 PAGE = (POLICIES.parent / "docs" / "policy-language.md").read_text(encoding="utf-8")
 SHIPPED = yaml.safe_load((POLICIES / "family_food.yaml").read_text(encoding="utf-8"))
+TRANSFERS = yaml.safe_load((POLICIES / "transfers.yaml").read_text(encoding="utf-8"))
 
 
 def rows(heading: str) -> dict[str, list[str]]:
@@ -53,6 +54,12 @@ def test_types_pin_operators_and_bounds_are_named() -> None:
     for word in (*get_args(AttributeType), *get_args(PinOperator)):
         assert f"`{word}`" in PAGE
     assert f"at most {MAX_STEPS} relations" in PAGE
+    assert f"after {MAX_VISITED:,} roles" in PAGE
+
+
+def test_the_table_of_declarations_lists_every_key() -> None:
+    keys = {key for row in rows("`tools`, `mcp_resources`, `prompts`") for key in row.split("`, `")}
+    assert keys == set(ToolRule.model_fields)
 
 
 def test_the_examples_are_cut_from_the_shipped_policy() -> None:
@@ -62,7 +69,7 @@ def test_the_examples_are_cut_from_the_shipped_policy() -> None:
     for block in blocks:
         if "policy" in block or "users" in block or "editor" in block:
             continue  # a scenario table, a facts file, and the one example that says it is not from there
-        wholes = [SHIPPED, *sections.values()]
+        wholes = [SHIPPED, *sections.values(), TRANSFERS]
         assert any(is_part_of(block, whole) for whole in wholes), block
         compared += 1
     assert compared >= 5
