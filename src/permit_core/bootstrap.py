@@ -26,6 +26,7 @@ from permit_core.identity import Actor, system_actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
+from permit_core.policy.references import places_of_calls
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp, RemotePdp
 from permit_core.settings import Settings
@@ -222,6 +223,12 @@ def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Databa
     from permit_core.permit_io.reader import PermitReader
     from permit_core.permit_io.requests import RemoteRequests
 
+    places = places_of_calls(model)
+    if places:
+        raise ConfigurationError(
+            f"POLICY_FILE: {places[0]} asks for arguments of a call, which Permit.io does not know: move it under tools, or "
+            "decide here, without PERMIT_API_KEY"
+        )
     client = PermitClient(settings)
     reader = PermitReader(model, client)
     audit = open_log(settings, database, clock)

@@ -260,7 +260,7 @@ class SchemaWriter:
             safe=True,
         )
         if not any(each.permission in {rule.permission, _action_of(rule.permission)} for each in found):
-            body: dict[str, Any] = rule.model_dump()
+            body: dict[str, Any] = rule.model_dump(exclude={"when"})  # bootstrap refuses a policy that has one
             await self._make(
                 f"{rule.user_set} {rule.permission} {rule.resource_set}",
                 self._client.sdk("a new set rule", lambda sdk: sdk.api.condition_set_rules.create(body)),

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from permit_core.policy.condition_reader import ConditionFault, Declared, parse_condition
 from permit_core.policy.marked_yaml import Path
 from permit_core.policy.near import close_to
 from permit_core.policy.operators import OPERATORS
-from permit_core.policy.schema import AttributeType, PinOperator, PolicyDocument, ResourceType, SetRule, ToolRule
+from permit_core.policy.schema import (
+    AttributeType,
+    PinOperator,
+    PolicyDocument,
+    ResourceSet,
+    ResourceType,
+    SetRule,
+    ToolRule,
+    UserSet,
+)
 
 BUILT_IN_USER: Mapping[str, AttributeType] = {
     "key": "string",
@@ -59,6 +69,21 @@ def guarded(document: PolicyDocument) -> Iterator[tuple[Path, ToolRule]]:
     for section in ("tools", "mcp_resources", "prompts"):
         for name, rule in getattr(document, section).items():
             yield (section, name), rule
+
+
+def places_of_calls(document: PolicyDocument) -> list[str]:
+    """Where sets and rules ask for what only our own engine and OPA know: arguments of a call, or a rule's ``when``."""
+    sets: list[tuple[str, UserSet | ResourceSet]] = [*document.user_sets.items(), *document.resource_sets.items()]
+    found = [f"set_rules.{place}.when" for place, rule in enumerate(document.set_rules) if rule.when is not None]
+    return [*found, *(key for key, each in sets if _names_call(each.conditions))]
+
+
+def _names_call(raw: Any) -> bool:
+    if isinstance(raw, Mapping):
+        return any(key.startswith("call.") or _names_call(value) for key, value in raw.items())
+    if isinstance(raw, list | tuple):
+        return any(map(_names_call, raw))
+    return isinstance(raw, str) and raw.startswith("call.")
 
 
 def call_arguments(

@@ -15,6 +15,7 @@ from permit_core.database import Database
 from permit_core.decision import opa as opa_module
 from permit_core.decision import opa_client
 from permit_core.decision.opa import OpaPdp
+from permit_core.decision.opa_answers import RULES_VERSION
 from permit_core.decision.opa_client import OpaClient
 from permit_core.entries import RoleAssignment, User
 from permit_core.errors import ConfigurationError
@@ -290,7 +291,7 @@ async def server_error(exchange: Exchange) -> None:
 
 
 def answered(*decisions: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"result": {"rules": 1, "decisions": list(decisions), **more}}
+    return {"result": {"rules": RULES_VERSION, "decisions": list(decisions), **more}}
 
 
 ALLOW = {"effect": "allow", "reason": "tenant_role", "rule": "roles.parent", "because": []}
@@ -298,8 +299,8 @@ NONSENSE = [
     ([], "no object"),
     (no_json, "no JSON"),
     ({"result": []}, "faults in its shape"),
-    ({"result": {"rules": 1, "decisions": True}}, "faults in its shape"),
-    ({"result": {"rules": 2}}, "rules of another version"),
+    ({"result": {"rules": RULES_VERSION, "decisions": True}}, "faults in its shape"),
+    ({"result": {"rules": RULES_VERSION + 1}}, "rules of another version"),
     (answered(), "not one decision for each check"),
     (answered(ALLOW), "not one decision for each check"),
     (answered(ALLOW, ALLOW, ALLOW), "not one decision for each check"),
@@ -335,7 +336,7 @@ async def test_an_answer_without_end_denies(core: Core, monkeypatch: pytest.Monk
 
 
 async def test_an_opa_that_keeps_nothing_is_given_up_after_some_pushes(core: Core) -> None:
-    standin = OpaStandIn({"result": {"rules": 1, "missing": ["facts"]}})
+    standin = OpaStandIn({"result": {"rules": RULES_VERSION, "missing": ["facts"]}})
     async with standin.serving():
         assert (await failing(core, standin.url)).chain == ("OPA does not keep the facts it is given",)
         assert len(standin.paths) == 2 * opa_module.MOST_QUESTIONS
