@@ -10,6 +10,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,7 @@ from family_food.nursery.socket_streams import socket_streams
 from family_food.nursery.unchecked_session import UncheckedSession
 from family_food.ordering.food import Food, open_food
 from family_food.ordering.food_tools import FoodTools
+from family_food.settings import ChatSettings
 from permit_core.audit.signing import warm_up
 from permit_core.bootstrap import assemble
 from permit_core.database import Database
@@ -34,7 +36,6 @@ from permit_core.errors import PermitError
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
-from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
@@ -68,7 +69,7 @@ def _built(food: Food, acting_user: str | None) -> tuple[MCPServer, PermitServer
     return mcp, permit
 
 
-async def serve(settings: Settings, acting_user: str | None) -> None:
+async def serve(settings: ChatSettings, acting_user: str | None) -> None:
     """Serve over stdio until the client closes it; a database that holds nothing gets the demo's family first."""
     food = await open_food(settings)
     try:
@@ -81,7 +82,7 @@ async def serve(settings: Settings, acting_user: str | None) -> None:
         await food.close()
 
 
-async def _seed_when_alone(food: Food, settings: Settings, acting_user: str | None) -> None:
+async def _seed_when_alone(food: Food, settings: ChatSettings, acting_user: str | None) -> None:
     if acting_user is not None and await food.core.directory.user(acting_user) is not None:
         return
     from family_food.seed import seed_if_empty  # what the backend starts never gets here
@@ -89,7 +90,7 @@ async def _seed_when_alone(food: Food, settings: Settings, acting_user: str | No
     await seed_if_empty(food.core, settings)
 
 
-def prepare(settings: Settings) -> Serve:
+def prepare(settings: ChatSettings) -> Serve:
     """Make all that a forked child needs, and use it once, on a throw-away database with the facts of the policy.
 
     Returns:
@@ -100,7 +101,7 @@ def prepare(settings: Settings) -> Serve:
         PolicyFileError: the policy or the facts are not valid.
         ConfigurationError: the database URL cannot be used.
     """
-    model = load_policy(settings.policy_file)
+    model = load_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=False)
     with TemporaryDirectory(prefix="nursery-") as folder:
         file = Path(folder, "rehearsal.db")
@@ -134,14 +135,14 @@ async def _serve_socket(mcp: MCPServer, connected: socket.socket) -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-def _deciding_here(settings: Settings) -> Settings:
+def _deciding_here(settings: ChatSettings) -> ChatSettings:
     """The same, but nobody else is asked or told about facts that are thrown away, and nothing is signed."""
     return settings.model_copy(
         update={"pdp": "embedded", "permit_api_key": SecretStr(""), "audit_sign": False, "audit_hook": ""}
     )
 
 
-async def _make_rehearsal(settings: Settings, file: Path) -> None:
+async def _make_rehearsal(settings: ChatSettings, file: Path) -> None:
     food = await open_food(
         _deciding_here(settings).model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")})
     )
@@ -149,7 +150,7 @@ async def _make_rehearsal(settings: Settings, file: Path) -> None:
     await food.close()
 
 
-async def _rehearse(settings: Settings, model: PolicyModel, database: Database, file: Path) -> None:
+async def _rehearse(settings: ChatSettings, model: PolicyModel, database: Database, file: Path) -> None:
     async with rehearsing(database, file) as other:
         core = assemble(_deciding_here(settings), model, other)
         async with other.reading() as reading:
@@ -194,12 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     overrides = {"db_name": str(Path(options.db_name).absolute()), "database_url": ""} if options.db_name else {}
     if options.nursery:
         return _nursery()
-    return run(NAME, lambda settings: serve(settings, options.acting_user), **overrides)
+    return run(NAME, lambda settings: serve(settings, options.acting_user), partial(ChatSettings.load, **overrides))
 
 
 def _nursery() -> int:
     try:
-        settings = Settings.load()
+        settings = ChatSettings.load()
         log_to_stderr(settings.log_level, settings.log_format)
         return tend(lambda: prepare(settings))
     except PermitError as error:

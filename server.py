@@ -32,11 +32,11 @@ from family_food.chat.origins import origin_allowed
 from family_food.chat.startup_errors import StartupErrors
 from family_food.chat.window import Window
 from family_food.models.port import Model
+from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError, Forbidden, StoreError, TooMany, Unavailable
 from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_core.program_log import log_formatter
-from permit_core.settings import Settings
 from permit_core.views import plain
 from utils import bearer_token, get_current_websocket_user, get_user, verify_password
 
@@ -202,12 +202,12 @@ async def _internal_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def create_app(
-    load_settings: Callable[[], Settings] = Settings.load,
+    load_settings: Callable[[], ChatSettings] = ChatSettings.load,
     *,
     model: Model | None = None,
     tool_server: Callable[[str], StdioServerParameters] | None = None,
 ) -> FastAPI:
-    """The application. Settings are read, and everything is opened, when it starts.
+    """The application. ChatSettings are read, and everything is opened, when it starts.
 
     Args:
         load_settings: where settings come from.
@@ -246,7 +246,7 @@ def main(
 ) -> None:
     """Serve the family food chat."""
     try:
-        settings = Settings.load()
+        settings = ChatSettings.load()
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
     handler = logging.StreamHandler(sys.stderr)

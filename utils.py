@@ -19,14 +19,14 @@ from family_food.login.tokens import TokenClaims, Tokens
 from family_food.models.port import ToolDeclaration
 from family_food.ordering.food import open_food
 from family_food.seed import seed
+from family_food.settings import ChatSettings
 from permit_core.errors import Forbidden
 from permit_core.policy.model import PolicyModel
-from permit_core.settings import Settings
 
 
-async def init_db(settings: Settings | None = None) -> None:
+async def init_db(settings: ChatSettings | None = None) -> None:
     """Make the database, or bring it up to date, and fill a new one with the family, its restaurants and dishes."""
-    chosen = settings or Settings.load()
+    chosen = settings or ChatSettings.load()
     food = await open_food(chosen)
     try:
         await seed(food.core, chosen)
@@ -45,10 +45,10 @@ async def verify_password(plain_password: str, hashed_password: str | None) -> b
 
 
 def create_access_token(
-    data: dict[str, str], expires_delta: timedelta | None = None, settings: Settings | None = None
+    data: dict[str, str], expires_delta: timedelta | None = None, settings: ChatSettings | None = None
 ) -> str:
     """A signed token for the user named by ``data["sub"]``."""
-    chosen = settings or Settings.load()
+    chosen = settings or ChatSettings.load()
     lifetime = expires_delta or timedelta(minutes=chosen.access_token_expire_minutes)
     return Tokens(signing_key(chosen), lifetime.total_seconds()).issue(data["sub"]).access_token
 

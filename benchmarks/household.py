@@ -13,8 +13,8 @@ from family_food.login.passwords import hash_password
 from family_food.login.tokens import Tokens
 from family_food.ordering.food import open_food
 from family_food.seed import seed
+from family_food.settings import CHECKOUT, ChatSettings
 from family_food.tables import accounts
-from permit_core.settings import PROJECT, Settings
 
 PEOPLE = 25
 """Eight sessions each are two hundred."""
@@ -55,13 +55,13 @@ def name_of(person: int) -> str:
 async def make_household(folder: Path) -> Household:
     """Write facts and accounts, and the database that holds them."""
     household = Household(folder)
-    facts = yaml.safe_load((PROJECT / "policies/family_food.facts.yaml").read_text(encoding="utf-8"))
+    facts = yaml.safe_load((CHECKOUT / "policies/family_food.facts.yaml").read_text(encoding="utf-8"))
     for person in range(PEOPLE):
         _add_child(facts, f"p{person}")
     (folder / "facts.yaml").write_text(yaml.safe_dump(facts), encoding="utf-8")
     (folder / "accounts.yaml").write_text("accounts: []\n", encoding="utf-8")
     named = {name.lower(): value for name, value in household.environment.items() if name != "ENV_FILE"}
-    settings = Settings.load(**named)
+    settings = ChatSettings.load(**named)
     food = await open_food(settings)
     try:
         await seed(food.core, settings)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from benchmarks.running_server import free_port
-from permit_core.settings import PROJECT
+from family_food.settings import CHECKOUT
 
 START_SECONDS = 30.0
 
@@ -30,7 +30,7 @@ async def opa_server(program: str) -> AsyncIterator[str]:
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    rules = [str(PROJECT / "policies" / "opa"), "--ignore=*_test.rego"]
+    rules = [str(CHECKOUT / "policies" / "opa"), "--ignore=*_test.rego"]
     process = await asyncio.create_subprocess_exec(
         *(program, "run", "--server", "--skip-version-check", "--log-level=error", f"--addr=127.0.0.1:{port}", *rules),
         stdout=asyncio.subprocess.DEVNULL,

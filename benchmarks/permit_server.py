@@ -14,13 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from permit_api.app import create_app
+from permit_api.settings import LocalSettings
 from permit_core.database import Database
-from permit_core.settings import Settings
 
 
 async def serve(port: int) -> None:
     """Serve until a signal ends it."""
-    database = Database.open(Settings.load().resolved_local_database_url)
+    database = Database.open(LocalSettings.load().resolved_local_database_url)
     app = create_app(database)
 
     async def nothing(request: Request) -> Response:

@@ -21,7 +21,8 @@ import httpx
 from benchmarks.figures import Spawning
 from benchmarks.household import Household
 from benchmarks.processes import tree_under
-from permit_core.settings import PROJECT, Settings
+from family_food.settings import CHECKOUT, ChatSettings
+from permit_api.settings import LocalSettings
 
 START_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
@@ -76,13 +77,13 @@ async def serving(
     Raises:
         RuntimeError: ``GET /readyz`` is not answered there; with what it wrote.
     """
-    settings = {name.upper() for name in Settings.model_fields}
+    settings = {name.upper() for name in ChatSettings.model_fields | LocalSettings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
     port = free_port()
     with tempfile.TemporaryFile() as words:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, *arguments, str(port),
-            cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL, stdout=words, stderr=words, env={**kept, **environment},
+            cwd=CHECKOUT, stdin=asyncio.subprocess.DEVNULL, stdout=words, stderr=words, env={**kept, **environment},
         )  # fmt: skip
         try:
             if not await _answers(port, process):

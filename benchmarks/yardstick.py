@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 
 from benchmarks.bare import FRAMES
 from benchmarks.running_server import serving
-from permit_core.settings import PROJECT
+from family_food.settings import CHECKOUT
 
 
 async def bare_turns(count: int) -> list[float]:
@@ -35,7 +35,7 @@ async def bare_turns(count: int) -> list[float]:
 async def bare_calls(count: int) -> list[float]:
     """Seconds of each call to a tool that does nothing, in another process over stdio."""
     seconds = []
-    server = StdioServerParameters(command=sys.executable, args=["-m", "benchmarks.bare", "tools"], cwd=PROJECT)
+    server = StdioServerParameters(command=sys.executable, args=["-m", "benchmarks.bare", "tools"], cwd=CHECKOUT)
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
         await session.initialize()
         await session.list_tools()

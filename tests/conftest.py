@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from permit_core.database import Database
-from permit_core.settings import Settings
 from tests.support.clock import SteadyClock
 from tests.support.databases import PostgresServer, postgres_binaries, running_postgres
-from tests.support.environment import STATE_DIR
+from tests.support.environment import SETTINGS, STATE_DIR
 
 if TYPE_CHECKING:
     from permit_core.bootstrap import Core
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
 # What is configured on this machine, in the environment or in a .env, is nothing to the tests and what they start.
 os.environ["ENV_FILE"] = ""
-for _name in Settings.model_fields:
-    os.environ.pop(_name.upper(), None)
+for _name in SETTINGS:
+    os.environ.pop(_name, None)
 os.environ["STATE_DIR"] = STATE_DIR
 
 

@@ -15,8 +15,8 @@ from family_food.login.accounts import Accounts
 from family_food.login.signing_key import signing_key
 from family_food.login.tokens import Tokens
 from family_food.ordering.food import open_food
+from family_food.settings import ChatSettings
 from permit_core.policy.loader import load_policy
-from permit_core.settings import Settings
 from tests.support.core import family_settings
 from tests.support.tiny_start import tiny
 
@@ -37,11 +37,11 @@ def socket(authorization: str) -> WebSocket:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> ChatSettings:
     return family_settings(tmp_path)
 
 
-async def test_a_new_database_knows_the_family_and_their_passwords(settings: Settings) -> None:
+async def test_a_new_database_knows_the_family_and_their_passwords(settings: ChatSettings) -> None:
     await utils.init_db(settings)
     await utils.init_db(settings)
     food = await open_food(settings)
@@ -66,7 +66,7 @@ async def test_a_new_database_knows_the_family_and_their_passwords(settings: Set
         await food.close()
 
 
-def test_tools_are_filtered_by_the_policy(settings: Settings) -> None:
+def test_tools_are_filtered_by_the_policy(settings: ChatSettings) -> None:
     policy = load_policy(settings.policy_file)
     assert [tool.name for tool in utils.filter_tools_by_role(TOOLS, ["child"], policy)] == ["order_dish"]
     assert utils.filter_tools_by_role(TOOLS, ["stranger"], policy) == []

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy import insert, select
 
 from family_food.login.passwords import hash_password
+from family_food.settings import ChatSettings
 from family_food.tables import accounts
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
@@ -18,7 +19,6 @@ from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import read_marked
 from permit_core.policy.schema import Part, Text
 from permit_core.ports.record import AuditEvent
-from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 
 
@@ -36,7 +36,7 @@ class AccountsFile(Part):
     accounts: tuple[AccountEntry, ...] = ()
 
 
-async def seed(core: Core, settings: Settings) -> bool:
+async def seed(core: Core, settings: ChatSettings) -> bool:
     """Give a new database the facts and accounts of the settings' files; harmless on any other database.
 
     Everything is written in one transaction: a process that dies meanwhile leaves a database that is still new. A
@@ -65,7 +65,7 @@ async def seed(core: Core, settings: Settings) -> bool:
     return True
 
 
-async def seed_if_empty(core: Core, settings: Settings) -> bool:
+async def seed_if_empty(core: Core, settings: ChatSettings) -> bool:
     """:func:`seed`, unless somebody has put anything into the directory; for a server that is started by itself."""
     async with core.database.reading() as reading:
         facts = await FactStore().snapshot(reading)

@@ -10,11 +10,11 @@ import uvicorn
 
 from permit_api.app import create_app
 from permit_api.nouns.beginning import Issued, Level, begin, issue
+from permit_api.settings import LocalSettings
 from permit_api.store.opening import open_store
 from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError
-from permit_core.settings import Settings
 
 
 def run(host: str, port: int, new_key: Level | None) -> None:
@@ -29,7 +29,7 @@ def run(host: str, port: int, new_key: Level | None) -> None:
         ConfigurationError: the address is taken, or a setting is wrong.
         StoreError: the database cannot be used.
     """
-    settings = Settings.load()
+    settings = LocalSettings.load()
     listening = _listen(host, port)
     with listening:
         config = uvicorn.Config("", log_level=settings.log_level.lower(), access_log=False, server_header=False)
@@ -37,7 +37,7 @@ def run(host: str, port: int, new_key: Level | None) -> None:
             runner.run(_serve(settings, listening, new_key))
 
 
-async def _serve(settings: Settings, listening: socket.socket, new_key: Level | None) -> None:
+async def _serve(settings: LocalSettings, listening: socket.socket, new_key: Level | None) -> None:
     database = Database.open(settings.resolved_local_database_url)
     try:
         await open_store(database)

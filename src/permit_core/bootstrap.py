@@ -80,6 +80,11 @@ class Core:
         """The program itself, in this environment."""
         return system_actor(self.environment)
 
+    @property
+    def main_type(self) -> str:
+        """The resource type that is meant when none is named: RESOURCE_KEY, else the first of the policy."""
+        return self.settings.resource_key or next(iter(self.model.resources))
+
     async def warm(self) -> None:
         """Have the facts in memory before anybody waits for them.
 
@@ -123,7 +128,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
             the server that decides, or Permit.io, cannot be used, with the setting to look at.
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
-    model = load_policy(settings.policy_file)
+    model = load_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=migrate)
     try:
         await _prepare(database, migrate=migrate)
@@ -279,7 +284,7 @@ async def seed_permit_io(settings: Settings) -> Seeded:
 
     if not settings.permit_api_key.get_secret_value():
         raise ConfigurationError("PERMIT_API_KEY is not set: there is no Permit.io to seed")
-    model = load_policy(settings.policy_file)
+    model = load_policy(settings.policy_path)
     facts = load_facts(settings.facts_file, model)
     if settings.tenant not in (named := [each.key for each in facts.tenants]):
         raise ConfigurationError(

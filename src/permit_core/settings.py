@@ -1,33 +1,75 @@
-"""Every setting, read once from the environment and an ``.env`` file.
+"""The settings of the core, read once from the environment and from files.
 
-The names are those of Permit.io's guide where it has one. ``.env.example`` lists them all with their defaults; a test
-holds the two together.
+Each product adds its own in a class of its own. The names are those of Permit.io's guide where it has one.
+``.env.example`` lists them all with their defaults; a test holds the two together.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import find_dotenv
-from platformdirs import user_state_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values, find_dotenv
+from platformdirs import user_data_path, user_state_path
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from permit_core.errors import ConfigurationError
 
-PROJECT = Path(__file__).resolve().parents[2]
-"""The checkout: what relative paths in the defaults are relative to."""
 DATABASES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+PROJECT_FILE = "permit-mcp.env"
+"""What the programs of one folder, and of all below it, share: where their policy and their database are."""
+
+_A_FILE = "names a file"
+
+
+def _file_name(value: str) -> str:
+    if "\0" in value or (value and not value.strip()):
+        raise ValueError("a file name is needed")
+    return value
+
+
+FileName = Annotated[str, AfterValidator(_file_name), _A_FILE]
+"""A file's name, relative to where it was written; absolute in what :meth:`Settings.load` gives. Empty: none is named."""
+
+
+def database_url(url: SecretStr) -> SecretStr:
+    """Validate the URL of a database; an empty one is fine.
+
+    Raises:
+        ValueError: it cannot be read, or names a kind of database that is not supported; never repeats it.
+    """
+    text = url.get_secret_value()
+    if not text:
+        return url
+    from sqlalchemy.engine import make_url  # slow to import, and not needed where the default will do
+    from sqlalchemy.exc import SQLAlchemyError
+
+    expected = "expected sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
+    try:
+        kind = make_url(text).drivername
+    except (SQLAlchemyError, ValueError):
+        raise ValueError(f"cannot be read; {expected}") from None
+    if kind not in DATABASES:
+        raise ValueError(f"names {kind}; {expected}")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
+"""``sqlite+aiosqlite:///FILE``, ``postgresql+asyncpg://USER:PASSWORD@HOST/NAME``, or empty."""
 
 
 class Settings(BaseSettings):
-    """One frozen object; ``Settings.load()`` makes it.
+    """One frozen object; ``load()`` makes it.
 
-    Relative paths are relative to the ``.env`` file, and to the checkout when there is none.
+    A setting is taken from the environment, else from the ``.env`` file, else from ``permit-mcp.env``; both files are
+    looked up from the working directory upwards. What a file names is relative to that file, everything else is
+    relative to the working directory.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -45,43 +87,37 @@ class Settings(BaseSettings):
     project_id: str = Field("", description="Permit.io project, by key or id. Empty: that of the key.")
     env_id: str = Field("", description="Permit.io environment, by key or id. Empty: that of the key.")
     resource_key: str = Field(
-        "restaurants",
-        description="The resource type that list_resource_instances lists and a bare key in an access request means.",
+        "",
+        description="The resource type that list_resource_instances lists and a bare key in an access request means. "
+        "Empty: the first type of the policy.",
     )
-    access_elements_config_id: str = Field("restaurant-requests", description="Permit.io user-management element.")
-    operation_elements_config_id: str = Field("dish-requests", description="Permit.io approval-management element.")
+    access_elements_config_id: str = Field("access-requests", description="Permit.io user-management element.")
+    operation_elements_config_id: str = Field(
+        "operation-approvals", description="Permit.io approval-management element."
+    )
 
     # Storage and policy
-    db_name: str = Field("data/family_food.db", description="SQLite file. Ignored when DATABASE_URL is set.")
-    database_url: SecretStr = Field(
-        SecretStr(""), description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME."
+    db_name: FileName = Field(
+        "", description="SQLite file. Ignored when DATABASE_URL is set. Empty: permit.db beside the policy."
     )
-    local_database_url: SecretStr = Field(
-        SecretStr(""),
-        description="Database of permit-mcp local, as DATABASE_URL. Empty: permit_local.db beside the file of DB_NAME.",
+    database_url: DatabaseUrl = Field(
+        SecretStr(""), description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME."
     )
     environment: str = Field(
         "default",
         pattern=r"^[A-Za-z0-9\-_]{1,100}$",
         description="Key of the environment that everything is stored in; several can share one database.",
     )
-    policy_file: str = Field("policies/family_food.yaml", description="The policy model.")
-    facts_file: str = Field(
-        "policies/family_food.facts.yaml",
-        description="Users, restaurants, dishes and roles that a new database starts with.",
-    )
-    accounts_file: str = Field(
-        "policies/family_food.accounts.yaml",
-        description="Log-in names and first passwords that a new database starts with.",
-    )
+    policy_file: FileName = Field("", description="The policy model.")
+    facts_file: FileName = Field("", description="Users, things and roles that a new database starts with.")
 
     # Remembering
-    state_dir: str = Field(
+    state_dir: FileName = Field(
         "",
         description="Folder of this account's keys, the audit log's signing key above all; never the database's own. "
         "Empty: permit-mcp in the user's state folder.",
     )
-    audit_anchor_file: str = Field(
+    audit_anchor_file: FileName = Field(
         "",
         description="File that signed checkpoints of the audit log are added to, as lines of JSON; best on another "
         "machine's disk. Empty: they go to the program's log only.",
@@ -107,73 +143,8 @@ class Settings(BaseSettings):
         SecretStr(""), description="Token of a data source for the OPAL server, if it wants one."
     )
 
-    # The chat backend
-    secret_key: SecretStr = Field(
-        SecretStr(""),
-        description="Signs access tokens (HS256): 32 characters or more. "
-        "Empty: a random one is made and kept beside the database.",
-    )
-    access_token_expire_minutes: float = Field(30, gt=0, le=1440, description="Life of an access token.")
-    allowed_origins: str = Field(
-        "",
-        description="Comma-separated web origins that may open the chat from a browser. "
-        "Empty: only pages of the same host.",
-    )
-    login_attempts_per_minute: int = Field(
-        10,
-        ge=1,
-        le=1000,
-        description="Log-ins a minute for one user name from "
-        "one address; an address as a whole gets three times as many.",
-    )
-    max_message_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Largest chat message.")
-    turn_max_steps: int = Field(10, ge=1, le=50, description="Model calls in one turn.")
-    turn_timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest turn, waiting for people aside.")
-    turn_max_output_chars: int = Field(20_000, ge=100, le=1_000_000, description="Longest answer of one turn.")
-    tool_timeout_seconds: float = Field(20, gt=0, le=600, description="Longest tool call.")
-    confirm_timeout_seconds: float = Field(
-        300, gt=0, le=3600, description="How long a person has to confirm a decision before it lapses."
-    )
-    reconnect_seconds: float = Field(
-        60, ge=0, le=3600, description="How long a session waits for a client whose connection was lost."
-    )
-    mcp_spawn: Literal["auto", "fork", "exec"] = Field(
-        "auto",
-        description="How a session's tool server is started. fork: from a process that has imported everything; exec: "
-        "as a program of its own; auto: fork where the system can.",
-    )
-
-    # Models
-    model: Literal["auto", "gemini", "openai", "demo"] = Field(
-        "auto",
-        description="Which language model. auto: "
-        "Gemini when GEMINI_API_KEY is set, else OpenAI-compatible when OPENAI_BASE_URL is set, else the offline demo.",
-    )
-    gemini_api_key: SecretStr = Field(SecretStr(""), description="Key of the Gemini API.")
-    gemini_model: str = Field("gemini-3.8-flash", description="Which Gemini.")
-    google_gemini_base_url: str = Field("", description="Another address of the Gemini API.")
-    openai_base_url: str = Field("", description="An OpenAI-compatible server: http://127.0.0.1:11434/v1 for Ollama.")
-    openai_model: str = Field("", description="Which of its models.")
-    openai_api_key: SecretStr = Field(SecretStr(""), description="Its key, if it wants one.")
-    model_context_chars: int = Field(
-        200_000,
-        ge=10_000,
-        le=10_000_000,
-        description="How much of a conversation a model is shown. Beyond, old tool results are left out and old turns "
-        "become a summary; the record stays whole.",
-    )
-    model_first_event_seconds: float = Field(60, gt=0, le=600, description="Longest wait for a model's first word.")
-    model_gap_seconds: float = Field(30, gt=0, le=600, description="Longest silence within a model's answer.")
-
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much goes to stderr.")
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
-
-    @field_validator("db_name", "policy_file", "facts_file", "accounts_file")
-    @classmethod
-    def _not_blank(cls, value: str) -> str:
-        if not value.strip() or "\0" in value:
-            raise ValueError("a file name is needed")
-        return value
 
     @field_validator("opa_url", "opal_server_url")
     @classmethod
@@ -188,24 +159,6 @@ class Settings(BaseSettings):
         if not usable or parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("the address of a server is needed, such as http://127.0.0.1:8181, without a password")
         return value.rstrip("/")
-
-    @field_validator("database_url", "local_database_url")
-    @classmethod
-    def _names_a_database(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        if not url:
-            return value
-        from sqlalchemy.engine import make_url  # slow to import, and not needed where the default will do
-        from sqlalchemy.exc import SQLAlchemyError
-
-        expected = "expected sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
-        try:
-            kind = make_url(url).drivername
-        except (SQLAlchemyError, ValueError):
-            raise ValueError(f"cannot be read; {expected}") from None
-        if kind not in DATABASES:
-            raise ValueError(f"names {kind}; {expected}")
-        return value
 
     @field_validator("permit_api_key")
     @classmethod
@@ -223,36 +176,47 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @classmethod
-    def load(cls, **overrides: object) -> Self:
-        """Read environment and ``.env`` (looked up from the working directory upwards), overrides first.
+    def project_file(cls) -> str:
+        """The ``permit-mcp.env`` that counts here; empty when there is none."""
+        return find_dotenv(PROJECT_FILE, usecwd=True)
 
-        The environment variable ``ENV_FILE`` names another file instead; empty, it means none.
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read the environment and the files; overrides go before all of them.
+
+        The environment variable ``ENV_FILE`` names another file instead of ``.env``; empty, it means none.
 
         Raises:
             ConfigurationError: a value cannot be used; names the variable and what is wrong, never the value.
         """
         named = os.environ.get("ENV_FILE")
-        env_file = find_dotenv(usecwd=True) if named is None else named
-        anchor = Path(env_file).resolve().parent if env_file else PROJECT
+        files = [file for file in (cls.project_file(), find_dotenv(usecwd=True) if named is None else named) if file]
         try:
-            settings = cls(_env_file=env_file or None, **overrides)  # type: ignore[arg-type]
+            settings = cls(_env_file=files, **overrides)  # type: ignore[arg-type]
         except ValidationError as error:
             wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
             raise ConfigurationError(f"settings: {wrong}") from None
+        anchors = _anchors(files, overrides)
         paths = {
-            name: str(_anchored(getattr(settings, name), anchor))
-            for name in ("db_name", "policy_file", "facts_file", "accounts_file")
-        } | {
-            name: str(anchor / Path(getattr(settings, name)).expanduser())
-            for name in ("state_dir", "audit_anchor_file")
-            if getattr(settings, name)
+            name: str(anchors.get(name, Path.cwd()) / Path(getattr(settings, name)).expanduser())
+            for name, field in cls.model_fields.items()
+            if _A_FILE in field.metadata and getattr(settings, name)
         }
         return settings.model_copy(update=paths)
 
     @property
-    def resolved_database_url(self) -> str:
-        """DATABASE_URL, or the SQLite URL of DB_NAME."""
-        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.db_name}"
+    def policy_path(self) -> str:
+        """POLICY_FILE, for whoever cannot go on without a policy.
+
+        Raises:
+            ConfigurationError: it is not set; says how to name one.
+        """
+        if not self.policy_file:
+            raise ConfigurationError(
+                "POLICY_FILE: no policy is named; write POLICY_FILE=policy.yaml into permit-mcp.env or .env of this "
+                "folder, or set it in the environment"
+            )
+        return self.policy_file
 
     @property
     def state_folder(self) -> Path:
@@ -260,16 +224,26 @@ class Settings(BaseSettings):
         return Path(self.state_dir) if self.state_dir else user_state_path("permit-mcp", appauthor=False)
 
     @property
-    def resolved_local_database_url(self) -> str:
-        """LOCAL_DATABASE_URL, or the SQLite URL of ``permit_local.db`` beside DB_NAME."""
-        beside = Path(self.db_name).parent / "permit_local.db"
-        return self.local_database_url.get_secret_value() or f"sqlite+aiosqlite:///{beside}"
+    def database_file(self) -> Path:
+        """DB_NAME, or ``permit.db`` beside the policy; in the user's data folder when no folder of theirs is named."""
+        if self.db_name:
+            return Path(self.db_name)
+        beside = Path(self.policy_file).resolve().parent
+        if self.policy_file and not beside.is_relative_to(Path(sys.prefix).resolve()):
+            return beside / "permit.db"
+        return user_data_path("permit-mcp", appauthor=False) / "permit.db"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """DATABASE_URL, or the SQLite URL of :attr:`database_file`."""
+        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.database_file}"
 
 
-def _anchored(name: str, anchor: Path) -> Path:
-    """A relative path under ``anchor``; when it is not there but the checkout has it, the checkout's."""
-    path = Path(name).expanduser()
-    if path.is_absolute():
-        return path
-    shipped = PROJECT / path
-    return shipped if not (anchor / path).exists() and shipped.exists() else anchor / path
+def _anchors(files: Sequence[str], overrides: Mapping[str, object]) -> dict[str, Path]:
+    """By the name of a setting: the folder of the file that it was read from, if it was."""
+    anchors: dict[str, Path] = {}
+    for file in files:
+        folder = Path(file).resolve().parent
+        anchors |= {name.lower(): folder for name, value in dotenv_values(file).items() if value}
+    given = {name.lower() for name, value in os.environ.items() if value} | overrides.keys()
+    return {name: folder for name, folder in anchors.items() if name not in given}

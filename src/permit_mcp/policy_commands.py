@@ -67,7 +67,7 @@ def check(
     """
     with _one_sentence():
         settings = Settings.load(**({} if file is None else {"policy_file": str(file.absolute())}))
-        path = file or Path(settings.policy_file)
+        path = file or Path(settings.policy_path)
         errors = policy_errors(path)
         for error in errors:
             typer.echo(plain(str(error)), err=True)
@@ -145,7 +145,7 @@ def explain(
     """
     with _one_sentence():
         settings = Settings.load(**({} if policy is None else {"policy_file": str(policy.absolute())}))
-        model = load_policy(settings.policy_file)
+        model = load_policy(settings.policy_path)
         known = _stored_facts(settings) if facts is None else load_facts(facts, model).facts()
         question = Check(
             Actor(settings.environment, tenant or settings.tenant, _user_key(known, user)),
@@ -170,7 +170,7 @@ def play(
 ) -> None:
     """Play the scenario table kept beside a policy. Exit code 0: every row comes true; 1: not; 2: a file is broken."""
     with _one_sentence():
-        named = file or Path(Settings.load().policy_file)
+        named = file or Path(Settings.load().policy_path)
         path = named if is_scenario_table(named) else scenarios_beside(named)
         if not path.exists():
             raise ConfigurationError(
@@ -230,15 +230,15 @@ def _stored_facts(settings: Settings) -> Facts:
     """
     if settings.permit_api_key.get_secret_value():
         raise ConfigurationError(
-            f"PERMIT_API_KEY is set: the facts are Permit.io's and not in our database; give --facts {settings.facts_file}"
+            f"PERMIT_API_KEY is set: the facts are Permit.io's and not in our database; give --facts {settings.facts_file or 'FILE'}"
         )
-    if not settings.database_url.get_secret_value() and not Path(settings.db_name).exists():
-        raise ConfigurationError(f"there is no database {settings.db_name} yet; {_how(settings)}")
+    if not settings.database_url.get_secret_value() and not settings.database_file.exists():
+        raise ConfigurationError(f"there is no database {settings.database_file} yet; {_how(settings)}")
     return asyncio.run(_snapshot(settings))
 
 
 def _how(settings: Settings) -> str:
-    return f"start the server once, which loads the first facts, or give --facts {settings.facts_file}"
+    return f"start the server once, which loads the first facts, or give --facts {settings.facts_file or 'FILE'}"
 
 
 async def _snapshot(settings: Settings) -> Facts:

@@ -47,7 +47,7 @@ class ResourceTools:
         create_access_request for the role in `requestable_role`); or `denied` (asking does not help).
         """
         core = await self._cores.get()
-        kind = resource_type or core.settings.resource_key
+        kind = resource_type or core.main_type
         if kind not in core.model.resources:
             raise InvalidInput(
                 "There is no such resource type.",

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 
@@ -24,6 +24,8 @@ from permit_mcp.permit_server import PermitServer
 from permit_mcp.stderr_log import log_to_stderr
 
 __all__ = ["PermitServer", "main"]
+
+S = TypeVar("S", bound=Settings)
 
 NAME = "permit_mcp_server"
 INSTRUCTIONS = """\
@@ -47,16 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--acting-user", metavar="KEY", help="act for this user only; without it calls name a user")
     options = parser.parse_args(arguments)
-    return run(NAME, lambda settings: _serve(settings, options.acting_user))
+    return run(NAME, lambda settings: _serve(settings, options.acting_user), Settings.load)
 
 
-def run(name: str, serve: Callable[[Settings], Coroutine[Any, Any, None]], **overrides: object) -> int:
+def run(name: str, serve: Callable[[S], Coroutine[Any, Any, None]], load: Callable[[], S]) -> int:
     """Run a stdio server as a program.
 
     Args:
         name: what it calls itself when it cannot start.
         serve: serves until the client closes it.
-        **overrides: settings that win over the environment's.
+        load: reads the settings.
 
     Returns:
         The exit code, as of :func:`main`.
@@ -65,7 +67,7 @@ def run(name: str, serve: Callable[[Settings], Coroutine[Any, Any, None]], **ove
     # Nothing is lost by ending at once, as at a SIGTERM; whatever a tool does is one transaction.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        settings = Settings.load(**overrides)
+        settings = load()
         log_to_stderr(settings.log_level, settings.log_format)
         asyncio.run(serve(settings))
     except PermitError as error:

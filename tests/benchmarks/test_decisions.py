@@ -11,8 +11,9 @@ from benchmarks.company import make_company, questions
 from benchmarks.decision_figures import Timing, misses, quietest
 from permit_core.access import Effect
 from permit_core.policy.engine import decide
-from permit_core.settings import PROJECT
-from tests.support.environment import bare_environment
+from tests.support.environment import PROJECT, bare_environment
+
+pytestmark = pytest.mark.slow
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

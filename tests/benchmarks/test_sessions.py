@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from benchmarks.figures import Figure, Spawning, percentile
-from permit_core.settings import PROJECT
-from tests.support.environment import bare_environment
+from tests.support.environment import PROJECT, bare_environment
+
+pytestmark = pytest.mark.slow
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from permit_core.settings import Settings
+from family_food.settings import ChatSettings
 from tests.support.stage import Scene, scene
 
 
 @pytest.fixture(autouse=True)
 def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what runs in this process."""
-    for name in Settings.model_fields:
+    for name in ChatSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -13,6 +13,8 @@ from permit_core.database import Database
 from permit_core.stores.tables import requests
 from tests.support.guide_client import GuideClient, login
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def backend() -> AsyncIterator[DemoBackend]:

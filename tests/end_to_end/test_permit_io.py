@@ -16,6 +16,8 @@ from tests.support.environment import PROJECT, bare_environment
 from tests.support.permit_io import SeededPermit, seeded_permit
 from tests.support.server_process import running_server
 
+pytestmark = pytest.mark.slow
+
 WAIT_SECONDS = 60
 
 

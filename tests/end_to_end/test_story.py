@@ -17,10 +17,10 @@ from family_food.demo.backend import DemoBackend
 from family_food.demo.record import check_record
 from family_food.demo.story import Outcome, play
 from family_food.demo.transcript import Transcript
+from family_food.settings import ChatSettings
 from family_food.tables import orders
 from permit_core.clock import utc_now
 from permit_core.database import Database
-from permit_core.settings import Settings
 from permit_core.stores.tables import requests
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.permit_io import SeededPermit
@@ -34,7 +34,7 @@ class Played:
 
     outcome: Outcome
     transcript: str
-    settings: Settings
+    settings: ChatSettings
 
 
 async def played(database_url: str) -> Played:

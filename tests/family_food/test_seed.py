@@ -15,11 +15,12 @@ from family_food import seed as seeding
 from family_food.login.passwords import verify_password
 from family_food.ordering.food import Food, open_food
 from family_food.seed import load_accounts, seed, seed_if_empty
+from family_food.settings import ChatSettings
 from family_food.tables import accounts
 from permit_core.access import ResourceRef
+from permit_core.bootstrap import Core
 from permit_core.entries import RoleAssignment, User
 from permit_core.errors import PolicyFileError
-from permit_core.settings import Settings
 from tests.support.core import TENANT, family_settings
 from tests.support.family import ROLE
 
@@ -44,6 +45,12 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seeding, "hash_password", quick)
 
 
+def chat_settings(core: Core) -> ChatSettings:
+    """The settings that a core was opened with, known to be the chat's."""
+    assert isinstance(core.settings, ChatSettings)
+    return core.settings
+
+
 async def everything(food: Food) -> dict[str, list[Any]]:
     """Every row of the tables that seeding fills."""
     names = ["tenants", "users", "resource_instances", "role_assignments", "relationship_tuples", "accounts"]
@@ -55,7 +62,7 @@ async def everything(food: Food) -> dict[str, list[Any]]:
 
 
 async def test_a_new_database_gets_the_family_and_accounts_that_open(empty: Food) -> None:
-    settings = empty.core.settings
+    settings = chat_settings(empty.core)
     assert await seed(empty.core, settings)
     async with empty.core.database.reading() as reading:
         rows = (await reading.execute(select(accounts))).all()
@@ -74,13 +81,13 @@ async def test_a_new_database_gets_the_family_and_accounts_that_open(empty: Food
 @pytest.mark.usefixtures("quick_hashes")
 async def test_seeding_again_changes_nothing_and_brings_nothing_back(empty: Food) -> None:
     core = empty.core
-    assert await seed(core, core.settings)
+    assert await seed(core, chat_settings(core))
     await core.directory.unassign(core.system, RoleAssignment("3", ROLE, TENANT, ResourceRef("restaurants", "1")))
     async with core.database.transaction() as transaction:
         await transaction.execute(accounts.delete().where(accounts.c.user_key == "4"))
     before = await everything(empty)
-    assert not await seed(core, core.settings)
-    assert not await seed_if_empty(core, core.settings)
+    assert not await seed(core, chat_settings(core))
+    assert not await seed_if_empty(core, chat_settings(core))
     assert await everything(empty) == before
 
 
@@ -96,15 +103,15 @@ async def test_seeding_that_dies_half_way_leaves_nothing_and_can_be_done_again(
     with monkeypatch.context() as patched:
         patched.setattr(seeding, "_insert", dies)
         with pytest.raises(asyncio.CancelledError):
-            await seed(empty.core, empty.core.settings)
+            await seed(empty.core, chat_settings(empty.core))
     assert await everything(empty) == nothing
-    assert await seed(empty.core, empty.core.settings)
+    assert await seed(empty.core, chat_settings(empty.core))
     assert len((await everything(empty))["accounts"]) == 4
 
 
 @pytest.mark.usefixtures("quick_hashes")
 async def test_two_that_seed_at_once_seed_once(empty: Food) -> None:
-    settings = empty.core.settings
+    settings = chat_settings(empty.core)
     other = await open_food(settings)
     try:
         done = await asyncio.gather(seed(empty.core, settings), seed(other.core, settings))
@@ -117,7 +124,7 @@ async def test_two_that_seed_at_once_seed_once(empty: Food) -> None:
 @pytest.mark.usefixtures("quick_hashes")
 async def test_a_directory_that_somebody_filled_is_not_given_the_demos_family(empty: Food) -> None:
     await empty.core.directory.put_user(empty.core.system, User("alone", "Alone"))
-    assert not await seed_if_empty(empty.core, empty.core.settings)
+    assert not await seed_if_empty(empty.core, chat_settings(empty.core))
     assert len((await everything(empty))["users"]) == 1
 
 
@@ -146,5 +153,5 @@ def test_a_wrong_accounts_file_is_refused_with_the_place_and_without_passwords(
 
 
 def test_the_settings_name_files_that_are_there() -> None:
-    settings: Settings = family_settings(Path())
+    settings: ChatSettings = family_settings(Path())
     assert Path(settings.accounts_file).exists()

@@ -73,7 +73,8 @@ def test_it_says_on_stderr_that_it_runs_how_and_where_its_data_and_policy_are(tm
 
 
 def test_a_dot_env_above_the_working_directory_is_honoured(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("DB_NAME=mine/own.db\nLOG_LEVEL=ERROR\n", encoding="utf-8")
+    policy = ROOT / "policies" / "family_food.yaml"
+    (tmp_path / ".env").write_text(f"DB_NAME=mine/own.db\nLOG_LEVEL=ERROR\nPOLICY_FILE={policy}\n", encoding="utf-8")
     inside = tmp_path / "src" / "permit_mcp"
     inside.mkdir(parents=True)
     ended = run({}, cwd=inside)
@@ -98,6 +99,13 @@ def test_with_settings_that_cannot_be_used_it_says_which_and_ends(
     assert said in ended.stderr
     assert "secret" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_where_no_policy_is_named_it_says_how_to_name_one_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    ended = run({"HOME": str(tmp_path / "home")}, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "POLICY_FILE: no policy is named; write POLICY_FILE=policy.yaml into permit-mcp.env or .env" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_is_not_acted_for(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from mcp import StdioServerParameters
 
 from family_food.models.port import Model
-from permit_core.settings import Settings
+from family_food.settings import ChatSettings
 from server import create_app
 from tests.support.chat_server import ChatServer, serving
 from tests.support.core import family_settings
@@ -30,14 +30,14 @@ async def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(seeded: Path, tmp_path: Path) -> Settings:
-    """Settings of a server with a database of its own."""
+def settings(seeded: Path, tmp_path: Path) -> ChatSettings:
+    """ChatSettings of a server with a database of its own."""
     shutil.copy(seeded, tmp_path / "family.db")
     return family_settings(tmp_path, db_name=str(tmp_path / "family.db"), model="demo")
 
 
 @pytest.fixture
-async def start(settings: Settings) -> AsyncIterator[StartServer]:
+async def start(settings: ChatSettings) -> AsyncIterator[StartServer]:
     """Starts servers that end with the test; settings can be changed by name."""
     async with AsyncExitStack() as stack:
 

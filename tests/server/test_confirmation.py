@@ -13,6 +13,8 @@ from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer
 from tests.support.scripted_model import ScriptedModel, calls, says
 
+pytestmark = pytest.mark.slow
+
 HENRY = Actor("default", "default", "3", "Henry")
 ROSE = Actor("default", "default", "4", "Rose")
 JOE = Actor("default", "default", "1", "Joe")

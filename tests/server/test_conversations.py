@@ -21,6 +21,8 @@ from tests.support.chat_server import WAIT_SECONDS, ChatServer, until
 from tests.support.databases import PostgresServer
 from tests.support.scripted_model import ScriptedModel, says
 
+pytestmark = pytest.mark.slow
+
 
 def tiny(_user: str) -> StdioServerParameters:
     return StdioServerParameters(command=sys.executable, args=[str(Path(tiny_mcp.__file__))])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from family_food.models.port import Prompt
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestKind
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, until
 from tests.support.scripted_model import Line, ScriptedModel, calls, says
+
+pytestmark = pytest.mark.slow
 
 JOE = Actor("default", "default", "1", "Joe")
 DISH = "dishes:1-pepperoni-pizza"

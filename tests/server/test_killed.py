@@ -13,17 +13,19 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from permit_core.settings import Settings
+from family_food.settings import ChatSettings
 from tests.server.test_processes import started
 from tests.support.chat_server import WAIT_SECONDS, ChatClient, until
 from utils import create_access_token
+
+pytestmark = pytest.mark.slow
 
 COMMAND = ("-m", "tests.support.patient_server", "{port}")
 
 
 @asynccontextmanager
 async def window(
-    settings: Settings, port: int, session: str = "", after: int | None = None
+    settings: ChatSettings, port: int, session: str = "", after: int | None = None
 ) -> AsyncIterator[ChatClient]:
     """A window with a token of this database's key."""
     token = create_access_token({"sub": "henry"}, settings=settings)
@@ -39,16 +41,16 @@ async def window(
         yield client
 
 
-def rows(settings: Settings, statement: str) -> list[Any]:
+def rows(settings: ChatSettings, statement: str) -> list[Any]:
     with closing(sqlite3.connect(settings.db_name, timeout=10)) as connection:
         return connection.execute(statement).fetchall()
 
 
-def kinds(settings: Settings) -> list[str]:
+def kinds(settings: ChatSettings) -> list[str]:
     return [kind for (kind,) in rows(settings, "SELECT body ->> 'kind' FROM conversation_entries ORDER BY seq")]
 
 
-async def test_killed_between_a_call_and_its_result(settings: Settings) -> None:
+async def test_killed_between_a_call_and_its_result(settings: ChatSettings) -> None:
     async with started(settings, *COMMAND) as (process, port), window(settings, port) as henry:
         session = henry.hello["session_id"]
         await henry.say("wait 600", id="m-1")
@@ -71,7 +73,7 @@ async def test_killed_between_a_call_and_its_result(settings: Settings) -> None:
     assert rows(settings, "SELECT outcome FROM turns ORDER BY number") == [("interrupted",), ("completed",)]
 
 
-async def test_killed_between_turns_and_with_messages_that_wait(settings: Settings) -> None:
+async def test_killed_between_turns_and_with_messages_that_wait(settings: ChatSettings) -> None:
     async with started(settings, *COMMAND) as (process, port), window(settings, port) as henry:
         session = henry.hello["session_id"]
         await henry.say("hi", id="m-1")
@@ -95,7 +97,7 @@ async def test_killed_between_turns_and_with_messages_that_wait(settings: Settin
 
 
 @pytest.mark.timeout(300)  # it starts many servers
-async def test_killed_again_and_again_each_message_has_one_turn(settings: Settings) -> None:
+async def test_killed_again_and_again_each_message_has_one_turn(settings: ChatSettings) -> None:
     chance = random.Random(3)
     wanted = [f"m-{number}" for number in range(9)]
     done: set[str] = set()
@@ -132,7 +134,7 @@ async def answered(henry: ChatClient, message_id: str) -> None:
             return
 
 
-async def test_a_server_that_is_told_to_end_marks_what_it_was_doing(settings: Settings) -> None:
+async def test_a_server_that_is_told_to_end_marks_what_it_was_doing(settings: ChatSettings) -> None:
     async with started(settings, *COMMAND) as (process, port), window(settings, port) as henry:
         session = henry.hello["session_id"]
         await henry.say("wait 600", id="m-1")

@@ -19,21 +19,24 @@ from sqlalchemy import select
 from websockets.asyncio.client import connect
 
 from family_food.ordering.food import open_food
+from family_food.settings import ChatSettings
 from family_food.tables import orders
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestKind
-from permit_core.settings import PROJECT, Settings
 from tests.server.conftest import StartServer
 from tests.support.chat_server import WAIT_SECONDS, ChatClient, ChatServer, until
+from tests.support.environment import PROJECT
 from tests.support.process_tree import alive, started_by, tool_servers_of
 from tests.support.scripted_model import ScriptedModel, calls, says
+
+pytestmark = pytest.mark.slow
 
 JOE = Actor("default", "default", "1", "Joe")
 OPERATION = RequestKind.OPERATION_APPROVAL
 
 
 @asynccontextmanager
-async def started(settings: Settings, *command: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+async def started(settings: ChatSettings, *command: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """A server process of its own; ``{port}`` in the command becomes a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -80,7 +83,7 @@ async def chatting(port: int, username: str, session: str = "") -> AsyncIterator
         yield client_side
 
 
-async def placed(settings: Settings) -> list[str]:
+async def placed(settings: ChatSettings) -> list[str]:
     food = await open_food(settings)
     try:
         async with food.core.database.reading() as reading:
@@ -89,7 +92,7 @@ async def placed(settings: Settings) -> list[str]:
         await food.close()
 
 
-async def approve_what_waits(settings: Settings) -> None:
+async def approve_what_waits(settings: ChatSettings) -> None:
     """Joe approves every open request, in a process that is not the server's."""
     food = await open_food(settings)
     try:
@@ -115,7 +118,7 @@ async def test_a_killed_child_is_replaced_and_the_turn_says_so(start: StartServe
     await until(lambda: server.children() == [], "the end of every child")
 
 
-async def test_a_server_killed_between_approval_and_order_orders_once_after_its_restart(settings: Settings) -> None:
+async def test_a_server_killed_between_approval_and_order_orders_once_after_its_restart(settings: ChatSettings) -> None:
     command = ("server.py", "--port", "{port}")
     async with started(settings, *command) as (process, port), chatting(port, "henry") as henry:
         session = henry.hello["session_id"]
@@ -150,7 +153,7 @@ async def test_a_server_killed_between_approval_and_order_orders_once_after_its_
     ids=["server.py", "uvicorn", "fastapi dev"],
 )
 async def test_a_terminated_server_says_goodbye_and_leaves_nothing(
-    settings: Settings, command: tuple[str, ...]
+    settings: ChatSettings, command: tuple[str, ...]
 ) -> None:
     async with started(settings, *command) as (process, port), chatting(port, "henry") as henry:
         await until(lambda: bool(tool_servers_of(process.pid)), "the child's start")
@@ -176,7 +179,7 @@ async def test_nothing_is_opened_at_import(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_server_that_cannot_start_says_why_in_one_sentence(settings: Settings) -> None:
+async def test_a_server_that_cannot_start_says_why_in_one_sentence(settings: ChatSettings) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "server.py", "--port", "0", cwd=PROJECT, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "SECRET_KEY": "secret", "DATABASE_URL": settings.resolved_database_url},

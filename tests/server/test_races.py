@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import select
 
 from family_food.tables import orders
@@ -13,6 +14,8 @@ from permit_core.ports.request import RequestKind
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, Turn, until
 from tests.support.scripted_model import ScriptedModel, calls, says
+
+pytestmark = pytest.mark.slow
 
 HENRY = Actor("default", "default", "3", "Henry")
 JOE = Actor("default", "default", "1", "Joe")

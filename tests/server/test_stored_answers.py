@@ -15,6 +15,8 @@ from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatClient, ChatServer, Frame
 from tests.support.scripted_model import ScriptedModel, calls, says
 
+pytestmark = pytest.mark.slow
+
 JOE = Actor("default", "default", "1", "Joe")
 HENRY = Actor("default", "default", "3", "Henry")
 ROSE = Actor("default", "default", "4", "Rose")

@@ -6,11 +6,14 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from websockets.asyncio.client import ClientConnection
 
 from family_food.tables import orders
 from tests.support.chat_server import WAIT_SECONDS, ChatServer, until
+
+pytestmark = pytest.mark.slow
 
 
 async def placed(server: ChatServer) -> list[str]:

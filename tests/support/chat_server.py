@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed
 
 from family_food.chat.backend import ChatBackend
 from family_food.chat.connections import ConnectionManager
-from permit_core.settings import PROJECT
 from server import MAX_FRAME_BYTES
+from tests.support.environment import PROJECT
 from tests.support.process_tree import children_of, tool_servers_of
 
 WAIT_SECONDS = 60.0

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from family_food.settings import ChatSettings
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import Clock, utc_now
 from permit_core.identity import system_actor
 from permit_core.policy.facts_file import load_facts
-from permit_core.settings import Settings
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 ENVIRONMENT = "default"
@@ -18,9 +18,9 @@ TENANT = "default"
 SYSTEM = system_actor(ENVIRONMENT)
 
 
-def family_settings(folder: Path, database_url: str = "", **more: Any) -> Settings:
-    """Settings of the shipped family, whatever the environment says; SQLite in ``folder`` when no URL is given."""
-    return Settings(
+def family_settings(folder: Path, database_url: str = "", **more: Any) -> ChatSettings:
+    """ChatSettings of the shipped family, whatever the environment says; SQLite in ``folder`` when no URL is given."""
+    return ChatSettings(
         **{
             "database_url": database_url or f"sqlite+aiosqlite:///{folder / 'family.db'}",
             "policy_file": str(POLICIES / "family_food.yaml"),
@@ -28,6 +28,8 @@ def family_settings(folder: Path, database_url: str = "", **more: Any) -> Settin
             "accounts_file": str(POLICIES / "family_food.accounts.yaml"),
             "tenant": TENANT,
             "resource_key": "restaurants",
+            "access_elements_config_id": "restaurant-requests",
+            "operation_elements_config_id": "dish-requests",
             **more,
         }
     )

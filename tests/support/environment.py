@@ -8,9 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from permit_core.settings import Settings
+from family_food.settings import ChatSettings
+from permit_api.settings import LocalSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
+SETTINGS = frozenset(name.upper() for product in (ChatSettings, LocalSettings) for name in product.model_fields)
+"""Every variable that a product reads."""
 
 # Whatever changes how a terminal program talks.
 _TASTE = {
@@ -35,8 +38,7 @@ atexit.register(shutil.rmtree, STATE_DIR, ignore_errors=True)
 
 def bare_environment(**extra: str) -> dict[str, str]:
     """This environment without settings of the project and without anybody's taste in terminals."""
-    settings = {name.upper() for name in Settings.model_fields} | _TASTE
-    kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in SETTINGS | _TASTE}
     # Whoever runs the tests keeps their own history, log-ins and keyring: what is kept nowhere is no file of theirs.
     nowhere = {
         "STATE_DIR": STATE_DIR,

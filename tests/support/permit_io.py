@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from family_food.settings import ChatSettings
 from permit_core.bootstrap import Core, open_core, seed_permit_io
 from permit_core.clock import Clock, utc_now
 from permit_core.policy.facts_file import load_facts
-from permit_core.settings import Settings
 from tests.support.core import family_settings
 from tests.support.permit_local import LocalServer, exported, running_local
 
@@ -56,8 +56,8 @@ class SeededPermit:
             file.write_bytes(self._ours_kept.read_bytes())
         return await open_core(self.ours(folder, **more), clock=clock)
 
-    def ours(self, folder: Path, **more: Any) -> Settings:
-        """Settings of the family with Permit.io behind it."""
+    def ours(self, folder: Path, **more: Any) -> ChatSettings:
+        """ChatSettings of the family with Permit.io behind it."""
         return family_settings(folder, **{**self.settings, **more})
 
     @property

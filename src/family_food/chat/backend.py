@@ -22,8 +22,8 @@ from family_food.models.port import Model
 from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
 from family_food.seed import seed
+from family_food.settings import ChatSettings
 from permit_core.bootstrap import Core
-from permit_core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ChatBackend:
         tool_start: how the tools of one user, named by directory key, are started.
     """
 
-    settings: Settings
+    settings: ChatSettings
     core: Core
     model: Model
     tokens: Tokens
@@ -58,7 +58,7 @@ class ChatBackend:
 
 @asynccontextmanager
 async def open_backend(
-    settings: Settings,
+    settings: ChatSettings,
     sessions_of: Callable[[str, str], Iterable[Listener]],
     *,
     model: Model | None = None,

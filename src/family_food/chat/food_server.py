@@ -11,8 +11,8 @@ from mcp import StdioServerParameters
 
 from family_food.nursery.nursery import Nursery, can_fork
 from family_food.nursery.tool_start import ToolStart, spawned
+from family_food.settings import CHECKOUT, ChatSettings
 from permit_core.errors import ConfigurationError
-from permit_core.settings import PROJECT, Settings
 
 _PERMIT_IO = (
     "permit_api_url",
@@ -24,17 +24,17 @@ _PERMIT_IO = (
 )
 
 
-def food_server(settings: Settings, user: str) -> StdioServerParameters:
+def food_server(settings: ChatSettings, user: str) -> StdioServerParameters:
     """How the food server is started for one user. Its environment holds what is named here and nothing else."""
     return _program(settings, "--acting-user", user)
 
 
-def food_nursery(settings: Settings) -> StdioServerParameters:
+def food_nursery(settings: ChatSettings) -> StdioServerParameters:
     """How the parent of forked food servers is started, with the same environment as those."""
     return _program(settings, "--nursery")
 
 
-def _program(settings: Settings, *arguments: str) -> StdioServerParameters:
+def _program(settings: ChatSettings, *arguments: str) -> StdioServerParameters:
     environment = {
         "DATABASE_URL": settings.resolved_database_url,
         "POLICY_FILE": settings.policy_file,
@@ -49,13 +49,13 @@ def _program(settings: Settings, *arguments: str) -> StdioServerParameters:
     }
     return StdioServerParameters(
         command=sys.executable,
-        args=[str(PROJECT / "food_ordering_mcp.py"), *arguments],
+        args=[str(CHECKOUT / "food_ordering_mcp.py"), *arguments],
         env=environment,
-        cwd=PROJECT,
+        cwd=CHECKOUT,
     )
 
 
-def _permit_io(settings: Settings) -> dict[str, str]:
+def _permit_io(settings: ChatSettings) -> dict[str, str]:
     """What a process needs that decides by Permit.io: the key of the environment too."""
     if not settings.permit_api_key.get_secret_value():
         return {}
@@ -67,7 +67,7 @@ def _permit_io(settings: Settings) -> dict[str, str]:
 
 @asynccontextmanager
 async def food_tools(
-    settings: Settings, tool_server: Callable[[str], StdioServerParameters] | None = None
+    settings: ChatSettings, tool_server: Callable[[str], StdioServerParameters] | None = None
 ) -> AsyncIterator[Callable[[str], ToolStart]]:
     """How the tools of a user, named by directory key, are started.
 
@@ -90,7 +90,7 @@ async def food_tools(
         yield nursery.start
 
 
-def _forks(settings: Settings) -> bool:
+def _forks(settings: ChatSettings) -> bool:
     if settings.mcp_spawn == "exec":
         return False
     able = can_fork()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from family_food.chat.protocol import protocol_schema
-from permit_core.settings import PROJECT
+from family_food.settings import CHECKOUT
 
 
 def main() -> None:
     """Write the file; a test compares it with the code."""
-    path = PROJECT / "docs" / "chat-protocol.schema.json"
+    path = CHECKOUT / "docs" / "chat-protocol.schema.json"
     path.write_text(json.dumps(protocol_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -16,8 +16,8 @@ from family_food.chat.protocol import ErrorFrame, ServerFrameModel, Status, Text
 from family_food.conversations.conversation import CONTEXT_CHARS, Conversation
 from family_food.messages import Entry, ModelStep, ToolCall, ToolResult, ToolResults
 from family_food.models.port import Finish, Model, ModelError, Prompt, StepEnd, TextDelta, ToolDeclaration, Usage
+from family_food.settings import ChatSettings
 from permit_core.errors import UserFacing
-from permit_core.settings import Settings
 
 TurnOutcome = Literal["completed", "cancelled", "failed", "limit"]
 Send = Callable[[ServerFrameModel], Awaitable[object]]
@@ -58,7 +58,7 @@ class TurnLimits:
     output_chars: int
 
     @classmethod
-    def of(cls, settings: Settings) -> TurnLimits:
+    def of(cls, settings: ChatSettings) -> TurnLimits:
         """The limits that are set."""
         return cls(settings.turn_max_steps, settings.turn_timeout_seconds, settings.turn_max_output_chars)
 

@@ -21,8 +21,8 @@ import httpx
 from pydantic import SecretStr
 
 from family_food.demo.processes import ProcessTree
+from family_food.settings import CHECKOUT, ChatSettings
 from permit_core.errors import PermitError
-from permit_core.settings import PROJECT, Settings
 
 START_SECONDS = 90.0
 _STOP_SECONDS = 10.0
@@ -46,7 +46,7 @@ class DemoAccount:
     role: str
 
 
-def demo_accounts(settings: Settings | None = None) -> list[DemoAccount]:
+def demo_accounts(settings: ChatSettings | None = None) -> list[DemoAccount]:
     """Everybody who can log in to a new database, from the files it is filled from.
 
     Raises:
@@ -55,7 +55,7 @@ def demo_accounts(settings: Settings | None = None) -> list[DemoAccount]:
     from family_food.seed import load_accounts
     from permit_core.policy.facts_file import load_facts
 
-    settings = settings or Settings.load()
+    settings = settings or ChatSettings.load()
     facts = load_facts(settings.facts_file)
     roles = {entry.user: entry.role for entry in facts.assignments if entry.resource is None}
     return [
@@ -80,7 +80,7 @@ class DemoBackend:
         self._process: Process | None = None
         self._folder = Path()
         self.url = ""
-        self.settings: Settings
+        self.settings: ChatSettings
 
     async def __aenter__(self) -> Self:
         """Start.
@@ -92,7 +92,7 @@ class DemoBackend:
         self._folder = Path(tempfile.mkdtemp(prefix="family-food-"))
         database = self._given_database or f"sqlite+aiosqlite:///{self._folder / 'family_food.db'}"
         try:
-            self.settings = Settings.load(database_url=SecretStr(database))
+            self.settings = ChatSettings.load(database_url=SecretStr(database))
             self._end_with_the_terminal()
             async with asyncio.timeout(START_SECONDS):
                 await self._start(database)
@@ -122,7 +122,7 @@ class DemoBackend:
                 "-m",
                 "family_food.demo.server",
                 str(self._folder),
-                cwd=PROJECT,
+                cwd=CHECKOUT,
                 env=environment,
                 stdin=PIPE,
                 stdout=PIPE,

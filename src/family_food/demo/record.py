@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from family_food.settings import ChatSettings
 from family_food.tables import orders
 from permit_core.audit.log import AuditLog
 from permit_core.audit.verify import VerifyReport
 from permit_core.database import Database
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import load_policy
-from permit_core.settings import Settings
 from permit_core.stores.tables import audit_records, requests, role_assignments
 
 
@@ -62,7 +62,7 @@ class Claim:
     holds: bool
 
 
-async def check_record(settings: Settings, told: Told) -> list[Claim]:
+async def check_record(settings: ChatSettings, told: Told) -> list[Claim]:
     """Compare the database with the story.
 
     Raises:
@@ -95,7 +95,7 @@ async def check_record(settings: Settings, told: Told) -> list[Claim]:
     ]
 
 
-async def _roles_in_permit_io(settings: Settings) -> list[tuple[str, str, str]]:
+async def _roles_in_permit_io(settings: ChatSettings) -> list[tuple[str, str, str]]:
     """The roles of everybody in the facts file, as Permit.io has them now."""
     from permit_core.permit_io.client import PermitClient  # with an SDK that is there only where it is used
     from permit_core.permit_io.reader import PermitReader
@@ -130,7 +130,7 @@ def _requests(told: Told, stored: Sequence[Row[Any]]) -> Iterator[Claim]:
         )
 
 
-def _roles(settings: Settings, told: Told, stored: Sequence[tuple[str, str, str]]) -> Iterator[Claim]:
+def _roles(settings: ChatSettings, told: Told, stored: Sequence[tuple[str, str, str]]) -> Iterator[Claim]:
     before = {
         (given.user, given.role, str(given.resource) if given.resource else ":")
         for given in load_facts(settings.facts_file).assignments

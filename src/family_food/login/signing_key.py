@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError
-from permit_core.settings import Settings
 
 MIN_LENGTH = 32
 KEY_FILE = "secret_key"
@@ -27,7 +27,7 @@ _KNOWN_KEYS = frozenset({
 })  # fmt: skip
 
 
-def signing_key(settings: Settings) -> str:
+def signing_key(settings: ChatSettings) -> str:
     """SECRET_KEY when it is set, else the key kept beside the database; made when there is none yet.
 
     Raises:
@@ -45,12 +45,12 @@ def signing_key(settings: Settings) -> str:
         ) from error
 
 
-def _folder(settings: Settings) -> Path:
+def _folder(settings: ChatSettings) -> Path:
     """The database's folder; for a database that is no file, the one DB_NAME would lie in."""
     database = make_url(settings.resolved_database_url)
     if database.drivername.startswith("sqlite") and database.database and database.database != ":memory:":
         return Path(database.database).resolve().parent
-    return Path(settings.db_name).resolve().parent
+    return settings.database_file.resolve().parent
 
 
 def _kept(path: Path) -> str:

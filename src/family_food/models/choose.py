@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from family_food.models.port import Model
 from family_food.models.stream_pump import Patience
+from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError
-from permit_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def choose_model(settings: Settings) -> Model:
+def choose_model(settings: ChatSettings) -> Model:
     """Build the model that ``MODEL`` names; with ``auto`` the first for which something is set.
 
     Call it once a process: a Gemini client takes some 50 ms of a blocked event loop to build, its library half a
@@ -49,7 +49,7 @@ def choose_model(settings: Settings) -> Model:
             return DemoModel()
 
 
-def _wanted(settings: Settings) -> str:
+def _wanted(settings: ChatSettings) -> str:
     """The name of the model, its settings found complete."""
     has_key = bool(settings.gemini_api_key.get_secret_value().strip())
     wanted: str = settings.model

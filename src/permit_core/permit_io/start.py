@@ -35,7 +35,9 @@ async def check_account(client: PermitClient, settings: Settings) -> None:
     except PermitFault as fault:
         raise _wrong(fault, settings) from fault
     tenant = settings.tenant
-    check = Check(Actor(settings.environment, tenant, "start-up"), "read", ResourceRef(settings.resource_key))
+    check = Check(
+        Actor(settings.environment, tenant, "start-up"), "read", ResourceRef(settings.resource_key or "resource")
+    )
     try:
         await allowed(client, [check])
     except PermitFault as fault:

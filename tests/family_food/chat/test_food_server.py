@@ -19,26 +19,27 @@ from family_food.chat.tool_child import ToolsUnavailable
 from family_food.chat.tool_session import ToolSession
 from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
+from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError
 from permit_core.policy.facts_file import load_facts
-from permit_core.settings import PROJECT, Settings
 from tests.support.chat_server import WAIT_SECONDS
 from tests.support.core import family_settings
 from tests.support.databases import PostgresServer
+from tests.support.environment import PROJECT
 from tests.support.process_tree import nurseries_of
 from tests.support.tiny_start import tiny_program
 
 ME = os.getpid()
 
 
-async def give_facts(settings: Settings) -> None:
+async def give_facts(settings: ChatSettings) -> None:
     food = await open_food(settings)
     await food.core.directory.load(food.core.system, load_facts(settings.facts_file, food.core.model))
     await food.close()
 
 
 @pytest.fixture(scope="module")
-async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+async def settings(tmp_path_factory: pytest.TempPathFactory) -> ChatSettings:
     """Of a family that can order."""
     chosen = family_settings(tmp_path_factory.mktemp("food"), secret_key="s" * 40, gemini_api_key="g" * 40)
     await give_facts(chosen)
@@ -46,7 +47,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-async def both(settings: Settings) -> AsyncIterator[dict[str, Callable[[str], ToolStart]]]:
+async def both(settings: ChatSettings) -> AsyncIterator[dict[str, Callable[[str], ToolStart]]]:
     """Spawned and forked."""
     async with AsyncExitStack() as stack:
         yield {
@@ -120,7 +121,7 @@ async def test_a_forked_server_has_no_tools_for_somebody_who_is_not_there(
             await nobody.tools()
 
 
-def test_the_nursery_is_given_what_a_server_is_and_no_secret_but_the_database(settings: Settings) -> None:
+def test_the_nursery_is_given_what_a_server_is_and_no_secret_but_the_database(settings: ChatSettings) -> None:
     server, nursery = food_server(settings, "3"), food_nursery(settings)
     assert server.args[-2:] == ["--acting-user", "3"]
     assert nursery.env == server.env
@@ -129,7 +130,7 @@ def test_the_nursery_is_given_what_a_server_is_and_no_secret_but_the_database(se
         assert "g" * 40 not in str(parameters)
 
 
-async def test_exec_and_a_server_of_one_s_own_need_no_nursery(settings: Settings) -> None:
+async def test_exec_and_a_server_of_one_s_own_need_no_nursery(settings: ChatSettings) -> None:
     before = nurseries_of(ME)
     async with food_tools(settings.model_copy(update={"mcp_spawn": "exec"})):
         assert nurseries_of(ME) == before
@@ -139,7 +140,7 @@ async def test_exec_and_a_server_of_one_s_own_need_no_nursery(settings: Settings
 
 
 async def test_where_nothing_can_be_forked_auto_spawns_and_fork_is_refused(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: ChatSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(food_server_module, "can_fork", lambda: False)
     before = nurseries_of(ME)
@@ -164,7 +165,7 @@ async def test_the_nursery_is_not_started_by_hand() -> None:
 
 
 async def test_a_nursery_that_cannot_prepare_leaves_sessions_to_be_spawned(
-    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    settings: ChatSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "facts.yaml"
     broken.write_text(json.dumps({"tenants": "none"}))

@@ -17,7 +17,7 @@ from family_food.chat.protocol import (
     read_frame,
 )
 from permit_core.errors import InvalidInput
-from permit_core.settings import PROJECT
+from tests.support.environment import PROJECT
 
 LIMIT = 2000
 

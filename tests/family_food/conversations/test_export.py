@@ -22,8 +22,8 @@ from family_food.conversations.stored_conversation import (
     StoredTurn,
 )
 from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
-from permit_core.settings import PROJECT
 from permit_core.views import plain
+from tests.support.environment import PROJECT
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REQUEST = {

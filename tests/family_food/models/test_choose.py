@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from family_food.models.choose import choose_model
+from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError
-from permit_core.settings import Settings
 
 GEMINI = {"gemini_api_key": "a-key"}
 OPENAI = {"openai_base_url": "http://127.0.0.1:9/v1/", "openai_model": "qwen3:8b"}
 
 
-def settings(**values: Any) -> Settings:
+def settings(**values: Any) -> ChatSettings:
     nothing = {"gemini_api_key": "", "openai_base_url": "", "openai_model": "", "google_gemini_base_url": ""}
-    return Settings.load(**({"model": "auto"} | nothing | values))
+    return ChatSettings.load(**({"model": "auto"} | nothing | values))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from family_food.chat.tool_session import ToolSession
 from family_food.nursery import nursery as nursery_module
 from family_food.nursery.nursery import Nursery, can_fork
 from family_food.nursery.parent_life import NurseryUnavailable, ParentLife
-from permit_core.settings import PROJECT
 from tests.support.chat_server import WAIT_SECONDS, until
+from tests.support.environment import PROJECT
 from tests.support.process_tree import alive, children_of, descriptors_of, nurseries_of, zombies_of
 from tests.support.tiny_start import tiny, tiny_nursery, tiny_program
 

@@ -12,8 +12,6 @@ from mcp.types import JSONRPCRequest
 
 from family_food.nursery.socket_streams import Streams, socket_streams
 
-pytestmark = pytest.mark.slow
-
 PING = JSONRPCRequest(jsonrpc="2.0", id=1, method="ping")
 LINE = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
 

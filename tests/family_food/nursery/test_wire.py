@@ -10,8 +10,6 @@ import pytest
 
 from family_food.nursery.wire import MOST_BYTES, Fork, Forked, Message, Ready, Refused, close, receive, send
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:

@@ -41,7 +41,7 @@ async def refusal(settings: Settings) -> str:
         ({"operation_elements_config_id": "none"}, "OPERATION_ELEMENTS_CONFIG_ID: Permit.io has no element 'none'"),
         (
             {"access_elements_config_id": "dish-requests"},
-            "ACCESS_ELEMENTS_CONFIG_ID: .*'dish-requests' is .*approval_management; .*user_management.*restaurant-req",
+            "ACCESS_ELEMENTS_CONFIG_ID: .*'dish-requests' is .*approval_management; .*user_management.*access-req",
         ),
         (
             {"access_elements_config_id": "dishes-approval"},
