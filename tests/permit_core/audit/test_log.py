@@ -5,7 +5,6 @@ import signal
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
 
 from permit_core.audit.chain import GENESIS, Link, moment
 from permit_core.audit.log import AuditLog
@@ -16,6 +15,7 @@ from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent, RecordFilter
 from tests.support.clock import SteadyClock
 from tests.support.processes import output_of, start_python
+from tests.support.tampering import tamper
 
 LENGTH = 6
 
@@ -32,20 +32,6 @@ async def written(log: AuditLog, clock: SteadyClock) -> AuditLog:
         await log.note(AuditEvent("tool.call", Actor("default", "default", "3"), {"number": number}))
         clock.advance(seconds=1)
     return log
-
-
-async def tamper(database: Database, *statements: str) -> None:
-    """What somebody does who owns the database: the guards off, then the deed."""
-    async with database.transaction() as transaction:
-        if database.is_sqlite:
-            names = (await transaction.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))).scalars()
-            for name in names.all():
-                await transaction.execute(text(f"DROP TRIGGER {name}"))
-        else:
-            for table in ("audit_records", "audit_head", "audit_checkpoints"):
-                await transaction.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
-        for statement in statements:
-            await transaction.execute(text(statement))
 
 
 async def test_records_are_numbered_dated_and_bound_to_the_one_before(written: AuditLog) -> None:
