@@ -1,9 +1,13 @@
 """Migrations: every start ends with one and the same schema."""
 
 import asyncio
+import hashlib
+import json
 import logging
 import re
+import shutil
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from permit_core.audit.log import AuditLog
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError, ConstraintViolated, StoreError
-from permit_core.stores.migrate import CORE_VERSION_TABLE, migrate
+from permit_core.identity import Actor
+from permit_core.ports.record import AuditEvent
+from permit_core.stores.migrate import CORE_MIGRATIONS, CORE_VERSION_TABLE, migrate
 from permit_core.stores.tables import metadata
 from tests.support.databases import PostgresServer
 from tests.support.processes import output_of, start_python
+from tests.support.tampering import rewrite, tamper
 
 
 def tables_of(connection: Connection) -> set[str]:
@@ -234,3 +242,103 @@ async def test_a_database_that_lost_a_table_is_refused_by_its_name(database: Dat
     await changed(database, "DROP TABLE audit_head")
     with pytest.raises(ConfigurationError, match=r"lacks audit_head: it is damaged\. Put a backup"):
         await migrate(database)
+
+
+OLD_GENESIS = "0" * 64
+
+
+async def old_database(url: str, tmp_path: Path, *, changed: bool) -> Database:
+    """A database of the first format: three records of one chain, as the version before wrote them."""
+    shutil.copytree(CORE_MIGRATIONS, tmp_path / "old", ignore=shutil.ignore_patterns("000[4-9]*", "__pycache__"))
+    database = Database.open(url)
+    await migrate(database, tmp_path / "old", CORE_VERSION_TABLE)
+    previous = OLD_GENESIS
+    async with database.transaction() as transaction:
+        for seq in (1, 2, 3):
+            at = datetime(2026, 11, 22, 12, 0, seq, tzinfo=UTC)
+            body = f'{{"request":"req_{seq}"}}'
+            covered = [seq, at.isoformat(timespec="microseconds"), "tool.call", "3", "home", body, previous]
+            own = hashlib.sha256(json.dumps(covered, separators=(",", ":")).encode()).hexdigest()
+            await transaction.execute(
+                text(
+                    "INSERT INTO audit_records VALUES (:seq, :at, 'tool.call', :actor, 'home', :body, :previous, :own)"
+                ),
+                {
+                    "seq": seq,
+                    "at": at if not database.is_sqlite else f"{at:%Y-%m-%d %H:%M:%S}.000000",
+                    "actor": "1" if changed and seq == 2 else "3",
+                    "body": body,
+                    "previous": previous,
+                    "own": own,
+                },
+            )
+            await transaction.execute(text("UPDATE audit_head SET seq = :seq, hash = :own"), {"seq": seq, "own": own})
+            previous = own
+    return database
+
+
+async def test_an_old_log_is_examined_moved_and_sealed(database_url: str, tmp_path: Path) -> None:
+    database = await old_database(database_url, tmp_path, changed=False)
+    await migrate(database)
+    log = AuditLog(database)
+    await log.note(AuditEvent("tool.call", Actor("default", "home", "4")))
+    records = await log.records("default")
+    assert [record.event for record in records] == ["tool.call", "tool.call", "tool.call", "audit.sealed", "tool.call"]
+    assert [(record.user, record.tenant, record.request) for record in records[:2]] == [
+        ("3", "home", "req_1"),
+        ("3", "home", "req_2"),
+    ]
+    assert records[0].at == datetime(2026, 11, 22, 12, 0, 1, tzinfo=UTC)
+    assert records[3].body == {
+        "format": 1, "records": 3, "head": records[2].hash, "intact": True, "problems": [],
+    }  # fmt: skip
+    assert (await log.verify("default")).ok
+    with pytest.raises((StoreError, ConstraintViolated), match="only grows"):
+        async with database.transaction() as transaction:
+            await transaction.execute(text("DELETE FROM audit_records"))
+    await database.close()
+
+
+async def test_an_old_log_that_was_damaged_is_moved_as_it_is_and_the_seal_says_so(
+    database_url: str, tmp_path: Path
+) -> None:
+    database = await old_database(database_url, tmp_path, changed=True)
+    await migrate(database)
+    log = AuditLog(database)
+    seal = (await log.records("default"))[-1]
+    assert (seal.body["intact"], seal.body["problems"]) == (False, ["record 2 was changed after it was written"])
+    assert [problem.seq for problem in (await log.verify("default")).problems] == [2]
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "UPDATE audit_records SET format = 1 WHERE seq = 5",
+        "UPDATE audit_records SET event = 'tool.call' WHERE seq = 4",
+    ],
+)
+async def test_an_old_format_does_not_come_back_and_only_a_seal_ends_it(tmp_path: Path, deed: str) -> None:
+    database = await old_database(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", tmp_path, changed=False)
+    await migrate(database)
+    log = AuditLog(database)
+    await log.note(AuditEvent("tool.call", Actor("default", "home", "4")))
+    await tamper(database, deed)
+    await rewrite(database, "default", user="3")
+    assert not (await log.verify("default")).ok
+    await database.close()
+
+
+async def test_times_that_cannot_be_read_are_moved_as_they_are(tmp_path: Path) -> None:
+    database = await old_database(f"sqlite+aiosqlite:///{tmp_path / 'log.db'}", tmp_path, changed=False)
+    await tamper(
+        database, "UPDATE audit_records SET at = 'yesterday', body = '[]' WHERE seq = 2", "DELETE FROM audit_head"
+    )
+    await migrate(database)
+    log = AuditLog(database)
+    report = await log.verify("default")
+    assert [problem.seq for problem in report.problems] == [2]
+    assert (await log.records("default"))[-1].body["problems"][-1] == (
+        "the log does not know its end; record 3 is the last"
+    )
+    await database.close()

@@ -22,6 +22,10 @@ depends_on = None
 
 ENVIRONMENT = "default"
 BATCH = 1000
+RECORDS = sa.table(
+    "audit_records",
+    *(sa.column("user_key" if name == "user" else name) for name in Link.__dataclass_fields__),
+)
 TEXTS = ("event", "tenant", "body", "previous_hash", "hash")
 
 
@@ -96,7 +100,6 @@ def _move_records(connection: sa.Connection, head: tuple[int, str] | None) -> tu
     # SQLite keeps times as text, and a damaged one is to be reported, not to stop the move.
     at = sa.type_coerce(sa.column("at"), sa.Text if connection.dialect.name == "sqlite" else sa.DateTime(timezone=True))
     old = sa.table("audit_records_1", *map(sa.column, ("seq", "actor", *TEXTS)))
-    new = sa.table("audit_records", *map(sa.column, Link.__dataclass_fields__), sa.column("user_key"))
     total = connection.execute(sa.select(sa.func.count()).select_from(old)).scalar_one()
     examination = Examination(head, total)
     last: int | None = None
@@ -109,7 +112,7 @@ def _move_records(connection: sa.Connection, head: tuple[int, str] | None) -> tu
         links = [_link(row) for row in rows]
         for link in links:
             examination.look_at(link)
-        connection.execute(sa.insert(new), [_columns(link) for link in links])
+        connection.execute(sa.insert(RECORDS), [_columns(link) for link in links])
 
 
 def _link(row: sa.Row[Any]) -> Link:
@@ -165,8 +168,7 @@ def _seal(connection: sa.Connection, report: VerifyReport, last: int) -> None:
         previous_hash=report.head if report.records else GENESIS,
         hash="",
     ).sealed()
-    new = sa.table("audit_records", *map(sa.column, Link.__dataclass_fields__), sa.column("user_key"))
-    connection.execute(sa.insert(new), [_columns(seal)])
+    connection.execute(sa.insert(RECORDS), [_columns(seal)])
     connection.execute(
         sa.text("INSERT INTO audit_head (environment, seq, hash) VALUES (:environment, :seq, :hash)"),
         {"environment": ENVIRONMENT, "seq": seal.seq, "hash": seal.hash},
