@@ -131,7 +131,7 @@ async def test_what_was_rolled_back_is_not_waited_for_for_ever(
 
 
 def test_a_hook_is_named_as_module_and_function() -> None:
-    assert load_hook(f"{__name__.removeprefix('.')}:seen_by_name").__name__ == "seen_by_name"  # type: ignore[attr-defined]
+    assert load_hook(f"{__name__.removeprefix('.')}:seen_by_name").__name__ == "seen_by_name"
 
 
 @pytest.mark.parametrize("reference", ["no.such.module:f", "json:no_such", "json.decoder:FLAGS", "a b"])

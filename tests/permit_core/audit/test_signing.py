@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from permit_core.audit import rotation
 from permit_core.audit.chain import GENESIS
 from permit_core.audit.log import AuditLog
 from permit_core.audit.notary import RECORDS, Notary
@@ -470,7 +469,6 @@ async def test_the_process_that_loses_the_race_for_a_new_key_takes_the_winners(t
 async def test_rotating_before_anything_was_written_changes_the_key(signed: Signed) -> None:
     before = signed.keys.key().public
     assert await rotate_key(signed.database, signed.log, signed.keys) == signed.keys.key().public != before
-    assert rotation.system_actor("default").user == "system"
 
 
 async def test_damage_beyond_repair_does_not_keep_a_process_from_ending(
