@@ -11,7 +11,7 @@ from permit_core.access import OBJECT_KEY, USER_KEY, ResourceRef
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import InvalidInput
 from permit_core.policy.model import PolicyModel
-from permit_core.policy.operators import KIND_OF_TYPE, kind_of
+from permit_core.policy.operators import check_value
 from permit_core.policy.schema import Attribute, ResourceType
 from permit_core.views import plain
 
@@ -131,11 +131,12 @@ def _check_attributes(values: Mapping[str, Any], declared: Mapping[str, Attribut
                 code="invalid_attributes",
                 hint=f"Use {', '.join(sorted(declared)) or 'none'}.",
             )
-        if KIND_OF_TYPE[declared[name].type] not in {None, kind_of(value)}:
+        expected = check_value(declared[name].type, value)
+        if expected is not None:
             raise InvalidInput(
                 f"The attribute {name} has a value of another kind.",
                 code="invalid_attributes",
-                hint=f"The policy wants a {declared[name].type}.",
+                hint=f"The policy wants a {declared[name].type}: {expected}.",
             )
     try:
         json.dumps(dict(values), allow_nan=False)

@@ -14,7 +14,7 @@ from permit_core.policy.facts_schema import FactsDocument, FactsSections, Tenant
 from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import MarkedDocument, Path, read_marked
 from permit_core.policy.model import PolicyModel
-from permit_core.policy.operators import KIND_OF_TYPE, kind_of
+from permit_core.policy.operators import check_value
 from permit_core.policy.schema import Attribute
 
 
@@ -176,5 +176,5 @@ def _attributes(values: Mapping[str, Any], declared: Mapping[str, Attribute]) ->
     for name, value in values.items():
         if name not in declared:
             yield name, "expected an attribute that the policy declares"
-        elif KIND_OF_TYPE[declared[name].type] not in {None, kind_of(value)}:
-            yield name, f"expected a value of type {declared[name].type}"
+        elif (expected := check_value(declared[name].type, value)) is not None:
+            yield name, f"expected a value of type {declared[name].type}: {expected}"

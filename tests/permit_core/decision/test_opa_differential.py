@@ -33,6 +33,9 @@ BUGS = [
     ("roles.rego", "graph.reachable(resource_extends(type), {role})", "{role}"),
     ("roles.rego", "min([[distance(i, role), place] |", "max([[distance(i, role), place] |"),
     ("decisions.rego", "\tin_resource_set(i, rule)\n", ""),
+    ("decisions.rego", "\t\twhen_holds(i, rule)\n", ""),
+    ("conditions.rego", "object.get(input.checks[i].call, name", "object.get(user_scope(i), name"),
+    ("times.rego", " - offset(parts[8])", ""),
     ("decisions.rego", "\tinput.checks[i].key != null\n", ""),
 ]  # fmt: skip
 
