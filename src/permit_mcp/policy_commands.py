@@ -174,8 +174,8 @@ def play(
         path = named if is_scenario_table(named) else scenarios_beside(named)
         if not path.exists():
             raise ConfigurationError(
-                f"{path}: there is no such file; a scenario table says `policy:` and `facts:`, and one called so is looked "
-                f"for beside the policy {named.name}"
+                f"{path}: there is no scenario table; put one there, beside {named.name}, or name a file that says policy: "
+                "and facts:"
             )
         report = play_scenarios(path)
         for failure in report.failures:

@@ -3,10 +3,12 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.server.mcpserver import MCPServer
 from typer.testing import CliRunner, Result
 
-from permit_mcp import server
+from permit_mcp import PermitServer, server
 from permit_mcp.command_line import app, main
+from permit_mcp.policy_commands import BUILT_IN_TOOLS
 from tests.support.core import POLICIES, make_core
 
 POLICY = str(POLICIES / "family_food.yaml")
@@ -199,3 +201,202 @@ def test_the_script_lists_its_commands(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert left.value.code == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("policy", "audit", "serve"))
+
+
+TRANSFERS = str(POLICIES / "transfers.yaml")
+
+
+def old_policy(tmp_path: Path) -> Path:
+    """The family's policy as it was written in version 1."""
+    file = tmp_path / "old.yaml"
+    text = Path(POLICY).read_text(encoding="utf-8")
+    file.write_text(text.replace("version: 2", "version: 1").removesuffix("...\n"), encoding="utf-8")
+    return file
+
+
+def test_a_policy_of_version_1_is_valid_warned_of_and_brought_forward_in_place(tmp_path: Path) -> None:
+    file = old_policy(tmp_path)
+    file.chmod(0o640)
+    before = file.read_text(encoding="utf-8")
+
+    result = run("policy", "check", str(file))
+    assert result.exit_code == 0
+    assert "warning: version 1 does not say where the file ends" in result.stderr
+    assert file.read_text(encoding="utf-8") == before
+
+    result = run("policy", "check", str(file), "--write")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{file}: brought forward to version 2\n{file}: valid")
+    assert file.read_text(encoding="utf-8") == Path(POLICY).read_text(encoding="utf-8")
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in tmp_path.iterdir()] == ["old.yaml"]
+
+    assert "brought forward" not in run("policy", "check", str(file), "--write").stdout
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = old_policy(tmp_path)
+
+    def no_room(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    result = run("policy", "check", str(file), "--write")
+
+    assert result.exit_code == 2
+    assert "cannot be written: No space left on device; nothing was changed" in result.stderr
+    assert "version: 1" in file.read_text(encoding="utf-8")
+
+
+def test_a_policy_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "cut.yaml"
+    text = Path(POLICY).read_text(encoding="utf-8")
+    file.write_text(text[: text.index("access_requests:")], encoding="utf-8")
+
+    result = run("policy", "check", str(file))
+
+    assert result.exit_code == 2
+    assert "expected ... as the last line" in result.stderr
+    assert "cut short" in result.stderr
+
+
+def test_a_tool_that_is_nearly_one_of_ours_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    text = Path(POLICY).read_text(encoding="utf-8").replace("- list_access_requests", "- list_acess_requests", 1)
+    file.write_text(text.removesuffix("...\n") + "tools:\n  deny_access_reqest: open\n  own_tool: open\n...\n")
+
+    result = run("policy", "check", str(file))
+
+    assert result.exit_code == 0
+    assert "roles.parent.tools: list_acess_requests is no tool of this library" in result.stderr
+    assert "did you mean 'list_access_requests'?" in result.stderr
+    assert "tools.deny_access_reqest: its name is nearly that of a tool of this library" in result.stderr
+    assert "own_tool" not in result.stderr
+    assert "order_dish" not in result.stderr
+
+
+async def test_the_built_in_tools_are_those_a_server_has(tmp_path: Path) -> None:
+    core = await make_core(tmp_path)
+    mcp = MCPServer("any")
+    PermitServer(mcp, core=core)
+    assert {tool.name for tool in await mcp.list_tools()} == BUILT_IN_TOOLS
+    await core.close()
+
+
+def test_facts_deeper_than_roles_reach_are_warned_of(tmp_path: Path) -> None:
+    policy, facts = tmp_path / "policy.yaml", tmp_path / "facts.yaml"
+    policy.write_text(
+        "version: 2\nname: Deep\nresources:\n  node:\n    actions: [read]\n    relations: {parent: node}\n    roles:\n"
+        "      editor: {permissions: [read], granted_to: {users_with_role: [{role: editor, on_resource: node, "
+        "linked_by_relation: parent}]}}\n...\n"
+    )
+    nodes = "".join(f"  - {{resource: node, key: n{n}}}\n" for n in range(18))
+    links = "".join(f'  - {{subject: "node:n{n}", relation: parent, object: "node:n{n + 1}"}}\n' for n in range(17))
+    facts.write_text(f"tenants: [{{key: t, name: T}}]\nresource_instances:\n{nodes}relationship_tuples:\n{links}")
+
+    result = run("policy", "check", str(policy), "--facts", str(facts))
+
+    assert result.exit_code == 0
+    assert "warning: above node:n17 there are more than 16 relations in a row" in result.stderr
+
+
+def test_what_is_stored_and_no_longer_known_is_named(tmp_path: Path) -> None:
+    async def seeded() -> None:
+        core = await make_core(tmp_path)
+        await core.close()
+
+    anyio.run(seeded)
+    result = run("policy", "check", "--database")
+    assert result.exit_code == 0, result.output
+    assert "the policy knows all names stored" in result.stdout
+
+    renamed = tmp_path / "renamed.yaml"
+    renamed.write_text(Path(POLICY).read_text(encoding="utf-8").replace("child-can-view", "child-may-view"))
+    result = run("policy", "check", str(renamed), "--database")
+    assert result.exit_code == 1
+    assert "role restaurants#child-can-view is held by 2 users (3, 4)" in result.stdout
+    assert "did you mean 'child-may-view'?" in result.stdout
+    assert "1 stored names that the policy does not know" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["henry", "ordr", "dishes:1-fries"], "dishes has no action ordr: there are order, read, review"),
+        (["henry", "order", "dish:1-fries"], "no resource type dish: there are dishes, restaurants, orders"),
+        (["henri", "order", "dishes:2-fries"], "no user henri: there are Henry, 1, Joe, 2, Jane, 3, 4, Rose"),
+        (["henry", "order", "dishes:2-frys"], "no dishes 2-frys in tenant default: there are 2-fries, "),
+        (["henry", "read", "restaurants:1", "--tenant", "defalt"], "no tenant defalt: there is default"),
+        (["nobody", "eat", "dishes:nothing", "--tenant", "x"], "no user nobody: there are "),
+    ],
+)
+def test_explain_names_what_is_there_for_whatever_is_not(arguments: list[str], line: str) -> None:
+    result = run("policy", "explain", *arguments, "--facts", FACTS)
+
+    assert result.exit_code == 1
+    assert line in result.stdout
+    if arguments[0] == "nobody":
+        for more in ("no tenant x", "dishes has no action eat", "no dishes nothing in tenant x: there is none"):
+            assert more in result.stdout
+
+
+def test_explain_takes_the_arguments_of_a_call(tmp_path: Path) -> None:
+    policy, facts = tmp_path / "policy.yaml", str(POLICIES / "transfers.facts.yaml")
+    text = Path(TRANSFERS).read_text(encoding="utf-8").removesuffix("...\n")
+    policy.write_text(
+        text + "set_rules:\n  - {user_set: bookkeeper, is_role: true, permission: 'accounts:transfer', "
+        "resource_set: accounts, is_resource: true, when: {call.amount: {less-than: 5}}}\n...\n"
+    )
+    asked = [
+        "policy",
+        "explain",
+        "ben",
+        "transfer",
+        "accounts:a1",
+        "--policy",
+        str(policy),
+        "--facts",
+        facts,
+        "--tenant",
+        "home",
+    ]
+
+    assert run(*asked, "--call", "amount=4").exit_code == 0
+    assert run(*asked, "--call", "amount=5").exit_code == 1
+    assert run(*asked, "--attribute", "amount=4").exit_code == 1
+
+
+def test_a_table_under_another_name_is_played_and_one_that_is_not_there_is_looked_for_by_name(tmp_path: Path) -> None:
+    table = tmp_path / "sc.yaml"
+    text = Path(POLICIES / "transfers.scenarios.yaml").read_text(encoding="utf-8")
+    table.write_text(text.replace("policy: ", f"policy: {POLICIES}/").replace("facts: ", f"facts: {POLICIES}/"))
+
+    result = run("policy", "test", str(table))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "41 of 41 scenarios come true" in result.stdout
+
+    lonely = old_policy(tmp_path)
+    result = run("policy", "test", str(lonely))
+    assert result.exit_code == 2
+    assert f"{tmp_path}/old.scenarios.yaml: there is no scenario table; put one there, beside old.yaml" in result.stderr
+
+
+def test_what_a_changed_policy_loosens_is_said(tmp_path: Path) -> None:
+    after = tmp_path / "transfers.yaml"
+    text = Path(TRANSFERS).read_text(encoding="utf-8")
+    after.write_text(text.replace("most: 500", "most: 600").replace("permissions: [accounts:read]", "permissions: [accounts:read, accounts:transfer]"))  # fmt: skip
+    table = str(POLICIES / "transfers.scenarios.yaml")
+
+    result = run("policy", "compare", TRANSFERS, str(after), "--scenarios", table)
+
+    assert result.exit_code == 1
+    assert "tools.transfer: quota 500 call.amount per 1 day, 0:00:00 is gone or larger" in result.stdout
+    assert "Nothing allows it and a role would help: refuse becomes hold" in result.stdout
+    assert "And not more: refuse becomes allow" in result.stdout
+    assert "Never to a stranger" not in result.stdout
+
+    result = run("policy", "compare", TRANSFERS, TRANSFERS)
+    assert (result.exit_code, result.stdout) == (0, "nothing was found that the new policy loosens\n")
+    family = run("policy", "compare", POLICY, POLICY, "--scenarios", str(POLICIES / "family_food.scenarios.yaml"))
+    assert family.exit_code == 0
+    assert run("policy", "compare", str(after), TRANSFERS).exit_code == 0
