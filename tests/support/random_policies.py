@@ -46,14 +46,14 @@ WORDS: tuple[Any, ...] = (
     "k0",
     "k1",
     "2026-11-22",
-    "2026-11-22T01:00+01:00",
-    "08:30",
-    "9:00",
     "\x00",
     "ann",
     "north",
     "😀",
 )
+TIMES: tuple[Any, ...] = (
+    "2026-11-22", "2026-11-22T01:00+01:00", "2026-11-22T00:00:00.5Z", "08:30", "08:31", "9:00", "2026-9-1",
+)  # fmt: skip
 FLAGS = (True, False)
 ODD: tuple[Any, ...] = (None, float("nan"), [], {}, [None], [[1], [True]], {"x": None}, {"x": {"y": 1}}, [{"x": 1}, 2])
 KEYS = ("k0", "k1", "k2")
@@ -69,11 +69,12 @@ class Values:
         self.chance = chance
         self.numbers = tuple(chance.sample(NUMBERS, 3))
         self.words = tuple(chance.sample(WORDS, 3))
+        self.times = (*chance.sample(TIMES, 3), self.words[0])
         self.scalars = (*self.numbers, *self.words, *FLAGS)
 
     def pool(self, kind: str) -> tuple[Any, ...]:
         """The simple values for an attribute of a kind."""
-        known = {"number": self.numbers, "string": (*self.words, *KEYS), "time": self.words, "bool": FLAGS}
+        known = {"number": self.numbers, "string": (*self.words, *KEYS), "time": self.times, "bool": FLAGS}
         return known.get(kind, self.scalars)
 
     def of(self, kind: str) -> Any:

@@ -36,6 +36,7 @@ BUGS = [
     ("decisions.rego", "\t\twhen_holds(i, rule)\n", ""),
     ("conditions.rego", "object.get(input.checks[i].call, name", "object.get(user_scope(i), name"),
     ("times.rego", " - offset(parts[8])", ""),
+    ("times.rego", "\tfirst[0] == second[0]\n", ""),
     ("decisions.rego", "\tinput.checks[i].key != null\n", ""),
 ]  # fmt: skip
 
