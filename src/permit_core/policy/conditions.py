@@ -7,8 +7,9 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from permit_core.policy.operators import OPERATORS, TIME_TESTS, Verdict, compare, kind_of
 
@@ -17,8 +18,10 @@ __all__ = ["AttributeName", "Comparison", "Condition", "Logic", "Match", "Root",
 Root = Literal["user", "resource", "environment", "call"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+_NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Scope(NamedTuple):
     """What is known when a condition is evaluated.
 
     ``call`` are the arguments of a tool, as a model wrote them: a name space of its own, so that they stand before nothing
@@ -29,7 +32,7 @@ class Scope:
     user: Mapping[str, Any]
     resource: Mapping[str, Any]
     environment: Mapping[str, Any]
-    call: Mapping[str, Any] = field(default_factory=dict)
+    call: Mapping[str, Any] = _NO_ARGUMENTS
     stored: Callable[[str, str], Mapping[str, Any] | None] = lambda _type, _key: None
 
 
@@ -106,7 +109,7 @@ class Match:
             item = scope.stored(self.fk_resource_type, item) if isinstance(item, str) else None
         if not isinstance(item, Mapping):
             return None
-        return self.inner.verdict(replace(scope, resource=item))
+        return self.inner.verdict(scope._replace(resource=item))
 
     def lines(self, scope: Scope) -> Iterator[str]:
         """What was matched."""
