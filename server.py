@@ -38,7 +38,7 @@ from permit_core.identity import Actor, unknown_actor
 from permit_core.ports.record import AuditEvent
 from permit_core.program_log import log_formatter
 from permit_core.views import plain
-from utils import bearer_token, get_current_websocket_user, get_user, verify_password
+from utils import bearer_token, get_current_websocket_user
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ async def login_for_access_token(
     seen = {"username": plain(form_data.username)[:100], "address": address}
     try:
         await backend.login_limit.attempt(form_data.username, address)
-        account = await get_user(backend.accounts, form_data.username)
-        matches = await verify_password(form_data.password, account.hashed_password if account else None)
+        account = await backend.accounts.log_in(form_data.username, form_data.password)
     except TooMany as error:
         if await backend.login_limit.worth_noting(form_data.username, address):
             await audit.note(
@@ -83,12 +82,12 @@ async def login_for_access_token(
         raise HTTPException(
             status.HTTP_429_TOO_MANY_REQUESTS, detail, {"Retry-After": str(error.retry_after)}
         ) from None
-    if not matches or account is None:
+    except Forbidden:
         await audit.note(
             AuditEvent("login.failed", unknown_actor(backend.settings.environment, backend.settings.tenant), seen)
         )
-        raise _unauthorized("Incorrect username or password")
-    issued = backend.tokens.issue(account.username)
+        raise _unauthorized("Incorrect username or password") from None
+    issued = backend.tokens.issue(account.environment, account.login, account.epoch)
     body = {**seen, "token": issued.claims.token_id}
     await audit.note(
         AuditEvent("login.succeeded", Actor(backend.settings.environment, backend.settings.tenant, account.user), body)
@@ -102,10 +101,10 @@ async def refresh_access_token(request: Request, response: Response, backend: Ba
     response.headers["Cache-Control"] = "no-store"
     try:
         claims = backend.tokens.verify(bearer_token(request))
-        user = await backend.accounts.chat_user(claims.username)
+        user = await backend.accounts.chat_user(claims)
         if user is None:
             raise _unauthorized("Log in again.")
-        issued = backend.tokens.issue(claims.username, claims.login_at)
+        issued = backend.tokens.issue(claims.environment, claims.login, claims.epoch, claims.login_at)
     except Forbidden as error:
         raise _unauthorized(f"{error.message} {error.hint}") from None
     except StoreError:

@@ -12,14 +12,15 @@ from starlette.websockets import WebSocket
 
 from family_food.chat.tool_session import ToolSession
 from family_food.chat.toolbox import declarations
-from family_food.login import passwords
-from family_food.login.accounts import Account, Accounts, ChatUser
+from family_food.login.accounts import PRODUCT, ChatAccounts, ChatUser
 from family_food.login.signing_key import signing_key
-from family_food.login.tokens import TokenClaims, Tokens
 from family_food.models.port import ToolDeclaration
 from family_food.ordering.food import open_food
 from family_food.seed import seed
 from family_food.settings import ChatSettings
+from permit_core.accounts import passwords
+from permit_core.accounts.accounts import Account
+from permit_core.accounts.tokens import TokenClaims, Tokens
 from permit_core.errors import Forbidden
 from permit_core.policy.model import PolicyModel
 
@@ -34,7 +35,7 @@ async def init_db(settings: ChatSettings | None = None) -> None:
         await food.close()
 
 
-async def get_user(accounts: Accounts, username: str) -> Account | None:
+async def get_user(accounts: ChatAccounts, username: str) -> Account | None:
     """The account with this log-in name."""
     return await accounts.find(username)
 
@@ -47,10 +48,14 @@ async def verify_password(plain_password: str, hashed_password: str | None) -> b
 def create_access_token(
     data: dict[str, str], expires_delta: timedelta | None = None, settings: ChatSettings | None = None
 ) -> str:
-    """A signed token for the user named by ``data["sub"]``."""
+    """A signed token for the account with the login ``data["sub"]`` and the epoch ``data["epoch"]``.
+
+    It is good until it expires, or the account is closed or gets another password: then it has another epoch.
+    """
     chosen = settings or ChatSettings.load()
     lifetime = expires_delta or timedelta(minutes=chosen.access_token_expire_minutes)
-    return Tokens(signing_key(chosen), lifetime.total_seconds()).issue(data["sub"]).access_token
+    tokens = Tokens(signing_key(chosen), lifetime.total_seconds(), PRODUCT)
+    return tokens.issue(chosen.environment, data["sub"], data["epoch"]).access_token
 
 
 def bearer_token(connection: HTTPConnection) -> str:
@@ -60,14 +65,14 @@ def bearer_token(connection: HTTPConnection) -> str:
 
 
 async def get_current_websocket_user(
-    websocket: WebSocket, tokens: Tokens, accounts: Accounts
+    websocket: WebSocket, tokens: Tokens, accounts: ChatAccounts
 ) -> tuple[ChatUser, TokenClaims] | None:
     """Who opens this socket, by the verified token in its header; None when nobody we know does."""
     try:
         claims = tokens.verify(bearer_token(websocket))
     except Forbidden:
         return None
-    user = await accounts.chat_user(claims.username)
+    user = await accounts.chat_user(claims)
     return None if user is None else (user, claims)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import insert
 
-from family_food.login.passwords import hash_password
-from family_food.login.tokens import Tokens
+from family_food.login.accounts import PRODUCT
 from family_food.ordering.food import open_food
 from family_food.seed import seed
 from family_food.settings import CHECKOUT, ChatSettings
-from family_food.tables import accounts
+from permit_core.accounts.accounts import Accounts, NewAccount
+from permit_core.accounts.passwords import hash_password
+from permit_core.accounts.tokens import Tokens
+from permit_core.identity import system_actor
 
 PEOPLE = 25
 """Eight sessions each are two hundred."""
@@ -28,6 +30,7 @@ class Household:
     """Files of one run, in a folder that goes away with it."""
 
     folder: Path
+    epochs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,7 +47,7 @@ class Household:
 
     def token(self, person: int) -> str:
         """A good token without the cost of a password."""
-        return Tokens(KEY, 3600).issue(name_of(person)).access_token
+        return Tokens(KEY, 3600, PRODUCT).issue("default", name_of(person), self.epochs[name_of(person)]).access_token
 
 
 def name_of(person: int) -> str:
@@ -66,12 +69,14 @@ async def make_household(folder: Path) -> Household:
     try:
         await seed(food.core, settings)
         hashed = await hash_password(PASSWORD)  # once: it is meant to be slow
-        rows = [{"username": name_of(n), "user_key": f"p{n}", "hashed_password": hashed} for n in range(PEOPLE)]
+        new = [NewAccount(name_of(person), f"p{person}", hashed) for person in range(PEOPLE)]
+        accounts = Accounts(food.core.database, food.core.audit)
         async with food.core.database.transaction() as transaction:
-            await transaction.execute(insert(accounts), rows)
+            await accounts.seed(transaction, system_actor(food.core.environment), new)
+        epochs = {account.login: account.epoch for account in await accounts.list_all(food.core.environment)}
     finally:
         await food.close()
-    return household
+    return Household(folder, epochs)
 
 
 def _add_child(facts: dict[str, Any], key: str) -> None:

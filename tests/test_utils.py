@@ -11,11 +11,12 @@ from starlette.websockets import WebSocket
 
 import utils
 from family_food.chat.tool_session import ToolSession
-from family_food.login.accounts import Accounts
+from family_food.login.accounts import PRODUCT, ChatAccounts
 from family_food.login.signing_key import signing_key
-from family_food.login.tokens import Tokens
 from family_food.ordering.food import open_food
 from family_food.settings import ChatSettings
+from permit_core.accounts.accounts import Accounts
+from permit_core.accounts.tokens import Tokens
 from permit_core.policy.loader import load_policy
 from tests.support.core import family_settings
 from tests.support.tiny_start import tiny
@@ -46,15 +47,18 @@ async def test_a_new_database_knows_the_family_and_their_passwords(settings: Cha
     await utils.init_db(settings)
     food = await open_food(settings)
     try:
-        accounts = Accounts(food.core.database, food.core.directory, settings.environment, settings.tenant)
+        core = food.core
+        accounts = ChatAccounts(
+            core.database, Accounts(core.database, core.audit), core.directory, settings.environment, settings.tenant
+        )
         henry = await utils.get_user(accounts, "henry")
         assert henry is not None
         assert await utils.verify_password("henry_password", henry.hashed_password)
         assert not await utils.verify_password("rose_password", henry.hashed_password)
         assert await utils.get_user(accounts, "nobody") is None
 
-        token = utils.create_access_token({"sub": "henry"}, timedelta(minutes=5), settings)
-        tokens = Tokens(signing_key(settings), 60)
+        token = utils.create_access_token({"sub": "henry", "epoch": henry.epoch}, timedelta(minutes=5), settings)
+        tokens = Tokens(signing_key(settings), 60, PRODUCT)
         current = await utils.get_current_websocket_user(socket(f"Bearer {token}"), tokens, accounts)
         assert current is not None
         user, claims = current

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from pydantic import Field, SecretStr
-from sqlalchemy import insert, select
 
-from family_food.login.passwords import hash_password
 from family_food.settings import ChatSettings
-from family_food.tables import accounts
+from permit_core.accounts.accounts import Accounts, NewAccount
+from permit_core.accounts.passwords import hash_password
 from permit_core.bootstrap import Core
-from permit_core.database import Transaction
 from permit_core.directory.sql import SEED
 from permit_core.identity import system_actor
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import read_shape
 from permit_core.policy.marked_yaml import read_marked
 from permit_core.policy.schema import Part, Text
-from permit_core.ports.record import AuditEvent
 from permit_core.stores.facts import FactStore
 
 
@@ -61,7 +58,9 @@ async def seed(core: Core, settings: ChatSettings) -> bool:
     async with core.database.transaction() as transaction:
         if not await core.directory.load(core.system, facts, transaction):
             return False
-        await _insert(core, transaction, entries, hashes)
+        new = [NewAccount(entry.username, entry.user, hashed) for entry, hashed in zip(entries, hashes, strict=True)]
+        actor = system_actor(core.environment, core.settings.tenant)
+        await Accounts(core.database, core.audit, core.clock).seed(transaction, actor, new)
     return True
 
 
@@ -91,18 +90,3 @@ def load_accounts(path: str, users: set[str]) -> tuple[AccountEntry, ...]:
         if any(entry.username == other.username or entry.user == other.user for other in before):
             raise document.error(("accounts", place), "expected one account for each user, each with its own name")
     return entries
-
-
-async def _insert(core: Core, transaction: Transaction, entries: tuple[AccountEntry, ...], hashes: list[str]) -> None:
-    taken = set((await transaction.execute(select(accounts.c.user_key))).scalars())
-    rows = [
-        {"user_key": entry.user, "username": entry.username, "hashed_password": hashed}
-        for entry, hashed in zip(entries, hashes, strict=True)
-        if entry.user not in taken
-    ]
-    if rows:
-        await transaction.execute(insert(accounts), rows)
-    added = {"usernames": [row["username"] for row in rows]}
-    await core.audit.append(
-        transaction, AuditEvent("accounts.seeded", system_actor(core.environment, core.settings.tenant), added)
-    )

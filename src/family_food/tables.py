@@ -20,15 +20,6 @@ from permit_core.stores.tables import UtcDateTime, requests, tenants, users
 
 metadata = MetaData()
 
-# Whose password opens which user's chat.
-accounts = Table(
-    "accounts",
-    metadata,
-    Column("user_key", String(100), ForeignKey(users.c.key, ondelete="CASCADE"), primary_key=True),
-    Column("username", String(100), nullable=False, unique=True),
-    Column("hashed_password", String(200), nullable=False),
-)
-
 # An order keeps names and price as they were: menus change, what was ordered does not.
 orders = Table(
     "orders",

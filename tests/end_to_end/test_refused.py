@@ -19,8 +19,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from family_food.chat.outgoing import Outgoing
+from family_food.login.accounts import PRODUCT
 from family_food.login.signing_key import signing_key
-from family_food.login.tokens import AUDIENCE, ISSUER
 from family_food.messages import ModelStep, ToolCall
 from family_food.models.port import StepEnd, TextDelta
 from permit_core.access import ResourceRef
@@ -361,37 +361,47 @@ def signed(key: str, header: dict[str, Any], payload: Any, digest: str = "sha256
     return f"{text}.{base64.urlsafe_b64encode(seal).rstrip(b'=').decode()}"
 
 
-def claims(**changes: Any) -> dict[str, Any]:
+def claims(epoch: str, /, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
-    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "joe", "iat": now, "exp": now + 60, "jti": "1", "auth_time": now}
+    good = {
+        "iss": PRODUCT,
+        "aud": PRODUCT,
+        "env": "default",
+        "epoch": epoch,
+        "sub": "joe",
+        "iat": now,
+        "exp": now + 60,
+        "jti": "1",
+        "auth_time": now,
+    }
     return {**good, **changes}
 
 
 HS256 = {"alg": "HS256", "typ": "JWT"}
-FORGED: dict[str, Callable[[str], str]] = {
-    "alg None": lambda key: signed(key, {"alg": "None"}, claims()),
-    "alg nOnE": lambda key: signed(key, {"alg": "nOnE"}, claims()).rpartition(".")[0] + ".",
-    "alg RS256 sealed with the key": lambda key: signed(key, {"alg": "RS256"}, claims()),
-    "alg ES256": lambda key: signed(key, {"alg": "ES256"}, claims()),
-    "alg HS512": lambda key: signed(key, {"alg": "HS512"}, claims(), "sha512"),
-    "alg a list": lambda key: signed(key, {"alg": ["HS256"]}, claims()),
-    "no alg": lambda key: signed(key, {"typ": "JWT"}, claims()),
-    "a key of its own": lambda key: signed(
-        "", {**HS256, "jwk": {"kty": "oct", "k": ""}, "kid": "../../dev/null"}, claims()
+FORGED: dict[str, Callable[[str, str], str]] = {
+    "alg None": lambda key, epoch: signed(key, {"alg": "None"}, claims(epoch)),
+    "alg nOnE": lambda key, epoch: signed(key, {"alg": "nOnE"}, claims(epoch)).rpartition(".")[0] + ".",
+    "alg RS256 sealed with the key": lambda key, epoch: signed(key, {"alg": "RS256"}, claims(epoch)),
+    "alg ES256": lambda key, epoch: signed(key, {"alg": "ES256"}, claims(epoch)),
+    "alg HS512": lambda key, epoch: signed(key, {"alg": "HS512"}, claims(epoch), "sha512"),
+    "alg a list": lambda key, epoch: signed(key, {"alg": ["HS256"]}, claims(epoch)),
+    "no alg": lambda key, epoch: signed(key, {"typ": "JWT"}, claims(epoch)),
+    "a key of its own": lambda key, epoch: signed(
+        "", {**HS256, "jwk": {"kty": "oct", "k": ""}, "kid": "../../dev/null"}, claims(epoch)
     ),
-    "not yet good": lambda key: signed(key, HS256, claims(nbf=int(time.time()) + 3600)),
-    "good for ever": lambda key: signed(key, HS256, claims(exp=None)),
-    "of a list": lambda key: signed(key, HS256, claims(sub=["joe"])),
-    "of somebody with a NUL": lambda key: signed(key, HS256, claims(sub="joe\x00")),
-    "of half a character": lambda key: signed(key, HS256, claims(sub="\ud800")),
-    "of one who looks like joe": lambda key: signed(key, HS256, claims(sub="j\u043ee")),
-    "claims that are a list": lambda key: signed(key, HS256, [claims()]),
-    "cut": lambda key: signed(key, HS256, claims())[:-2],
-    "with a changed name": lambda key: swapped(signed(key, HS256, claims(sub="henry")), claims()),
+    "not yet good": lambda key, epoch: signed(key, HS256, claims(epoch, nbf=int(time.time()) + 3600)),
+    "good for ever": lambda key, epoch: signed(key, HS256, claims(epoch, exp=None)),
+    "of a list": lambda key, epoch: signed(key, HS256, claims(epoch, sub=["joe"])),
+    "of somebody with a NUL": lambda key, epoch: signed(key, HS256, claims(epoch, sub="joe\x00")),
+    "of half a character": lambda key, epoch: signed(key, HS256, claims(epoch, sub="\ud800")),
+    "of one who looks like joe": lambda key, epoch: signed(key, HS256, claims(epoch, sub="j\u043ee")),
+    "claims that are a list": lambda key, epoch: signed(key, HS256, [claims(epoch)]),
+    "cut": lambda key, epoch: signed(key, HS256, claims(epoch))[:-2],
+    "with a changed name": lambda key, epoch: swapped(signed(key, HS256, claims(epoch, sub="henry")), claims(epoch)),
 }
-UNSENDABLE: dict[str, Callable[[str], str]] = {
-    "endless": lambda key: signed(key, HS256, claims(x="y" * 9000)),
-    "not ASCII": lambda key: signed(key, HS256, claims()) + "\u00e9",
+UNSENDABLE: dict[str, Callable[[str, str], str]] = {
+    "endless": lambda key, epoch: signed(key, HS256, claims(epoch, x="y" * 9000)),
+    "not ASCII": lambda key, epoch: signed(key, HS256, claims(epoch)) + "\u00e9",
 }  # fmt: skip
 
 
@@ -402,14 +412,14 @@ def swapped(token: str, payload: dict[str, Any]) -> str:
 
 
 async def test_the_tokens_of_these_tests_are_forged_and_not_merely_broken(puppet: Puppet) -> None:
-    token = signed(signing_key(puppet.server.backend.settings), HS256, claims())
+    token = signed(signing_key(puppet.server.backend.settings), HS256, claims(puppet.server.epochs["joe"]))
     async with puppet.server.chat("joe", token) as joe:
         assert joe.hello["user"]["name"] == "Joe"
 
 
 @pytest.mark.parametrize("kind", FORGED)
 async def test_a_forged_token_opens_nothing(puppet: Puppet, kind: str) -> None:
-    token = FORGED[kind](signing_key(puppet.server.backend.settings))
+    token = FORGED[kind](signing_key(puppet.server.backend.settings), puppet.server.epochs["joe"])
     with pytest.raises((InvalidStatus, ConnectionClosed)):
         async with puppet.server.socket(token):
             pass
@@ -423,7 +433,7 @@ async def test_a_forged_token_opens_nothing(puppet: Puppet, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", UNSENDABLE)
 async def test_a_token_of_no_possible_form_is_refused_unread(puppet: Puppet, kind: str) -> None:
-    token = UNSENDABLE[kind](signing_key(puppet.server.backend.settings))
+    token = UNSENDABLE[kind](signing_key(puppet.server.backend.settings), puppet.server.epochs["joe"])
     refreshed = await puppet.server.post("/token/refresh", headers={"Authorization": f"Bearer {token}".encode()})
     assert refreshed.status_code == 401
     async with puppet.server.chat("joe") as joe:

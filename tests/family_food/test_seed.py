@@ -12,15 +12,16 @@ import pytest
 from sqlalchemy import select, text
 
 from family_food import seed as seeding
-from family_food.login.passwords import verify_password
 from family_food.ordering.food import Food, open_food
 from family_food.seed import load_accounts, seed, seed_if_empty
 from family_food.settings import ChatSettings
-from family_food.tables import accounts
 from permit_core.access import ResourceRef
+from permit_core.accounts.accounts import Accounts
+from permit_core.accounts.passwords import verify_password
 from permit_core.bootstrap import Core
 from permit_core.entries import RoleAssignment, User
 from permit_core.errors import PolicyFileError
+from permit_core.stores.tables import local_accounts
 from tests.support.core import TENANT, family_settings
 from tests.support.family import ROLE
 
@@ -53,7 +54,7 @@ def chat_settings(core: Core) -> ChatSettings:
 
 async def everything(food: Food) -> dict[str, list[Any]]:
     """Every row of the tables that seeding fills."""
-    names = ["tenants", "users", "resource_instances", "role_assignments", "relationship_tuples", "accounts"]
+    names = ["tenants", "users", "resource_instances", "role_assignments", "relationship_tuples", "local_accounts"]
     async with food.core.database.reading() as reading:
         return {
             name: sorted(map(str, await reading.execute(text(f"SELECT * FROM {name}"))))  # a constant
@@ -65,8 +66,8 @@ async def test_a_new_database_gets_the_family_and_accounts_that_open(empty: Food
     settings = chat_settings(empty.core)
     assert await seed(empty.core, settings)
     async with empty.core.database.reading() as reading:
-        rows = (await reading.execute(select(accounts))).all()
-    hashes = {row.username: (row.user_key, row.hashed_password) for row in rows}
+        rows = (await reading.execute(select(local_accounts))).all()
+    hashes = {row.login: (row.user_key, row.hashed_password) for row in rows}
     entries = load_accounts(settings.accounts_file, {"1", "2", "3", "4"})
     assert len(entries) == len(hashes) == 4
     for entry in entries[:1]:
@@ -84,7 +85,7 @@ async def test_seeding_again_changes_nothing_and_brings_nothing_back(empty: Food
     assert await seed(core, chat_settings(core))
     await core.directory.unassign(core.system, RoleAssignment("3", ROLE, TENANT, ResourceRef("restaurants", "1")))
     async with core.database.transaction() as transaction:
-        await transaction.execute(accounts.delete().where(accounts.c.user_key == "4"))
+        await transaction.execute(local_accounts.delete().where(local_accounts.c.user_key == "4"))
     before = await everything(empty)
     assert not await seed(core, chat_settings(core))
     assert not await seed_if_empty(core, chat_settings(core))
@@ -101,12 +102,12 @@ async def test_seeding_that_dies_half_way_leaves_nothing_and_can_be_done_again(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(seeding, "_insert", dies)
+        patched.setattr(Accounts, "seed", dies)
         with pytest.raises(asyncio.CancelledError):
             await seed(empty.core, chat_settings(empty.core))
     assert await everything(empty) == nothing
     assert await seed(empty.core, chat_settings(empty.core))
-    assert len((await everything(empty))["accounts"]) == 4
+    assert len((await everything(empty))["local_accounts"]) == 4
 
 
 @pytest.mark.usefixtures("quick_hashes")
@@ -118,7 +119,7 @@ async def test_two_that_seed_at_once_seed_once(empty: Food) -> None:
     finally:
         await other.close()
     assert sorted(done) == [False, True]
-    assert len((await everything(empty))["accounts"]) == 4
+    assert len((await everything(empty))["local_accounts"]) == 4
 
 
 @pytest.mark.usefixtures("quick_hashes")

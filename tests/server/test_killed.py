@@ -28,7 +28,8 @@ async def window(
     settings: ChatSettings, port: int, session: str = "", after: int | None = None
 ) -> AsyncIterator[ChatClient]:
     """A window with a token of this database's key."""
-    token = create_access_token({"sub": "henry"}, settings=settings)
+    ((epoch,),) = rows(settings, "SELECT epoch FROM local_accounts WHERE login = 'henry'")
+    token = create_access_token({"sub": "henry", "epoch": epoch}, settings=settings)
     query = f"?session={session}" + (f"&after={after}" if after is not None else "") if session else ""
     async with connect(
         f"ws://127.0.0.1:{port}/ws/chat{query}",

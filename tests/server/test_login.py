@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from sqlalchemy import delete
 from websockets.exceptions import InvalidStatus
 
 from family_food.chat.body_limit import MAX_BODY_BYTES
-from family_food.login import passwords
+from family_food.login.accounts import PRODUCT
 from family_food.login.signing_key import signing_key
-from family_food.login.tokens import AUDIENCE, ISSUER
-from family_food.tables import accounts
+from permit_core.accounts import passwords
+from permit_core.accounts.accounts import Accounts
+from permit_core.stores.tables import local_accounts
 from tests.server.conftest import StartServer
 from tests.support.chat_server import ChatServer
+from tests.support.core import SYSTEM
 from tests.support.scripted_model import ScriptedModel, says
 
 
@@ -28,10 +31,10 @@ async def server(start: StartServer) -> ChatServer:
     return await start(ScriptedModel(says("Hello.")))
 
 
-def claims(**changes: Any) -> dict[str, Any]:
+def claims(epoch: str, /, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
     good = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": "henry", "iat": now, "exp": now + 60, "jti": "1", "auth_time": now,
+        "iss": PRODUCT, "aud": PRODUCT, "env": "default", "epoch": epoch, "sub": "henry", "iat": now, "exp": now + 60, "jti": "1", "auth_time": now,
     }  # fmt: skip
     return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
@@ -43,23 +46,23 @@ def unsigned(payload: dict[str, Any]) -> str:
     return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(payload)}."
 
 
-FORGED: dict[str, Callable[[str], str]] = {
-    "missing": lambda key: "",
-    "nonsense": lambda key: "nonsense",
-    "endless": lambda key: "a" * 6000,
-    "of another key": lambda key: jwt.encode(claims(), "x" * 48, "HS256"),
-    "expired": lambda key: jwt.encode(claims(exp=int(time.time()) - 1), key, "HS256"),
-    "for another audience": lambda key: jwt.encode(claims(aud="another"), key, "HS256"),
-    "for several audiences, not ours": lambda key: jwt.encode(claims(aud=["a", "b"]), key, "HS256"),
-    "of another issuer": lambda key: jwt.encode(claims(iss="another"), key, "HS256"),
-    "unsigned": lambda key: unsigned(claims()),
-    "signed with another algorithm": lambda key: jwt.encode(claims(), key, "HS512"),
-    "without audience": lambda key: jwt.encode(claims(aud=None), key, "HS256"),
-    "without expiry": lambda key: jwt.encode(claims(exp=None), key, "HS256"),
-    "without id": lambda key: jwt.encode(claims(jti=None), key, "HS256"),
-    "without log-in time": lambda key: jwt.encode(claims(auth_time=None), key, "HS256"),
-    "of nobody": lambda key: jwt.encode(claims(sub="nobody"), key, "HS256"),
-    "of a user key instead of a name": lambda key: jwt.encode(claims(sub="3"), key, "HS256"),
+FORGED: dict[str, Callable[[str, str], str]] = {
+    "missing": lambda key, epoch: "",
+    "nonsense": lambda key, epoch: "nonsense",
+    "endless": lambda key, epoch: "a" * 6000,
+    "of another key": lambda key, epoch: jwt.encode(claims(epoch), "x" * 48, "HS256"),
+    "expired": lambda key, epoch: jwt.encode(claims(epoch, exp=int(time.time()) - 1), key, "HS256"),
+    "for another audience": lambda key, epoch: jwt.encode(claims(epoch, aud="another"), key, "HS256"),
+    "for several audiences, not ours": lambda key, epoch: jwt.encode(claims(epoch, aud=["a", "b"]), key, "HS256"),
+    "of another issuer": lambda key, epoch: jwt.encode(claims(epoch, iss="another"), key, "HS256"),
+    "unsigned": lambda key, epoch: unsigned(claims(epoch)),
+    "signed with another algorithm": lambda key, epoch: jwt.encode(claims(epoch), key, "HS512"),
+    "without audience": lambda key, epoch: jwt.encode(claims(epoch, aud=None), key, "HS256"),
+    "without expiry": lambda key, epoch: jwt.encode(claims(epoch, exp=None), key, "HS256"),
+    "without id": lambda key, epoch: jwt.encode(claims(epoch, jti=None), key, "HS256"),
+    "without log-in time": lambda key, epoch: jwt.encode(claims(epoch, auth_time=None), key, "HS256"),
+    "of nobody": lambda key, epoch: jwt.encode(claims(epoch, sub="nobody"), key, "HS256"),
+    "of a user key instead of a name": lambda key, epoch: jwt.encode(claims(epoch, sub="3"), key, "HS256"),
 }
 
 
@@ -143,21 +146,21 @@ async def test_a_token_can_be_refreshed_while_it_is_good(server: ChatServer) -> 
     assert response.status_code == 200
     refreshed = response.json()
     assert refreshed["access_token"] != token
-    assert server.backend.tokens.verify(refreshed["access_token"]).username == "henry"
+    assert server.backend.tokens.verify(refreshed["access_token"]).login == "henry"
     assert len(await server.events("login.refreshed")) == 1
 
 
 async def test_a_refreshed_token_does_not_outlive_the_day(server: ChatServer) -> None:
     long_ago = int(time.time()) - 24 * 3600
     key = signing_key(server.backend.settings)
-    token = jwt.encode(claims(auth_time=long_ago), key, "HS256")
+    token = jwt.encode(claims(server.epochs["henry"], auth_time=long_ago), key, "HS256")
     response = await server.post("/token/refresh", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 401
 
 
 @pytest.mark.parametrize("kind", FORGED)
 async def test_a_token_that_is_not_ours_opens_nothing(server: ChatServer, kind: str) -> None:
-    token = FORGED[kind](signing_key(server.backend.settings))
+    token = FORGED[kind](signing_key(server.backend.settings), server.epochs["henry"])
     with pytest.raises(InvalidStatus) as caught:
         async with server.socket(token):
             pass
@@ -170,7 +173,7 @@ async def test_a_token_that_is_not_ours_opens_nothing(server: ChatServer, kind: 
 async def test_the_token_of_a_removed_account_is_worth_nothing(server: ChatServer) -> None:
     token = server.token("henry")
     async with server.backend.core.database.transaction() as transaction:
-        await transaction.execute(delete(accounts).where(accounts.c.username == "henry"))
+        await transaction.execute(delete(local_accounts).where(local_accounts.c.login == "henry"))
     with pytest.raises(InvalidStatus):
         async with server.socket(token):
             pass
@@ -200,11 +203,87 @@ async def test_the_server_says_that_it_is_there_and_ready(server: ChatServer) ->
 
 
 async def test_an_unexpected_error_is_told_by_number_only(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(username: str) -> None:
+    async def broken(username: str, password: str) -> None:
         raise RuntimeError("a secret of the server")
 
-    monkeypatch.setattr(server.backend.accounts, "find", broken)
+    monkeypatch.setattr(server.backend.accounts, "log_in", broken)
     response = await server.log_in("henry")
     assert response.status_code == 500
     assert "secret" not in response.text
     assert "incident" in response.text
+
+
+def accounts_of(server: ChatServer) -> Accounts:
+    """The accounts as another program has them, such as the command line."""
+    core = server.backend.core
+    return Accounts(core.database, core.audit)
+
+
+async def test_a_closed_account_ends_at_the_next_request_of_whoever_is_logged_in(server: ChatServer) -> None:
+    token = (await server.log_in("henry")).json()["access_token"]
+    async with server.chat("henry", token) as henry, server.chat("rose") as rose:
+        await accounts_of(server).close(SYSTEM, "henry")
+        await henry.say("Hello?")
+        assert (await henry.next("error"))["code"] == "invalid_token"
+        assert await henry.closed() == 1008
+        assert (await rose.ask("Hello?")).outcome == "completed"
+    with pytest.raises(InvalidStatus):
+        async with server.socket(token):
+            pass
+    refused = await server.post("/token/refresh", headers={"Authorization": f"Bearer {token}"})
+    assert refused.status_code == 401
+    assert (await server.log_in("henry")).status_code == 401
+
+
+async def test_another_password_ends_the_other_tokens_and_a_new_one_goes_on(server: ChatServer) -> None:
+    token = (await server.log_in("henry")).json()["access_token"]
+    async with server.chat("henry", token) as henry:
+        await accounts_of(server).change_password(SYSTEM, "henry", "another_password")
+        new = (await server.log_in("henry", "another_password")).json()["access_token"]
+        await henry.send(type="authenticate", token=token)
+        assert (await henry.next("error"))["code"] == "invalid_token"
+        await henry.send(type="authenticate", token=new)
+        await henry.next("token_refreshed")
+        assert (await henry.ask("Hello?")).outcome == "completed"
+    with pytest.raises(InvalidStatus):
+        async with server.socket(token):
+            pass
+
+
+async def test_while_the_database_is_away_nobody_is_let_in_and_everybody_is_told_when_to_come_back(
+    server: ChatServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    import httpx
+
+    token = server.token("henry")
+    place = Path(server.backend.core.database.location)
+    moved = place.with_name("moved")
+    moved.mkdir()
+    files = [place.with_name(place.name + suffix) for suffix in ("", "-wal", "-shm")]
+    for file in files:
+        file.rename(moved / file.name)
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        for answer in (
+            await server.log_in("henry"),
+            await client.post("/token/refresh", headers={"Authorization": f"Bearer {token}"}),
+            await client.get("/conversations", headers={"Authorization": f"Bearer {token}"}),
+        ):
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"].isdigit()
+            assert answer.json()["code"] == "store_unavailable"
+            assert "nothing was done" in answer.json()["detail"]
+            assert str(place.parent) not in answer.text
+        with pytest.raises(InvalidStatus) as caught:
+            async with server.socket(token):
+                pass
+        assert caught.value.response.status_code == 503
+        assert caught.value.response.headers["Retry-After"].isdigit()
+        for file in files:
+            (moved / file.name).rename(file)
+        assert (await client.get("/readyz")).status_code == 200
+    async with server.chat("henry", token):
+        pass
+    lines = [record for record in caplog.records if record.name == "permit_core.database"]
+    assert 0 < len(lines) <= 4
+    assert not any(record.exc_info for record in caplog.records)

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from family_food.chat.backend import ChatBackend
 from family_food.chat.connections import ConnectionManager
+from permit_core.accounts.accounts import Accounts
 from server import MAX_FRAME_BYTES
 from tests.support.environment import PROJECT
 from tests.support.process_tree import children_of, tool_servers_of
@@ -62,6 +63,8 @@ class ChatServer:
     app: FastAPI
     port: int
     strangers: frozenset[int] = frozenset()
+    epochs: dict[str, str] = field(default_factory=dict)
+    """The epochs of the accounts that it began with, by log-in name."""
 
     @property
     def url(self) -> str:
@@ -79,7 +82,8 @@ class ChatServer:
 
     def token(self, username: str) -> str:
         """A good token without the cost of a password."""
-        return self.backend.tokens.issue(username).access_token
+        environment = self.backend.settings.environment
+        return self.backend.tokens.issue(environment, username, self.epochs[username]).access_token
 
     async def post(self, path: str, **more: Any) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.url, timeout=WAIT_SECONDS, trust_env=False) as client:
@@ -256,7 +260,11 @@ async def serving(app: FastAPI) -> AsyncIterator[ChatServer]:
     try:
         await until(lambda: running.started or task.done(), "the server's start")
         assert not task.done(), "the server ended at its start"
-        yield ChatServer(app, listening.getsockname()[1], strangers)
+        backend: ChatBackend = app.state.backend
+        core = backend.core
+        accounts = await Accounts(core.database, core.audit).list_all(core.environment)
+        epochs = {account.login: account.epoch for account in accounts}
+        yield ChatServer(app, listening.getsockname()[1], strangers, epochs)
     finally:
         running.should_exit = True
         async with asyncio.timeout(WAIT_SECONDS):

@@ -13,16 +13,17 @@ from family_food.chat.notice_dispatch import Listener, NoticeDispatch
 from family_food.chat.tool_listings import ToolListings
 from family_food.conversations.asked_requests import AskedRequests
 from family_food.conversations.conversation_store import ConversationStore
-from family_food.login.accounts import Accounts
+from family_food.login.accounts import PRODUCT, ChatAccounts
 from family_food.login.login_limit import LoginLimit
 from family_food.login.signing_key import signing_key
-from family_food.login.tokens import Tokens
 from family_food.models.choose import choose_model
 from family_food.models.port import Model
 from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
 from family_food.seed import seed
 from family_food.settings import ChatSettings
+from permit_core.accounts.accounts import Accounts
+from permit_core.accounts.tokens import Tokens
 from permit_core.bootstrap import Core
 
 
@@ -38,7 +39,7 @@ class ChatBackend:
     core: Core
     model: Model
     tokens: Tokens
-    accounts: Accounts
+    accounts: ChatAccounts
     login_limit: LoginLimit
     conversations: ConversationStore
     asked: AskedRequests
@@ -93,8 +94,14 @@ async def open_backend(
             settings=settings,
             core=core,
             model=chosen,
-            tokens=Tokens(key, settings.access_token_expire_minutes * 60),
-            accounts=Accounts(core.database, core.directory, settings.environment, settings.tenant),
+            tokens=Tokens(key, settings.access_token_expire_minutes * 60, PRODUCT),
+            accounts=ChatAccounts(
+                core.database,
+                Accounts(core.database, core.audit, core.clock),
+                core.directory,
+                settings.environment,
+                settings.tenant,
+            ),
             login_limit=LoginLimit(settings.login_attempts_per_minute),
             conversations=ConversationStore(core.database, core.audit),
             asked=AskedRequests(core.database),

@@ -13,7 +13,7 @@ from family_food.chat.endings import ABANDONED, CLIENT_LEFT, Ending
 from family_food.chat.session import ChatSession
 from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
-from family_food.login.tokens import TokenClaims
+from permit_core.accounts.tokens import TokenClaims
 from permit_core.errors import NotFound
 
 logger = logging.getLogger(__name__)

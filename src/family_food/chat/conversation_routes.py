@@ -79,7 +79,7 @@ async def _actor(request: Request, response: Response) -> Actor:
     backend = _backend(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     claims = backend.tokens.verify(token.strip() if scheme.lower() == "bearer" else "")
-    user = await backend.accounts.chat_user(claims.username)
+    user = await backend.accounts.chat_user(claims)
     if user is None:
         raise Forbidden("The account is gone.", code="invalid_token", hint="Log in again.")
     return user.actor

@@ -41,9 +41,9 @@ from family_food.chat.toolbox import Desk
 from family_food.chat.window import FAREWELL_SECONDS, Window
 from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
-from family_food.login.tokens import TokenClaims
 from family_food.messages import EventMessage, UserMessage
-from permit_core.errors import InvalidInput
+from permit_core.accounts.tokens import TokenClaims
+from permit_core.errors import Forbidden, InvalidInput
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.notices import Notice
 from permit_core.views import plain
@@ -83,7 +83,7 @@ class ChatSession:
         self._wants_history = True
         self._history_copy = HistoryCopy(HISTORY_BYTES)
         send = self.outgoing.send
-        self._token = TokenWatch(backend.tokens, claims, send)
+        self._token = TokenWatch(backend.tokens, claims, send, backend.accounts.holds)
         self._confirmations = Confirmations(send, backend.settings.confirm_timeout_seconds, self._history)
         self._tools = ToolSession(
             backend.tool_start(user.actor.user), backend.settings.tool_timeout_seconds, self._tell_restart
@@ -287,6 +287,12 @@ class ChatSession:
         Raises:
             UserFacing: it cannot be done; the client is told, and the session goes on.
         """
+        if not isinstance(frame, Cancel | Authenticate):
+            try:
+                await self._token.check()
+            except Forbidden:
+                self.stop(TOKEN_EXPIRED)
+                raise
         match frame:
             case Message():
                 await self.outgoing.room()  # whoever does not read what is accepted is not listened to

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from family_food.chat.protocol import TokenExpiring, TokenRefreshed
-from family_food.login.tokens import TokenClaims, Tokens
+from permit_core.accounts.tokens import TokenClaims, Tokens
 from permit_core.errors import Forbidden
 
 _WARN_SECONDS = 60.0
@@ -19,13 +19,19 @@ class TokenWatch:
     Args:
         claims: of the token the session was opened with.
         send: sends a frame to the person.
+        holds: whether a verified token is still good, asked of its account.
     """
 
     def __init__(
-        self, tokens: Tokens, claims: TokenClaims, send: Callable[[TokenExpiring | TokenRefreshed], Awaitable[object]]
+        self,
+        tokens: Tokens,
+        claims: TokenClaims,
+        send: Callable[[TokenExpiring | TokenRefreshed], Awaitable[object]],
+        holds: Callable[[TokenClaims], Awaitable[bool]],
     ) -> None:
         self._tokens = tokens
         self._send = send
+        self._holds = holds
         self._renewed = asyncio.Event()
         self.claims = claims
 
@@ -46,19 +52,32 @@ class TokenWatch:
 
         Raises:
             Forbidden: ``invalid_token``, or ``other_user``: it is good, but somebody else's.
+            StoreError: the database, which has the account, cannot be used.
         """
         claims = self._tokens.verify(token)
-        if claims.username != self.claims.username:
+        if not await self._holds(claims):
+            raise _ended()
+        if (claims.environment, claims.login) != (self.claims.environment, self.claims.login):
             raise Forbidden("That token is somebody else's.", code="other_user", hint="Open a session of your own.")
         self.replace(claims)
         await self._send(TokenRefreshed(content="You stay logged in.", expires_at=claims.expires_at))
         return claims
 
     def replace(self, claims: TokenClaims) -> None:
-        """Go by these claims of the same user when they are good for longer."""
-        if claims.expires_at >= self.claims.expires_at:
+        """Go by these claims of the same user, of a token that is good now, unless they are over sooner."""
+        if claims.epoch != self.claims.epoch or claims.expires_at >= self.claims.expires_at:
             self.claims = claims
             self._renewed.set()
+
+    async def check(self) -> None:
+        """Make sure that the account has not ended the token: closed, removed, or given another password.
+
+        Raises:
+            Forbidden: ``invalid_token``.
+            StoreError: the database, which has the account, cannot be used.
+        """
+        if not await self._holds(self.claims):
+            raise _ended()
 
     async def _renewed_within(self, seconds: float) -> bool:
         try:
@@ -67,3 +86,7 @@ class TokenWatch:
         except TimeoutError:
             return False
         return True
+
+
+def _ended() -> Forbidden:
+    return Forbidden("That log-in has ended.", code="invalid_token", hint="Log in again.")

@@ -1,1 +1,1 @@
-"""Who may open a session: accounts, passwords, tokens, limits."""
+"""Who may open a session: the users behind accounts, the key that signs tokens, limits."""

@@ -1,35 +1,22 @@
-"""Who may log in, and who they are."""
+"""Who may chat: the core's accounts, and the users of the directory behind them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
-
-from family_food.tables import accounts
-from permit_core.database import Database, Transaction
+from permit_core.accounts.accounts import Account, Accounts
+from permit_core.accounts.tokens import TokenClaims
+from permit_core.database import Database
 from permit_core.identity import Actor
 from permit_core.ports.directory import Directory
 
-_MAX_USERNAME = 100
-_ACCOUNT = select(accounts.c.username, accounts.c.user_key, accounts.c.hashed_password).where(
-    accounts.c.username == bindparam("username")
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A log-in. ``user`` is the directory key of whom it belongs to."""
-
-    username: str
-    user: str
-    hashed_password: str
+PRODUCT = "family-food-chat"
+"""Issuer and audience of the chat's tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatUser:
-    """Somebody whose token or password was verified.
+    """Somebody whose token was verified.
 
     Attributes:
         roles: the tenant roles held now, sorted.
@@ -45,40 +32,52 @@ class ChatUser:
         return ", ".join(self.roles)
 
 
-class Accounts:
-    """Reads accounts; seeding writes them.
+class ChatAccounts:
+    """The accounts of the chat's environment.
 
     Args:
-        environment: the environment that people act in.
-        tenant: the tenant that they act in.
+        tenant: the tenant that people act in.
     """
 
-    def __init__(self, database: Database, directory: Directory, environment: str, tenant: str) -> None:
+    def __init__(
+        self, database: Database, accounts: Accounts, directory: Directory, environment: str, tenant: str
+    ) -> None:
         self._database = database
+        self._accounts = accounts
         self._directory = directory
         self._environment = environment
         self._tenant = tenant
 
     async def find(self, username: str) -> Account | None:
         """The account with exactly this name, or None."""
-        async with self._database.reading() as transaction:
-            return await self._find(username, transaction)
+        return await self._accounts.find(self._environment, username)
 
-    async def _find(self, username: str, transaction: Transaction) -> Account | None:
-        # Half a character or a NUL is no name, and not every database takes it for a question.
-        if not 1 <= len(username) <= _MAX_USERNAME or re.search("[\0\ud800-\udfff]", username):
+    async def log_in(self, username: str, password: str) -> Account:
+        """The account that the password opens.
+
+        Raises:
+            Forbidden, TooMany, StoreError: as of :meth:`permit_core.accounts.accounts.Accounts.log_in`.
+        """
+        return await self._accounts.log_in(self._environment, username, password)
+
+    async def holds(self, claims: TokenClaims) -> bool:
+        """Whether a verified token is still good: the account is open, and nothing has ended its tokens since.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        return await self._accounts.holding(claims.environment, claims.login, claims.epoch) is not None
+
+    async def chat_user(self, claims: TokenClaims) -> ChatUser | None:
+        """The person behind a verified token as the directory knows them now; None when token or person is gone."""
+        if claims.environment != self._environment:
             return None
-        row = (await transaction.execute(_ACCOUNT, {"username": username})).one_or_none()
-        return None if row is None else Account(row.username, row.user_key, row.hashed_password)
-
-    async def chat_user(self, username: str) -> ChatUser | None:
-        """The person behind a log-in name as the directory knows them now; None when either is gone."""
         async with self._database.reading() as transaction:
-            account = await self._find(username, transaction)
+            account = await self._accounts.holding(claims.environment, claims.login, claims.epoch, transaction)
             if account is None:
                 return None
             actor = await self._directory.actor(self._environment, self._tenant, account.user, transaction)
             if actor is None:
                 return None
             roles = await self._directory.tenant_roles(account.user, self._tenant, transaction)
-        return ChatUser(account.username, actor, tuple(sorted(roles)))
+        return ChatUser(account.login, actor, tuple(sorted(roles)))

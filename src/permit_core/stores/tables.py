@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CheckConstraint,
     Column,
     DateTime,
     Dialect,
@@ -73,6 +74,22 @@ resource_instances = Table(
     Column("key", String(100), primary_key=True),
     Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
     Column("attributes", JSON, nullable=False),
+)
+
+# Whose password opens what. The epoch is what good tokens carry; see accounts/accounts.py.
+local_accounts = Table(
+    "local_accounts",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("login", String(100), primary_key=True),
+    Column("user_key", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("hashed_password", String(200), nullable=False),
+    Column("state", String(10), nullable=False),  # open | closed
+    Column("epoch", String(32), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("password_changed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("environment", "user_key", name="uq_local_accounts_user"),
+    CheckConstraint("state IN ('open', 'closed')", name="ck_local_accounts_state"),
 )
 
 # resource_type and resource_key are '' for a tenant-wide role: NULLs would defeat the unique constraint.

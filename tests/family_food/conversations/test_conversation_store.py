@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 
 from family_food.conversations.conversation_store import ConversationStore
 from family_food.conversations.stored_conversation import Interrupted
-from family_food.login.accounts import Accounts
+from family_food.login.accounts import ChatAccounts
 from family_food.messages import Entry, EventMessage, ModelStep, ToolCall, ToolResult, ToolResults, UserMessage
 from family_food.ordering.food import Food, open_food
-from family_food.tables import accounts, conversations
+from family_food.tables import conversations
+from permit_core.accounts.accounts import Accounts
+from permit_core.accounts.tokens import TokenClaims
 from permit_core.database import Database
 from permit_core.errors import Conflict, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.policy.facts_file import load_facts
 from permit_core.ports.record import AuditEvent, RecordFilter
-from tests.support.core import family_settings
+from tests.support.core import SYSTEM, family_settings
 
 HENRY = Actor("default", "default", "3", "Henry")
 ROSE = Actor("default", "default", "4", "Rose")
@@ -294,13 +296,21 @@ async def test_what_nothing_was_said_in_is_forgotten(food: Food) -> None:
 
 async def test_an_account_is_found_by_its_exact_name_and_says_who_that_is_now(food: Food) -> None:
     core = food.core
-    async with core.database.transaction() as transaction:
-        row = {"user_key": "3", "username": "henry", "hashed_password": "$2b$..."}
-        await transaction.execute(insert(accounts).values(**row))
-    found = Accounts(core.database, core.directory, "default", "default")
-    user = await found.chat_user("henry")
+    accounts = Accounts(core.database, core.audit)
+    account = await accounts.add(SYSTEM, "henry", "3", "henry_password")
+    found = ChatAccounts(core.database, accounts, core.directory, "default", "default")
+
+    def claims(**changes: str) -> TokenClaims:
+        named = {"environment": "default", "login": "henry", "epoch": account.epoch, **changes}
+        return TokenClaims(**named, token_id="1", login_at=0, expires_at=0)
+
+    user = await found.chat_user(claims())
     assert user is not None
     assert (user.actor.user, user.actor.name, user.role) == ("3", "Henry", "child")
+    assert await found.holds(claims())
     for nobody in ("Henry", "henry ", "", "\0", "h" * 101, "3", "' OR 1=1 --"):
-        assert await found.chat_user(nobody) is None
-    assert await Accounts(core.database, core.directory, "default", "no such tenant").chat_user("henry") is None
+        assert await found.chat_user(claims(login=nobody)) is None
+    assert await found.chat_user(claims(environment="another")) is None
+    assert await found.chat_user(claims(epoch="another")) is None
+    elsewhere = ChatAccounts(core.database, accounts, core.directory, "default", "no such tenant")
+    assert await elsewhere.chat_user(claims()) is None

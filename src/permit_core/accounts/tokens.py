@@ -1,4 +1,7 @@
-"""Access tokens: who logged in, for how long. JWT, HS256 and nothing else."""
+"""Access tokens: who logged in, for how long. JWT, HS256 and nothing else.
+
+A verified token says who logged in; whether it is still good the account says: :meth:`Accounts.holding`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,6 @@ from jose import JWTError, jwt
 from permit_core.errors import Forbidden
 
 ALGORITHM = "HS256"
-ISSUER = "family-food-chat"
-AUDIENCE = "family-food-chat"
 LOGIN_LIFETIME = 24 * 3600
 """Seconds after which a refreshed token leads back to the password."""
 MAX_LENGTH = 8192
@@ -33,13 +34,17 @@ class TokenClaims:
     """What a verified token says.
 
     Attributes:
-        username: the log-in name.
+        environment: the environment whose account it is.
+        login: the log-in name.
+        epoch: of the account, when the token was issued.
         token_id: unique; what the audit log calls the token by.
         login_at: when the password was given, seconds since 1970.
         expires_at: seconds since 1970.
     """
 
-    username: str
+    environment: str
+    login: str
+    epoch: str
     token_id: str
     login_at: int
     expires_at: int
@@ -59,21 +64,23 @@ class IssuedToken:
 
 
 class Tokens:
-    """Issues and verifies tokens with one key.
+    """Issues and verifies the tokens of one product with one key.
 
     Args:
         key: at least 32 characters.
         lifetime_seconds: of each token.
+        product: issuer and audience; a token of another product is not good here.
         now: seconds since 1970.
     """
 
-    def __init__(self, key: str, lifetime_seconds: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: str, lifetime_seconds: float, product: str, now: Callable[[], float] = time.time) -> None:
         self._key = key
+        self._product = product
         self._lifetime = max(1, int(lifetime_seconds))
         self._now = now
 
-    def issue(self, username: str, login_at: int | None = None) -> IssuedToken:
-        """A token for a user whose password was checked, or (with ``login_at``) whose token was.
+    def issue(self, environment: str, login: str, epoch: str, login_at: int | None = None) -> IssuedToken:
+        """A token for an account whose password was checked, or (with ``login_at``) whose token was.
 
         Raises:
             Forbidden: ``login_again``: the log-in is too long ago to be refreshed.
@@ -83,11 +90,13 @@ class Tokens:
         expires_at = min(now + self._lifetime, started + LOGIN_LIFETIME)
         if expires_at <= now:
             raise Forbidden("This log-in is too old.", code="login_again", hint="Log in with your password.")
-        claims = TokenClaims(username, secrets.token_hex(16), started, expires_at)
+        claims = TokenClaims(environment, login, epoch, secrets.token_hex(16), started, expires_at)
         payload = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": claims.username,
+            "iss": self._product,
+            "aud": self._product,
+            "sub": claims.login,
+            "env": claims.environment,
+            "epoch": claims.epoch,
             "iat": now,
             "exp": claims.expires_at,
             "jti": claims.token_id,
@@ -110,10 +119,12 @@ class Tokens:
             raise _invalid()
         try:
             payload = jwt.decode(
-                token, self._key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=_STRICT
+                token, self._key, algorithms=[ALGORITHM], audience=self._product, issuer=self._product, options=_STRICT
             )
             claims = TokenClaims(
-                username=str(payload["sub"]),
+                environment=str(payload["env"]),
+                login=str(payload["sub"]),
+                epoch=str(payload["epoch"]),
                 token_id=str(payload["jti"]),
                 login_at=int(payload["auth_time"]),
                 expires_at=int(payload["exp"]),

@@ -1,4 +1,4 @@
-"""Access tokens, and the key they are signed with. What is refused at the socket is in tests/server/test_login.py."""
+"""The key that tokens are signed with."""
 
 from __future__ import annotations
 
@@ -9,44 +9,10 @@ from pathlib import Path
 import pytest
 
 from family_food.login.signing_key import KEY_FILE, signing_key
-from family_food.login.tokens import LOGIN_LIFETIME, Tokens
-from permit_core.errors import ConfigurationError, Forbidden
+from permit_core.errors import ConfigurationError
 from tests.support.core import family_settings
 
 KEY = "k3Yq8-vN2_xT7wLr0ZpD5mHs9JbGfCaE4uQi"
-
-
-def test_a_token_says_who_it_is_and_until_when() -> None:
-    issued = Tokens(KEY, 600).issue("henry")
-    claims = Tokens(KEY, 600).verify(issued.access_token)
-    assert claims == issued.claims
-    assert claims.username == "henry"
-    assert issued.as_dict() == {"access_token": issued.access_token, "token_type": "bearer", "expires_in": 600}
-
-
-def test_no_two_tokens_are_alike() -> None:
-    tokens = Tokens(KEY, 600)
-    assert tokens.issue("henry").claims.token_id != tokens.issue("henry").claims.token_id
-
-
-def test_a_token_is_over_at_its_second() -> None:
-    import time
-
-    issued = Tokens(KEY, 600).issue("henry")
-    later = Tokens(KEY, 600, now=lambda: time.time() + 600)
-    assert later.seconds_left(issued.claims) <= 0
-    with pytest.raises(Forbidden) as caught:
-        later.verify(issued.access_token)
-    assert caught.value.code == "invalid_token"
-
-
-def test_refreshing_goes_on_for_a_day_after_the_password() -> None:
-    tokens = Tokens(KEY, 600, now=lambda: 1_000_000.0)
-    nearly_over = 1_000_000 - LOGIN_LIFETIME + 60
-    assert tokens.issue("henry", nearly_over).expires_in == 60
-    with pytest.raises(Forbidden) as caught:
-        tokens.issue("henry", 1_000_000 - LOGIN_LIFETIME)
-    assert caught.value.code == "login_again"
 
 
 def test_a_key_is_made_once_and_kept_for_its_owner_alone(tmp_path: Path) -> None:

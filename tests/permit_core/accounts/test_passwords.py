@@ -10,8 +10,8 @@ import threading
 import bcrypt
 import pytest
 
-from family_food.login import passwords
-from family_food.login.passwords import hash_password, verify_password
+from permit_core.accounts import passwords
+from permit_core.accounts.passwords import hash_password, verify_password
 from permit_core.errors import InvalidInput, TooMany
 
 
