@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from permit_core.views import RequestView
 
 
 class _Entry(BaseModel):
@@ -22,14 +24,22 @@ class EventMessage(_Entry):
     """Something the server tells the model: a request was decided, or has arrived; or its last turn was cut short.
 
     With ``request_decided`` and ``request_created``, ``data`` is a :class:`permit_core.views.RequestView` as a
-    dict, in which texts by people are marked as data. For a model it becomes a user turn fenced as data. With
-    ``turn_interrupted``, the server stopped in the middle of the turn before and the person wants it continued; ``data``
-    is empty.
+    dict, in which texts by people are marked as data; of a request that has arrived without its reason, which is for the
+    person to read and not for their model. For a model it becomes a user turn fenced as data. With ``turn_interrupted``,
+    the server stopped in the middle of the turn before and the person wants it continued; ``data`` is empty.
     """
 
     kind: Literal["event"] = "event"
     event: Literal["request_decided", "request_created", "turn_interrupted"]
     data: dict[str, Any]
+
+    @property
+    def request(self) -> RequestView | None:
+        """The request it tells of, with an empty reason where it is told without; None when it tells of none."""
+        try:
+            return RequestView.model_validate({"reason": {"written_by": "", "text": ""}, **self.data})
+        except ValidationError:
+            return None
 
 
 class ToolCall(_Entry):

@@ -23,6 +23,7 @@ from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, PermitError, StoreError, Unavailable
 from permit_core.identity import Actor, system_actor
+from permit_core.labels import Labels
 from permit_core.policy.facts import Facts
 from permit_core.policy.loader import load_policy
 from permit_core.policy.model import PolicyModel
@@ -62,6 +63,7 @@ class Core:
     pdp: Pdp
     approvals: ApprovalService
     notices: NoticeBoard
+    labels: Labels
     clock: Clock
     remote: RemotePdp | None = None
     """The server that decides, when it is not this process."""
@@ -180,7 +182,10 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         clock=clock,
         facts_about=facts_about,
     )
-    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, remote, None, current)
+    labels = Labels(database, audit, clock)
+    return Core(
+        settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, remote, None, current
+    )
 
 
 def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> AuditLog:
@@ -254,7 +259,8 @@ def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Databa
         remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
         note_people=directory.note,
     )
-    return Core(settings, model, database, audit, directory, pdp, approvals, notices, clock, None, client)
+    labels = Labels(database, audit, clock)
+    return Core(settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, None, client)
 
 
 @dataclass(frozen=True)

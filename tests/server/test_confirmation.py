@@ -253,7 +253,7 @@ async def test_a_parent_is_told_of_a_request_within_the_turn_that_makes_it(paren
         request = await asked(parent.server)
         notice = await joe.next("notice")
         assert notice["request"]["id"] == request.id
-        assert notice["content"] == "Henry asks to order Pepperoni Pizza."
+        assert notice["content"] == 'Henry asks to order Pepperoni Pizza. Reason: "birthday"'
 
 
 async def test_a_session_that_was_away_hears_of_the_decision_when_it_returns(parent: Parent) -> None:

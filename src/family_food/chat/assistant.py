@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from family_food.chat.backend import ChatBackend
@@ -69,6 +69,7 @@ class Assistant:
         outgoing: frames for the person.
         history: the conversation as clients get it.
         desk: what a turn's calls need, for holders of these roles.
+        note: labels the conversation for entries, before a model sees them.
         stop: ends the session; called when what it knows may not be what is stored.
 
     Attributes:
@@ -84,6 +85,7 @@ class Assistant:
         *,
         history: Callable[[], HistoryUpdate],
         desk: Callable[[frozenset[str]], Desk],
+        note: Callable[[Sequence[Entry]], Awaitable[None]],
         stop: Callable[[Ending], None],
     ) -> None:
         self._backend = backend
@@ -92,6 +94,7 @@ class Assistant:
         self._outgoing = outgoing
         self._history = history
         self._desk = desk
+        self._note = note
         self._stop = stop
         self._waiting: deque[Work] = deque()
         self._arrived = asyncio.Event()
@@ -209,7 +212,12 @@ class Assistant:
 
         entries = [*heard, work.entry]
         started = self._event("turn.started", {"turn": number, "cause": work.cause})
-        return Pending(entries, self._conversation.begin_turn(work.cause, work.message_id, entries, [started]), told)
+
+        async def write() -> None:
+            await self._note(entries)
+            await self._conversation.begin_turn(work.cause, work.message_id, entries, [started])
+
+        return Pending(entries, write(), told)
 
     def _refused(self, number: int, work: Work, why: BaseException) -> bool:
         """The turn has not begun, and is not in the database; True when it is to be told as one that failed."""

@@ -33,6 +33,7 @@ class ChatBackend:
 
     Attributes:
         tool_start: how the tools of one user, named by directory key, are started.
+        own_tools: they are those of our own food server.
     """
 
     settings: ChatSettings
@@ -45,6 +46,7 @@ class ChatBackend:
     asked: AskedRequests
     notices: NoticeDispatch
     tool_start: Callable[[str], ToolStart]
+    own_tools: bool = True
     listings: ToolListings = field(default_factory=ToolListings)
 
     async def ready(self) -> bool:
@@ -103,8 +105,9 @@ async def open_backend(
                 settings.tenant,
             ),
             login_limit=LoginLimit(settings.login_attempts_per_minute),
-            conversations=ConversationStore(core.database, core.audit),
+            conversations=ConversationStore(core.database, core.audit, core.labels),
             asked=AskedRequests(core.database),
             notices=notices,
             tool_start=tool_start,
+            own_tools=tool_server is None,
         )

@@ -1,4 +1,4 @@
-"""The person's own yes, before a decision is carried out: asked from the stored request, answered on the socket."""
+"""The person's own yes, before a decision or a call is carried out: asked from what is stored, answered on the socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from family_food.chat.protocol import Confirm, ConfirmClosed, HistoryUpdate, Text
+from family_food.chat.protocol import AskedCall, Confirm, ConfirmClosed, HistoryUpdate, Text
 from permit_core.approvals.lifecycle import closed
 from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.errors import InvalidInput
@@ -71,7 +71,28 @@ async def to_decide(approvals: Approvals, actor: Actor, kind: RequestKind, reque
     return request
 
 
-def question(request: Request, verb: Verb, comment: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the person is asked.
+
+    Attributes:
+        words: the whole question on one line, for clients that show nothing else.
+        verb: what a yes does.
+        nothing: what a no leaves undone, in a word: ``decided`` or ``done``.
+        comment: the reviewer's words that go with a decision.
+        request: the stored request that would be decided.
+        call: the call that would be made.
+    """
+
+    words: str
+    verb: Literal["approve", "deny", "call"]
+    nothing: str
+    comment: str = ""
+    request: RequestView | None = None
+    call: AskedCall | None = None
+
+
+def decision_question(request: Request, verb: Verb, comment: str) -> Question:
     """Who asks for what, at which price and why: everything from the stored request, the asker's words in quotes."""
     who, what = plain(request.user_name), f"{plain(request.resource_name)} ({request.resource})"
     if request.kind is RequestKind.ACCESS_REQUEST:
@@ -79,8 +100,9 @@ def question(request: Request, verb: Verb, comment: str) -> str:
     else:
         pinned = "".join(f", {_pinned(name, value)}" for name, value in request.pinned.items())
         wish = f"to {request.operation} {what} once{pinned}"
-    said = f" Your comment: {_quoted(comment)}" if comment else ""
-    return f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {_quoted(request.reason)}{said}"
+    said = f" Your comment: {quoted(comment)}" if comment else ""
+    words = f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {quoted(request.reason)}{said}"
+    return Question(words, verb, "decided", comment, request=RequestView.of(request))
 
 
 def _pinned(name: str, value: Any) -> str:
@@ -89,8 +111,8 @@ def _pinned(name: str, value: Any) -> str:
     return f"{plain(name)} {plain(str(value))}"
 
 
-def _quoted(text: str) -> str:
-    # The quotation must not end before its end.
+def quoted(text: str) -> str:
+    """Somebody's words in quotation marks, which do not end before their end."""
     return '"' + plain(text).replace('"', "'") + '"'
 
 
@@ -161,25 +183,25 @@ class Confirmations:
         if self.answer(self._id, yes) and yes:
             self._agreed = (self._turn, now)
 
-    async def ask(self, turn: int, request: Request, verb: Verb, comment: str) -> Outcome:
+    async def ask(self, turn: int, question: Question) -> Outcome:
         """Put the question, wait for the answer, tell that it is closed. Anything but a yes in time is no yes."""
         confirm_id = f"confirm_{secrets.token_hex(8)}"
-        words = question(request, verb, comment)
         outcome: Outcome = "cancelled"
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         asked = Confirm(
-            content=words,
+            content=question.words,
             confirm_id=confirm_id,
-            verb=verb,
-            comment=comment,
-            request=RequestView.of(request),
+            verb=question.verb,
+            comment=question.comment,
+            request=question.request,
+            call=question.call,
             expires_in=self._timeout,
         )
         try:
             await self._send(asked)
             # Only now: a yes that was said before the question went out is an answer to something else.
             self._id, self._answer, self._turn = confirm_id, answer, turn
-            await self._send(Text(content=f'{words} Answer "yes" or "no".', turn=turn, confirm_id=confirm_id))
+            await self._send(Text(content=f'{question.words} Answer "yes" or "no".', turn=turn, confirm_id=confirm_id))
             await self._send(self._history())
             try:
                 async with asyncio.timeout(self._timeout):
@@ -188,14 +210,15 @@ class Confirmations:
                 outcome = "expired"
         finally:
             self._id = self._answer = None
-            await self._send(ConfirmClosed(content=_CLOSED[outcome], confirm_id=confirm_id, outcome=outcome))
+            closed = _CLOSED[outcome].format(nothing=question.nothing)
+            await self._send(ConfirmClosed(content=closed, confirm_id=confirm_id, outcome=outcome))
         return outcome
 
 
 _CLOSED: dict[Outcome, str] = {
     "confirmed": "Confirmed.",
-    "declined": "Not confirmed; nothing was decided.",
-    "unattended": "Nobody is there to confirm it; nothing was decided.",
-    "expired": "Nobody answered in time; nothing was decided.",
-    "cancelled": "Cancelled; nothing was decided.",
+    "declined": "Not confirmed; nothing was {nothing}.",
+    "unattended": "Nobody is there to confirm it; nothing was {nothing}.",
+    "expired": "Nobody answered in time; nothing was {nothing}.",
+    "cancelled": "Cancelled; nothing was {nothing}.",
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from family_food.chat.assistant import Assistant, Work
+from family_food.chat.confirmation import quoted
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import NoticeFrame
 from family_food.messages import EventMessage
@@ -177,14 +178,18 @@ class NoticeDesk:
 
 
 def _entry(event: NoticeEvent, request: Request, *, asked_here: bool = True) -> EventMessage:
-    data: dict[str, Any] = RequestView.of(request).model_dump(mode="json")
+    """The news for the model; the asker's reason is on the reviewer's screen, where it instructs nobody."""
+    without = {"reason"} if event == "request_created" else None
+    data: dict[str, Any] = RequestView.of(request).model_dump(mode="json", exclude=without)
     return EventMessage(event=event, data=data if asked_here else {**data, "asked_here": False})
 
 
 def told(event: str, view: RequestView) -> str:
-    """A notice in one sentence."""
+    """A notice in one line, with the words that came with it."""
     what = f"{view.operation} {view.resource_name}" if view.operation else f"see {view.resource_name}"
     if event == "request_created":
-        return f"{view.requesting_user} asks to {what}."
+        reason = f" Reason: {quoted(view.reason.text)}" if view.reason.text else ""
+        return f"{view.requesting_user} asks to {what}.{reason}"
     by = f" by {view.decided_by}" if view.decided_by else ""
-    return f"Your request to {what} was {view.status}{by}."
+    said = f" Comment: {quoted(view.comment.text)}" if view.comment and view.comment.text else ""
+    return f"Your request to {what} was {view.status}{by}.{said}"

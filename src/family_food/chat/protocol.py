@@ -138,14 +138,35 @@ class ToolFrame(_ServerFrame):
     code: str | None = None
 
 
+class AskedFact(BaseModel):
+    """One thing to be read before a call is agreed to."""
+
+    name: str
+    value: str
+
+
+class AskedCall(BaseModel):
+    """A call that needs the person's yes, because the model has read what others wrote."""
+
+    name: str = Field(description="The tool's.")
+    arguments: dict[str, Any] = Field(description="Redacted.")
+    sentence: str = Field(description="What would be done: order Foie Gras (dishes:9) at Fancy French (restaurants:3)")
+    price: str = Field("", description="What it costs, for people; empty when that is not known.")
+    facts: list[AskedFact] = Field(description="The sentence part by part, from what is stored.")
+
+
 class Confirm(_ServerFrame):
-    """A question only the person can answer. It is made from the stored request, never from a model's words."""
+    """A question only the person can answer. It is made from what is stored, never from a model's words.
+
+    About a decision it carries the ``request``, about a call (``verb`` is ``call``) the ``call``.
+    """
 
     type: Literal["confirm"] = "confirm"
     confirm_id: str
-    verb: Literal["approve", "deny"]
-    comment: str
-    request: RequestView
+    verb: Literal["approve", "deny", "call"]
+    comment: str = ""
+    request: RequestView | None = None
+    call: AskedCall | None = None
     expires_in: float = Field(description="Seconds.")
 
 

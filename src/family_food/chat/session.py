@@ -11,6 +11,7 @@ from mcp.types import Tool
 from family_food.chat.assistant import Assistant, Work
 from family_food.chat.backend import ChatBackend
 from family_food.chat.confirmation import Confirmations, yes_or_no
+from family_food.chat.consent import Consent
 from family_food.chat.endings import ABANDONED, CLIENT_LEFT, MOVED, SHUTDOWN, TOKEN_EXPIRED, TOO_SLOW, Ending
 from family_food.chat.gemini_history import HistoryCopy
 from family_food.chat.incidents import apology, log_incident
@@ -89,6 +90,7 @@ class ChatSession:
             backend.tool_start(user.actor.user), backend.settings.tool_timeout_seconds, self._tell_restart
         )
         actor, core = user.actor, backend.core
+        self._consent = Consent(core, actor, self.id, own_tools=backend.own_tools)
         self._assistant = Assistant(
             backend,
             actor,
@@ -96,6 +98,7 @@ class ChatSession:
             self.outgoing,
             history=self._history,
             desk=self._desk,
+            note=self._consent.note_entries,
             stop=self.stop,
         )
         self._notices = NoticeDesk(
@@ -362,6 +365,7 @@ class ChatSession:
             approvals=core.approvals,
             audit=core.audit,
             confirmations=self._confirmations,
+            consent=self._consent,
             listed=listed,
             visible=core.model.tools_for(roles),
             poke=self._backend.notices.poke,

@@ -164,7 +164,7 @@ class StoredAnswers:
                 "name": tool.name,
                 "title": tool.title or (tool.annotations.title if tool.annotations else None) or tool.name,
                 "description": tool.description or "",
-                "acts": not (tool.annotations and tool.annotations.read_only_hint),
+                "acts": not desk.consent.looks(tool.name),
             }
             for tool in shown
         ], False

@@ -11,7 +11,8 @@ from typing import Any
 
 from mcp.types import CallToolResult, TextContent, Tool
 
-from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome, to_decide
+from family_food.chat.confirmation import Confirmations, DecidingTool, Outcome, decision_question, to_decide
+from family_food.chat.consent import Consent
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
@@ -39,7 +40,7 @@ GRACE_SECONDS = 2.0
 # Answers that say "you may not", as opposed to "that went wrong".
 _REFUSALS = frozenset({
     "access_denied", "forbidden", "forbidden_argument", "may_not_ask", "not_a_reviewer", "own_request", "unknown_tool",
-    "not_confirmed", "approval_needed", "approval_pending", "approval_expired", "approval_used", "approval_mismatch",
+    "not_confirmed", "changed_meanwhile", "approval_needed", "approval_pending", "approval_expired", "approval_used", "approval_mismatch",
     "approval_denied", "approval_withdrawn",
 })  # fmt: skip
 
@@ -51,6 +52,7 @@ class Desk:
     Attributes:
         listed: what the tool server offers this person.
         visible: the names of the tools this person may see now, by the policy.
+        consent: what the conversation has read, and what is to be asked because of it.
         poke: told after each call that may have an effect: something may have been asked or decided.
     """
 
@@ -60,6 +62,7 @@ class Desk:
     approvals: Approvals
     audit: Audit
     confirmations: Confirmations
+    consent: Consent
     listed: Callable[[], Awaitable[Sequence[Tool]]]
     visible: frozenset[str]
     poke: Callable[[], None]
@@ -108,30 +111,36 @@ class Toolbox:
         return all(self._looks(call) for call in calls)
 
     async def run(self, calls: Sequence[ToolCall], results: list[ToolResult | None]) -> None:
-        """Carry out the calls of one step, in parallel; those that decide something one after another, at the end.
+        """Carry out the calls of one step, in parallel; those the person is asked about one after another, at the end.
+
+        The person is asked about decisions, and about every effect once the conversation holds what others wrote.
 
         ``results`` is filled in place, in the order of the calls, so that what is done is known even when this is
         cancelled half-way: then calls that change nothing are stopped, and those with effects have ``GRACE_SECONDS`` to
         tell how they ended.
+
+        Raises:
+            StoreError: it cannot be known what the conversation holds; no call was made.
         """
-        deciding = [index for index, call in enumerate(calls) if self._decides(call)]
+        acting = [index for index, call in enumerate(calls) if not self._looks(call)]
+        tainted = bool(acting) and await self._desk.consent.tainted()
+        asking = acting if tainted else [index for index in acting if self._decides(calls[index])]
 
         async def run_one(index: int) -> None:
-            await self._run(calls[index], index, results)
+            await self._run(calls[index], index, results, tainted=tainted)
 
         try:
             async with asyncio.TaskGroup() as group:
                 for index in range(len(calls)):
-                    if index not in deciding:
+                    if index not in asking:
                         group.create_task(run_one(index))
         except ExceptionGroup as several:
             raise several.exceptions[0] from several  # once is enough
-        for index in deciding:
+        for index in asking:
             await run_one(index)
 
     def _looks(self, call: ToolCall) -> bool:
-        tool = self._tools.get(call.name)
-        return tool is not None and _is_read_only(tool) and not self._decides(call)
+        return call.name in self._tools and self._desk.consent.looks(call.name) and not self._decides(call)
 
     def _decides(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
@@ -140,7 +149,7 @@ class Toolbox:
         except (ValueError, KeyError, TypeError):
             return True  # unclear: not to be run along with the others, and refused below
 
-    async def _run(self, call: ToolCall, index: int, results: list[ToolResult | None]) -> None:
+    async def _run(self, call: ToolCall, index: int, results: list[ToolResult | None], *, tainted: bool) -> None:
         arguments = redact(call.arguments)
         name = plain(call.name)[:MAX_NAME_CHARS]
 
@@ -160,9 +169,15 @@ class Toolbox:
         progress = _Progress()
         try:
             await tell("started", f"{name}({_spelled(arguments)})")
-            content = await self._outcome(call, index, progress)
+            content = await self._outcome(call, index, progress, tainted=tainted)
         except asyncio.CancelledError as cancelled:
             stopped, content = cancelled, progress.answer or failure("cancelled", *progress.cut)
+        try:
+            await uninterrupted(self._desk.consent.note_result(call.name, content))
+        except asyncio.CancelledError as cancelled:
+            stopped = cancelled
+        except Exception as problem:  # noqa: BLE001 - what cannot be labelled is not given to a model
+            content = self._withheld(problem, call)
         error: dict[str, Any] = content["error"] if isinstance(content.get("error"), dict) else {}
         failed = bool(error)
         results[index] = ToolResult(call_id=call.id, name=call.name, content=content, is_error=failed)
@@ -179,7 +194,7 @@ class Toolbox:
         if stopped is not None:
             raise stopped
 
-    async def _outcome(self, call: ToolCall, index: int, progress: _Progress) -> dict[str, Any]:
+    async def _outcome(self, call: ToolCall, index: int, progress: _Progress, *, tainted: bool) -> dict[str, Any]:
         """The result of one call, whatever happens; only a cancellation leaves it."""
         try:
             if index >= MAX_PARALLEL_CALLS:
@@ -190,9 +205,13 @@ class Toolbox:
             if tool is None:
                 return await self._unknown(call)
             deciding = DecidingTool.of(tool.meta)
-            if deciding is not None and (refusal := await self._unconfirmed(deciding, call)) is not None:
+            read_only = self._looks(call)
+            if deciding is not None:
+                refusal = await self._unconfirmed(deciding, call)
+            else:
+                refusal = await self._not_agreed(call) if tainted and not read_only else None
+            if refusal is not None:
                 return refusal
-            read_only = _is_read_only(tool) and deciding is None
             try:
                 calling = self._desk.tools.call(call.name, call.arguments, read_only=read_only)
                 return result_content(await (calling if read_only else self._to_its_end(calling, progress)))
@@ -222,6 +241,14 @@ class Toolbox:
         name = plain(call.name)[:MAX_NAME_CHARS] if call else "call"
         return failure("internal_error", apology(log_incident(error, f"tool {name} of {self._desk.session_id}")))
 
+    def _withheld(self, problem: BaseException, call: ToolCall) -> dict[str, Any]:
+        log_incident(problem, f"the label of {plain(call.name)[:MAX_NAME_CHARS]} in {self._desk.session_id}")
+        return failure(
+            "result_withheld",
+            "The answer cannot be used now. If the call has effects it may have had them.",
+            "Look before you try again.",
+        )
+
     async def _unknown(self, call: ToolCall) -> dict[str, Any]:
         # The child would answer the same; but only what was listed for this turn is known to decide nothing.
         body = {"tool": plain(call.name)[:MAX_NAME_CHARS], "arguments": redact(call.arguments), "code": "unknown_tool"}
@@ -246,19 +273,45 @@ class Toolbox:
         outcome: Outcome = "cancelled"
         try:
             with self._unhurried():
-                outcome = await self._desk.confirmations.ask(self._turn, request, deciding.verb, comment)
+                asking = decision_question(request, deciding.verb, comment)
+                outcome = await self._desk.confirmations.ask(self._turn, asking)
         finally:
             event = "decision.confirmed" if outcome == "confirmed" else "decision.declined"
             asked = {"request_id": request.id, "verb": deciding.verb, "comment": comment, "outcome": outcome}
             await uninterrupted(self._record(event, {**asked, **decided.as_dict()}))
-        if outcome == "confirmed":
-            return None
-        said = {"expired": "The person did not answer in time", "unattended": "Nobody is there to be asked"}
-        return failure(
-            "not_confirmed",
-            f"{said.get(outcome, 'The person said no')}; nothing was decided.",
-            "Do not try again unless they ask for it.",
-        )
+        return None if outcome == "confirmed" else _not_confirmed(outcome, "decided")
+
+    async def _not_agreed(self, call: ToolCall) -> dict[str, Any] | None:
+        """Ask the person whether this very call shall be made; None when it shall, else what the model is told.
+
+        Raises:
+            UserFacing: there is nothing to ask about; recorded, for the tool server does not hear of this call.
+        """
+        consent, arguments = self._desk.consent, redact(call.arguments)
+        with journal() as decided:
+            try:
+                wish = await consent.wish(call)
+            except UserFacing as error:
+                body = {"tool": call.name, "arguments": arguments, "code": error.code}
+                await self._record("tool.refused", {**body, **decided.as_dict()})
+                raise
+            if wish is None:
+                return None  # a reviewer has agreed to exactly this
+        outcome: Outcome = "cancelled"
+        try:
+            with self._unhurried():
+                outcome = await self._desk.confirmations.ask(self._turn, wish.question(call))
+        finally:
+            event = "call.confirmed" if outcome == "confirmed" else "call.declined"
+            body = {"tool": call.name, "arguments": arguments, "asked": wish.sentence, "outcome": outcome}
+            await uninterrupted(self._record(event, {**body, **decided.as_dict()}))
+        if outcome != "confirmed":
+            return _not_confirmed(outcome, "done")
+        if await consent.wish(call) != wish:
+            return failure(
+                "changed_meanwhile", "It changed while the person was asked; nothing was done.", "Look again."
+            )
+        return None
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         who = self._desk.actor
@@ -288,8 +341,13 @@ async def _wait_for(task: asyncio.Task[Any]) -> None:
         await cancel_and_wait(task)
 
 
-def _is_read_only(tool: Tool) -> bool:
-    return bool(tool.annotations and tool.annotations.read_only_hint)
+def _not_confirmed(outcome: Outcome, nothing: str) -> dict[str, Any]:
+    said = {"expired": "The person did not answer in time", "unattended": "Nobody is there to be asked"}
+    return failure(
+        "not_confirmed",
+        f"{said.get(outcome, 'The person said no')}; nothing was {nothing}.",
+        "Do not try again unless they ask for it.",
+    )
 
 
 def declarations(tools: Any) -> list[ToolDeclaration]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ from family_food.tables import conversation_entries, conversations, turns
 from permit_core.database import Database
 from permit_core.errors import Conflict, ConstraintViolated, InvalidInput, NotFound
 from permit_core.identity import Actor
+from permit_core.labels import Labels
 from permit_core.page import Page, page_offset
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
@@ -68,11 +69,13 @@ class ConversationStore:
     Args:
         database: where conversations are kept.
         audit: remembers what happens to them, in the same transactions. Without it no event can be handed over.
+        labels: what each of them has read, which is forgotten with it.
     """
 
-    def __init__(self, database: Database, audit: Audit | None = None) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None, labels: Labels | None = None) -> None:
         self._database = database
         self._audit = audit
+        self._labels = labels
 
     async def create(self, actor: Actor) -> str:
         """A new, empty conversation of this user; answers its unguessable id."""
@@ -281,7 +284,12 @@ class ConversationStore:
             NotFound: ``no_such_conversation``: there is none, or it is somebody else's.
         """
         gone = delete(conversations).where(MINE)
-        await self._change(gone, "conversation.deleted", conversation_id, actor)
+
+        def forget_labels(connection: Connection) -> None:
+            if self._labels is not None:
+                self._labels.end_now(connection, actor, conversation_id)
+
+        await self._change(gone, "conversation.deleted", conversation_id, actor, forget_labels)
 
     async def forget_if_empty(self, conversation_id: str) -> bool:
         """Forget it if nothing was ever said in it; whether that was so."""
@@ -295,10 +303,19 @@ class ConversationStore:
             self._note(connection, "turn.interrupted", conversation_id, actor, turn=number)
         return read_rows(connection, conversation_id, actor)
 
-    async def _change(self, change: Any, event: str, conversation_id: str, actor: Actor, **body: Any) -> None:
+    async def _change(
+        self,
+        change: Any,
+        event: str,
+        conversation_id: str,
+        actor: Actor,
+        more: Callable[[Connection], None] = lambda _: None,
+        **body: Any,
+    ) -> None:
         def work(connection: Connection) -> None:
             if connection.execute(change, of(conversation_id, actor)).rowcount != 1:
                 raise no_such_conversation()
+            more(connection)
             self._note(connection, event, conversation_id, actor, **body)
 
         await self._database.write(work)

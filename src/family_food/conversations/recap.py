@@ -75,8 +75,8 @@ class Recollection:
             match entry:
                 case UserMessage(text=text):
                     said = text
-                case EventMessage(data=data):
-                    self._heard(_read(RequestView, data))
+                case EventMessage():
+                    self._heard(entry.request)
                 case ModelStep(text=text):
                     answered = text or answered
                     calls = {call.id: call for call in entry.calls}

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from family_food.terminal.visible import one_line
-
 if TYPE_CHECKING:
     from family_food.terminal.display.screen import Screen
     from family_food.terminal.typing.keyboard import Keyboard
@@ -83,8 +81,7 @@ class Questions:
             self._asked_in_turn += 1
             self._shown = question
             self._screen.question(question, self._asked_in_turn)
-            view = question.get("request")
-            yes = bool(await self._ask(one_line(question.get("verb")), view if isinstance(view, Mapping) else {}))
+            yes = bool(await self._keyboard.confirm(self._screen.question_prompt(question)))
             self._shown = None
             if self._open is not question:
                 return None

@@ -266,6 +266,20 @@ remote_requests = Table(
     Index("ix_remote_requests_owed", "owed"),
 )
 
+# What a session has read; a session is an environment, a human, an agent ('' for none) and a place. A label without an
+# end stays until its human ends the session.
+session_labels = Table(
+    "session_labels",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("user_key", String(100), primary_key=True),
+    Column("agent", String(200), primary_key=True),
+    Column("place", String(200), primary_key=True),
+    Column("label", String(40), primary_key=True),
+    Column("expires_at", UtcDateTime),
+    Index("ix_session_labels_expiry", "environment", "expires_at"),
+)
+
 # The log of each environment is a chain. Texts stand as they were hashed: ``at`` is ISO 8601, ``body`` canonical JSON.
 audit_records = Table(
     "audit_records",

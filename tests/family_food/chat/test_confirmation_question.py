@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from family_food.chat.confirmation import DECIDES, DecidingTool, question, yes_or_no
+from family_food.chat.confirmation import DECIDES, DecidingTool, decision_question, yes_or_no
 from permit_core.access import ResourceRef
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 
@@ -29,7 +29,7 @@ ORDER = Request(
 
 
 def test_an_operation_is_asked_about_with_its_price() -> None:
-    assert question(ORDER, "approve", "") == (
+    assert decision_question(ORDER, "approve", "").words == (
         "Approve Henry's request: to order Sushi Platter (dishes:4-sushi-platter) once, price 22.05? "
         'Henry\'s reason: "I have a birthday"'
     )
@@ -45,7 +45,7 @@ def test_access_is_asked_about_with_the_role() -> None:
         role="child-can-view",
         pinned={},
     )
-    assert question(access, "deny", "too raw") == (
+    assert decision_question(access, "deny", "too raw").words == (
         "Deny Henry's request: the role child-can-view on Sushi World (restaurants:4)? "
         'Henry\'s reason: "I have a birthday" Your comment: "too raw"'
     )
@@ -55,7 +55,7 @@ def test_nobody_s_words_leave_their_quotation_or_their_line() -> None:
     wicked = replace(
         ORDER, reason='x". Jane already agreed.\n\x1b[2Jyes\u202e', user_name="Hen\nry", resource_name="S\x00ushi"
     )
-    asked = question(wicked, "approve", "")
+    asked = decision_question(wicked, "approve", "").words
     assert asked.endswith('reason: "x\'. Jane already agreed. [2Jyes"')
     assert asked.isprintable()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -61,6 +62,19 @@ class Tools:
         return CallToolResult(content=[], structured_content=arguments)
 
 
+class Consent:
+    """Nothing was read, and ``look`` and ``decide`` are said to change nothing."""
+
+    def looks(self, tool: str) -> bool:
+        return tool in ("look", "decide", "hidden")
+
+    async def tainted(self) -> bool:
+        return False
+
+    async def note_result(self, tool: str, content: Mapping[str, Any]) -> None:
+        """Labels nothing."""
+
+
 class Stage:
     def __init__(self) -> None:
         self.frames: list[ToolFrame] = []
@@ -72,6 +86,7 @@ class Stage:
             approvals=cast("Any", None),
             audit=cast("Any", None),
             confirmations=cast("Any", None),
+            consent=cast("Any", Consent()),
             listed=Tools().tools,
             visible=frozenset({"echo", "look", "decide"}),
             poke=lambda: None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from family_food.messages import EventMessage
 from family_food.models.demo import facts
 from family_food.models.demo.asks import Refused
@@ -30,9 +28,8 @@ from permit_core.views import RequestView, plain
 
 def react(event: EventMessage, scene: Scene) -> Plan:
     """The plan that an event starts."""
-    try:
-        request = RequestView.model_validate(event.data)
-    except ValidationError:
+    request = event.request
+    if request is None:
         return say("There is news about a request. Ask me about your requests to see it.", scene.memory)
     if event.event == "request_created":
         return _arrived(request, scene)
@@ -43,10 +40,9 @@ def react(event: EventMessage, scene: Scene) -> Plan:
 
 def noted(event: EventMessage, memory: Memory) -> Memory:
     """The memory with a request that has arrived: what "it" means, unless another one could be meant as well."""
-    try:
-        arrived = as_listed(RequestView.model_validate(event.data))
-    except ValidationError:
+    if event.request is None:
         return memory
+    arrived = as_listed(event.request)
     alone = memory.pointed is None or memory.pointed.id == arrived.id
     return memory.pointing(arrived if alone else None)
 

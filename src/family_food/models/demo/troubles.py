@@ -25,6 +25,8 @@ _TECHNICAL = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b|\btools?\b", re.IGNORECASE)
 
 def explain(trouble: Trouble) -> str:
     """One or two sentences: what was wrong, and what to do next."""
+    if trouble.code == "not_confirmed" and not _REVIEWING.match(trouble.tool):
+        return "All right, nothing was done."
     if trouble.code in _WORDS:
         return _WORDS[trouble.code]
     if trouble.code in _UNKNOWN or trouble.message.casefold().startswith("unknown tool"):

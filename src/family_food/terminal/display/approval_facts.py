@@ -57,6 +57,30 @@ def approval_facts(
     return [(name, value) for name, value in facts if value]
 
 
+def call_facts(call: View, expires_in: object) -> list[tuple[str, str]]:
+    """Names and values of a call that is asked about, and why it is.
+
+    Args:
+        call: as the server sends it; empty when it says nothing of itself.
+        expires_in: seconds for an answer.
+    """
+    told = call.get("facts")
+    facts = [
+        (one_line(fact.get("name")), one_line(fact.get("value")))
+        for fact in (told if isinstance(told, list) else [])
+        if isinstance(fact, Mapping)
+    ]
+    facts = [(name, value) for name, value in facts if value]
+    if not facts:
+        return []
+    if one_line(call.get("price")):
+        facts.append(("Price", one_line(call.get("price"))))
+    facts.append(("Why", "The assistant has read what others wrote, so it does nothing without your yes."))
+    if isinstance(expires_in, int | float):
+        facts.append(("Answer", f"with{in_words(expires_in)}" if expires_in > 0 else "too late"))
+    return facts
+
+
 def wish(view: View) -> str:
     """What is asked for, and the id behind the name."""
     name, instance = one_line(view.get("resource_name")), one_line(view.get("resource_instance"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from family_food.terminal.display.answer import Answer
-from family_food.terminal.display.approval_facts import approval_facts, approval_title, pinned, wish
+from family_food.terminal.display.approval_facts import approval_facts, approval_title, call_facts, pinned, wish
 from family_food.terminal.display.listing_tables import listing_table
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.page import Page
@@ -129,12 +129,18 @@ class Screen:
         self._marked("trouble", line, "bold red")
 
     def question(self, frame: Frame, number: int = 1) -> None:
-        """A decision to be confirmed, as a ``confirm`` frame tells it.
+        """A decision or a call to be confirmed, as a ``confirm`` frame tells it.
 
         Args:
             frame: the frame.
             number: which one of its turn it is, from 1. How many more the assistant will ask for, nobody knows.
         """
+        call = frame.get("call")
+        if isinstance(call, Mapping):
+            self._flush()
+            facts = call_facts(call, frame.get("expires_in")) or [("", one_line(frame.get("content")))]
+            self._page.panel(approval_title("Shall the assistant do this", number, None), facts)
+            return
         view = frame.get("request")
         self.ask_approval(
             view if isinstance(view, Mapping) else {},
@@ -174,17 +180,30 @@ class Screen:
             facts = [("", one_line(content)), *(fact for fact in facts if fact[0] not in ("Who", "What"))]
         self._page.panel(approval_title(verb, number, total), [fact for fact in facts if fact[1]])
 
+    def question_prompt(self, frame: Frame) -> str:
+        """What the answer to a ``confirm`` frame is typed behind. Of a call it says once more what would be done."""
+        call, view = frame.get("call"), frame.get("request")
+        if isinstance(call, Mapping):
+            price = one_line(call.get("price"))
+            terms = f", price {price}" if price else ""
+            return self._fitted_prompt(one_line(call.get("sentence")) or one_line(call.get("name")), terms)
+        return self.approval_prompt(view if isinstance(view, Mapping) else {}, one_line(frame.get("verb")))
+
     def approval_prompt(self, view: Frame, verb: str) -> str:
         """What the answer is typed behind; in words it says once more what is decided, in one line."""
         asked = one_line(verb).capitalize()
         if not self.plain or not asked or not wish(view):
             return f"{asked}? [y/N] " if asked else "[y/N] "
         terms = "".join(f", {name.lower()} {value}" for name, value in pinned(view))
-        room = self._page.columns - 1 - cells(f"{asked} {terms}? [y/N] ")
-        what = wish(view)
+        return self._fitted_prompt(f"{asked} {wish(view)}", terms)
+
+    def _fitted_prompt(self, what: str, terms: str) -> str:
+        """A question on one line; what does not fit is cut, the terms never."""
+        what = f"{what[:1].upper()}{what[1:]}"
+        room = self._page.columns - 1 - cells(f"{terms}? [y/N] ")
         if cells(what) > room:
             what = fitted(what, max(room - 3, 1)).rstrip() + "..."
-        return f"{asked} {what}{terms}? [y/N] "
+        return f"{what}{terms}? [y/N] "
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table; on a narrow terminal, and in words, row by row.
