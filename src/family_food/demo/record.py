@@ -45,6 +45,7 @@ class Told:
         rulings: every decision, in order.
         dish: the dish that was ordered, a :class:`family_food.ordering.results.DishView` as a dict.
         refusals: tool and code of every call that was refused to the child.
+        agreed: the tools of the calls that the child was asked about and said yes to, in order.
     """
 
     child: str
@@ -52,6 +53,7 @@ class Told:
     rulings: Sequence[Ruling]
     dish: Mapping[str, Any]
     refusals: Sequence[tuple[str, str]]
+    agreed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,11 @@ def _audit(told: Told, audit: Sequence[tuple[str, str, Mapping[str, Any]]]) -> I
     for refusal, times in Counter(told.refusals).items():
         tool, code = refusal
         yield Claim(f"the audit log has {times} x {tool} refused with {code}", refused[refusal] == times)
+    confirmed = [(who, body.get("tool")) for event, who, body in audit if event == "call.confirmed"]
+    yield Claim(
+        f"the audit log has {len(told.agreed)} x call.confirmed, by the child",
+        confirmed == [(told.child, tool) for tool in told.agreed],
+    )
     for who, name in ((told.child, "child"), (told.parent, "parent")):
         yield Claim(
             f"the audit log has the {name}'s log-in",

@@ -2,7 +2,8 @@
 
 A child asks to see a restaurant that is not for children; a parent denies it with a comment, and grants it when the child
 gives a better reason. The child wants a dish that costs too much; the parent approves it once, and the assistant places
-the order by itself. A second order on the same approval is refused. What the story needs to know, such as which
+the order by itself. A second order on the same approval is refused. From the parent's first comment on, the child's
+assistant has read what somebody else wrote, so the child is asked before everything but looking. What the story needs to know, such as which
 restaurant is closed to the child and which dish is dear, it learns from the answers.
 """
 
@@ -101,17 +102,19 @@ class _Story:
         self._transcript = transcript
         self._outcome = outcome
         self._rulings: list[Ruling] = []
+        self._agreed: list[str] = []  # the tools of the calls that the child has said yes to
         self._refusals: list[tuple[str, str]] = []
 
     async def play(self) -> Told:
         """All scenes; returns what the database must hold now."""
+        self._child.decide = self._agreeing
         restaurant = await self._a_closed_door()
         await self._denied(restaurant)
         menu = await self._granted(restaurant)
         dish = await self._a_dear_dish(restaurant, menu)
         await self._approved_once(restaurant, dish)
         await self._no_second_time(restaurant, dish)
-        return Told(self._child.account.user, self._parent.account.user, self._rulings, dish, self._refusals)
+        return Told(self._child.account.user, self._parent.account.user, self._rulings, dish, self._refusals, self._agreed)
 
     async def _a_closed_door(self) -> str:
         """The child finds a restaurant that it may not see; returns its name."""
@@ -261,6 +264,13 @@ class _Story:
         self._outcome.told_after.append(after)
         self._transcript.note(f"({self._child.name}'s open session was told after {after:.2f} seconds.)")
         return await self._child.sees_turn("what the assistant makes of the decision", child_since)
+
+    def _agreeing(self, frame: Frame) -> bool:
+        """The child says yes to the calls that it has just asked for, and they are all it is asked about."""
+        if frame["verb"] != "call":
+            return False
+        self._agreed.append(str(frame["call"]["name"]))
+        return True
 
     def _confirming(self, verb: str, price: str, asked: list[Frame]) -> Callable[[Frame], bool]:
         """Says yes to a question that names who, what, the price and the reason, and to no other."""
