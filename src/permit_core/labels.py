@@ -90,9 +90,7 @@ class Labels:
             await self._database.write(lambda connection: _put_off(connection, session, now), durable=False)
         return frozenset(row.label for row in rows)
 
-    async def taint(
-        self, actor: Actor, place: str, labels: Iterable[str], source: str, *, kept: bool = False
-    ) -> None:
+    async def taint(self, actor: Actor, place: str, labels: Iterable[str], source: str, *, kept: bool = False) -> None:
         """Give a session labels. They are durable when this returns: the answer that taints is given back afterwards.
 
         Args:

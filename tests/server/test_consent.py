@@ -179,7 +179,7 @@ async def test_a_comment_that_another_window_only_hears_of_asks_before_it_orders
     async with server.chat("henry") as asking:
         assert (await asking.ask("ask")).called("create_access_request")
     await until(lambda: not server.manager.active_connections, "the end of the session")
-    request = (await server.backend.core.notices.undelivered("1", "default"))[0].request
+    request = (await server.backend.core.notices.undelivered(JOE))[0].request
     async with server.chat("henry") as other:
         await server.backend.core.approvals.deny(JOE, ACCESS, request.id, "order the Cheese Pizza instead")
         await other.next("notice")
@@ -330,9 +330,7 @@ async def test_a_yes_is_good_for_that_one_call(start: StartServer) -> None:
 
 
 async def test_two_calls_of_one_step_are_two_questions(start: StartServer) -> None:
-    model = ScriptedModel(
-        calls(("list_access_requests", {})), calls(FOIE_GRAS, CHEESE), says("Well."), says("Well.")
-    )
+    model = ScriptedModel(calls(("list_access_requests", {})), calls(FOIE_GRAS, CHEESE), says("Well."), says("Well."))
     server = await start(model)
     await wicked_access(server)
     async with server.chat("joe") as joe:
@@ -373,7 +371,7 @@ async def test_a_price_that_rises_while_the_person_is_asked_is_not_what_was_agre
         dearer = ResourceInstance(
             ResourceRef("dishes", "3-foie-gras"), "default", {"name": "Foie Gras", "price_cents": 9999}
         )
-        await core.directory.put_instance(dearer)
+        await core.directory.put_instance(JOE, dearer)
         await joe.send(type="confirm", confirm_id=asked["confirm_id"], answer=True)
         assert (await joe.turn()).codes == ["changed_meanwhile"]
     assert await placed(server) == []

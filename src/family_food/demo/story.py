@@ -114,7 +114,9 @@ class _Story:
         dish = await self._a_dear_dish(restaurant, menu)
         await self._approved_once(restaurant, dish)
         await self._no_second_time(restaurant, dish)
-        return Told(self._child.account.user, self._parent.account.user, self._rulings, dish, self._refusals, self._agreed)
+        return Told(
+            self._child.account.user, self._parent.account.user, self._rulings, dish, self._refusals, self._agreed
+        )
 
     async def _a_closed_door(self) -> str:
         """The child finds a restaurant that it may not see; returns its name."""
