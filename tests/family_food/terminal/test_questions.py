@@ -43,6 +43,9 @@ class Shown:
     def question(self, _: object, number: int) -> None:
         self.numbers.append(number)
 
+    def question_prompt(self, _: object) -> str:
+        return "[y/N] "
+
     def approval_prompt(self, _: object, __: str) -> str:
         return "[y/N] "
 

@@ -238,6 +238,54 @@ def test_a_question_without_a_request_shows_the_servers_words(make_screen: MakeS
     assert '"fun"' in shown.out.shown
 
 
+ASKED_CALL: dict[str, Any] = {
+    "name": "order_dish",
+    "arguments": {"dish_name": "Foie Gras"},
+    "sentence": "order Foie Gras (dishes:3-foie-gras) at Fancy French (restaurants:3)",
+    "price": "19.99",
+    "facts": [
+        {"name": "What", "value": "Foie Gras (dishes:3-foie-gras)"},
+        {"name": "Where", "value": "Fancy French (restaurants:3)"},
+        "unreadable",
+    ],
+}
+
+
+def a_call(**changes: Any) -> dict[str, Any]:
+    frame = {"type": "confirm", "confirm_id": "c", "verb": "call", "content": "Order Foie Gras?", "request": None}
+    return {**frame, "expires_in": 300, "call": ASKED_CALL | changes}
+
+
+@pytest.mark.parametrize("kind", ["rich", "plain"])
+def test_a_call_that_needs_a_yes_shows_what_where_price_and_why_it_is_asked(make_screen: MakeScreen, kind: str) -> None:
+    shown = make_screen("plain") if kind == "plain" else make_screen()
+    shown.screen.question(a_call(), 2)
+    for part in (
+        "Shall the assistant do this? (the second question of this turn)",
+        "Foie Gras (dishes:3-foie-gras)",
+        "Fancy French (restaurants:3)",
+        "19.99",
+        "The assistant has read what others wrote",
+        "within 5 minutes",
+    ):
+        assert part in shown.out.shown
+
+
+def test_the_answer_to_a_call_is_typed_behind_what_would_be_done(make_screen: MakeScreen) -> None:
+    for screen in (make_screen().screen, make_screen("plain").screen):
+        asked = screen.question_prompt(a_call(sentence="order Fries at Burger Bonanza", price="3.49"))
+        assert asked == "Order Fries at Burger Bonanza, price 3.49? [y/N] "
+        cut = screen.question_prompt(a_call(sentence="order " + "\u6f22" * 90))
+        assert cut.endswith("..., price 19.99? [y/N] "), "the price is never cut"
+        assert screen.question_prompt(a_call(sentence="", price="")) == "Order_dish? [y/N] "
+
+
+def test_a_call_that_says_nothing_of_itself_is_asked_about_in_the_server_s_words(make_screen: MakeScreen) -> None:
+    shown = make_screen()
+    shown.screen.question(a_call(facts=None))
+    assert "Order Foie Gras?" in shown.out.shown
+
+
 @pytest.mark.parametrize("columns", [20, 24, 40])
 def test_a_narrow_terminal_loses_no_word_and_overflows_nowhere(make_screen: MakeScreen, columns: int) -> None:
     shown = make_screen(columns=columns)
