@@ -101,7 +101,10 @@ async def test_before_the_turn_is_written(start: StartServer, monkeypatch: pytes
     assert await outcomes(server) == ["cancelled", "completed"]
 
 
-async def test_a_call_that_changes_nothing_is_stopped_at_once(start: StartServer) -> None:
+async def test_a_call_that_changes_nothing_is_stopped_at_once(
+    start: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("family_food.chat.consent.READ_ONLY", frozenset({"look_slowly"}))
     server = await start(ScriptedModel(calls(("look_slowly", {"seconds": 600})), says("Hello.")), tiny)
     see_everything(server, "look_slowly")
     async with server.chat("henry") as henry:
