@@ -49,7 +49,7 @@ class ChatSettings(Settings):
     turn_max_output_chars: int = Field(20_000, ge=100, le=1_000_000, description="Longest answer of one turn.")
     tool_timeout_seconds: float = Field(20, gt=0, le=600, description="Longest tool call.")
     confirm_timeout_seconds: float = Field(
-        300, gt=0, le=3600, description="How long a person has to confirm a decision before it lapses."
+        300, gt=0, le=3600, description="How long a person has to confirm a decision or a call before it lapses."
     )
     reconnect_seconds: float = Field(
         60, ge=0, le=3600, description="How long a session waits for a client whose connection was lost."

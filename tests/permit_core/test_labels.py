@@ -43,7 +43,7 @@ async def test_labels_add_up_and_each_is_recorded_once(labels: Labels, audit: Au
     await labels.taint(JOE, CHAT, [UNTRUSTED, PRIVATE, "from_the_web"], "read_mail")
     await labels.taint(JOE, CHAT, [UNTRUSTED], "list_access_requests")
     assert await labels.of(JOE, CHAT) == {UNTRUSTED, PRIVATE, "from_the_web"}
-    bodies = [record.body for record in await audit.records() if record.event == "session.labelled"]
+    bodies = [record.body for record in await audit.records("default") if record.event == "session.labelled"]
     assert bodies == [
         {"place": CHAT, "labels": [UNTRUSTED], "source": "list_access_requests"},
         {"place": CHAT, "labels": ["from_the_web", PRIVATE], "source": "read_mail"},
