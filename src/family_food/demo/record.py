@@ -126,7 +126,7 @@ def _requests(told: Told, stored: Sequence[Row[Any]]) -> Iterator[Claim]:
             and f"{row.resource_type}:{row.resource_key}" == asked["resource_instance"]
             and (row.role or row.operation) == what
             and row.reason == asked["reason"]["text"]
-            and row.arguments == asked["arguments"]
+            and row.pinned == asked["pinned"]
             and (row.status, row.comment) == (ruling.ends_as, ruling.comment)
             and (row.used_at is not None) == (ruling.ends_as == "used"),
         )
