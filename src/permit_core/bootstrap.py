@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from permit_core.access import ResourceRef
 from permit_core.approvals.notices import NoticeBoard
+from permit_core.approvals.sealing import KEY_FILE, Seal, new_key
 from permit_core.approvals.service import ApprovalService
 from permit_core.audit.hooks import load_hook
 from permit_core.audit.log import AuditLog
@@ -30,6 +31,7 @@ from permit_core.policy.model import PolicyModel
 from permit_core.policy.references import places_of_calls
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp, RemotePdp
+from permit_core.private_file import read_or_create
 from permit_core.settings import Settings
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
@@ -166,7 +168,7 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
     pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
-    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
+    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock, facts=current)
 
     async def facts_about(_user: str, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
         return await current.facts(transaction)
@@ -181,11 +183,17 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
         notices=notices,
         clock=clock,
         facts_about=facts_about,
+        seal=_seal(settings),
     )
     labels = Labels(database, audit, clock)
     return Core(
         settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, remote, None, current
     )
+
+
+def _seal(settings: Settings) -> Seal:
+    """The seal of held calls, whose key is made when the first call is held."""
+    return Seal(lambda: read_or_create(settings.state_folder / KEY_FILE, new_key))
 
 
 def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> AuditLog:
@@ -258,6 +266,7 @@ def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Databa
         reader=reader,
         remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
         note_people=directory.note,
+        seal=_seal(settings),
     )
     labels = Labels(database, audit, clock)
     return Core(settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, None, client)

@@ -10,6 +10,7 @@ from typing import Any
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.approvals.claims import denied, holds, not_needed, open_at
 from permit_core.approvals.lifecycle import LIVE, lapsed
+from permit_core.approvals.pauses import check_pause
 from permit_core.approvals.register import Register
 from permit_core.approvals.wording import NAME_CHARACTERS, checked_instance, checked_reason
 from permit_core.clock import Clock
@@ -211,6 +212,7 @@ class Asking:
             review_action=rule.review_action,
         )
         await check_room(self._store, transaction, request)
+        await check_pause(self._store, transaction, request, rule.ask_again_after)
         await self._register.enter(transaction, request, asker)
         return request
 

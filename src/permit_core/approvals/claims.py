@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from permit_core.access import UNDECIDED, Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.approvals.lifecycle import LIVE, Event, lapsed, verdict
@@ -15,7 +16,7 @@ from permit_core.errors import Conflict, Forbidden
 from permit_core.identity import Actor
 from permit_core.policy.conditions import compare
 from permit_core.policy.model import PolicyModel
-from permit_core.policy.schema import OperationRule
+from permit_core.policy.schema import OperationRule, PinOperator
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.requests import RequestStore, Subject
 
@@ -105,12 +106,14 @@ def holds(rule: OperationRule, request: Request, instance: ResourceInstance) -> 
 
     What the policy has come to pin since was not approved, so it does not hold; what it pins no more must be as it was.
     """
-    names = {*rule.pinned, *request.pinned}
+    return holds_all(rule.pinned, request.pinned, instance.attributes)
+
+
+def holds_all(pinned: Mapping[str, PinOperator], approved: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether each value of now stands to the approved one as is wanted; see :func:`holds`."""
     return all(
-        name in instance.attributes
-        and name in request.pinned
-        and compare(rule.pinned.get(name, "equals"), instance.attributes[name], request.pinned[name])
-        for name in names
+        name in now and name in approved and compare(pinned.get(name, "equals"), now[name], approved[name])
+        for name in {*pinned, *approved}
     )
 
 

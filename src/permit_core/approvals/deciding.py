@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from permit_core.access import ResourceRef
-from permit_core.approvals.lifecycle import Event, closed, lapsed, verdict
+from permit_core.approvals.lifecycle import Event, as_of, closed, lapsed, verdict
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
@@ -78,6 +78,20 @@ class Deciding:
         if not said_the_same:
             raise closed(request)
         return request
+
+    async def approve_call(
+        self, transaction: Transaction, reviewer: Actor, request_id: str, comment: str, *, via: Via
+    ) -> Request:
+        """Approve a call that waits, in a transaction in which more follows from the yes.
+
+        Raises:
+            Forbidden, NotFound, Conflict: as of :meth:`decide`.
+        """
+        now = self._clock()
+        request = await self._for_review(reviewer, RequestKind.CALL, request_id, via, transaction)
+        if request.status is not RequestStatus.PENDING or lapsed(request, now):
+            raise closed(as_of(request, now))
+        return await self._settle(transaction, request, reviewer, verb=Event.APPROVE, comment=comment, now=now)
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.cancel`."""

@@ -15,8 +15,10 @@ from permit_core.database import Database, Transaction
 from permit_core.errors import StoreError
 from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
+from permit_core.policy.reverse import sources_of
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import ConfirmedBy, Request, RequestStatus
+from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.notices import Notice, NoticeStore
 from permit_core.stores.requests import Reviewed
 
@@ -34,9 +36,28 @@ class NoticeBoard:
 
     One poller in each server follows :meth:`after`; a session that begins asks :meth:`undelivered`. A notice can come
     on both ways: who shows them shows each id once, then calls :meth:`mark_delivered`.
+
+    Args:
+        model: the policy.
+        database: where the notices are.
+        pdp: decides who may review.
+        store: the notices.
+        clock: the present moment, in UTC.
+        facts: the facts that are decided on, where they are in our database; without them everybody is asked about.
     """
 
-    def __init__(self, model: PolicyModel, database: Database, pdp: Pdp, store: NoticeStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        model: PolicyModel,
+        database: Database,
+        pdp: Pdp,
+        store: NoticeStore,
+        clock: Clock,
+        *,
+        facts: CurrentFacts | None = None,
+    ) -> None:
+        self._model = model
+        self._facts = facts
         self._database = database
         self._reviewers = Reviewers(model, pdp)
         self._store = store
@@ -74,14 +95,25 @@ class NoticeBoard:
         recipients: list[str] = []
         if self._waiting(request):
             async with self._database.reading() as transaction:
-                candidates = await self._store.possible_recipients(transaction)
-                others = [user for user in candidates if user != request.user]
+                others = [user for user in await self._candidates(transaction, request) if user != request.user]
                 recipients = await self._reviewers.of(request, others, transaction)
         if request.by is ConfirmedBy.SELF:
             recipients.append(request.user)
         async with self._database.transaction() as transaction:
             if await self._store.take_announcement(transaction, request.id):
                 await self._store.add(transaction, recipients, "request_created", request, self._clock())
+
+    async def _candidates(self, transaction: Transaction, request: Request) -> list[str]:
+        """Those who could be allowed to review: whoever holds a role that it can come from; each is decided on then."""
+        action = self._reviewers.review_action(Reviewed.of(request))
+        if action is None:
+            return []
+        if self._facts is not None:
+            facts = await self._facts.facts(transaction)
+            sources = sources_of(self._model, facts, action, request.resource)
+            if not sources.anyone:
+                return await self._store.holders(transaction, request.tenant, sources.roles)
+        return await self._store.possible_recipients(transaction)
 
     def decided(self) -> None:
         """Wake those who wait in this process for a decision; to be called once one is committed."""

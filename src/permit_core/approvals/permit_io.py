@@ -19,6 +19,7 @@ from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.permit_io_adoption import Adoption, Remember
 from permit_core.approvals.permit_io_register import DecidedElsewhere, RemoteRegister
 from permit_core.approvals.reviewers import Reviewers
+from permit_core.approvals.sealing import Seal
 from permit_core.approvals.service import ApprovalService, new_request_id
 from permit_core.approvals.wording import NAME_CHARACTERS, REASON_CHARACTERS, checked_id
 from permit_core.clock import Clock
@@ -69,6 +70,7 @@ class PermitApprovals(ApprovalService):
         reader: PermitReader,
         remote: RemoteRequests,
         note_people: Remember,
+        seal: Seal,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
         async def facts_about(user: str, refs: Iterable[ResourceRef], _: Transaction) -> Facts:
@@ -88,6 +90,7 @@ class PermitApprovals(ApprovalService):
             new_id=new_id,
             register=register,
             facts_about=facts_about,
+            seal=seal,
         )
         self._model = model
         self._directory = directory
@@ -186,7 +189,9 @@ class PermitApprovals(ApprovalService):
         """
         user, operation = check.actor, check.action
         async with in_time("the use of an approval"):
-            for link in await self._standing(transaction, user, _subject(operation, instance), {RequestStatus.PENDING}):
+            for link in await self._links_about(
+                transaction, user, _subject(operation, instance), {RequestStatus.PENDING}
+            ):
                 news = await self._news(link)
                 if news is not None:
                     await self._follow(transaction, link.request, *news)
@@ -281,8 +286,8 @@ class PermitApprovals(ApprovalService):
     async def _catch_up_about(self, user: Actor, subject: Subject, *, also_withdrawn: bool = True) -> bool:
         """Follow what became of what the user asked about one subject; whether anything did."""
         async with self._database.reading() as transaction:
-            pending = await self._standing(transaction, user, subject, {RequestStatus.PENDING})
-            approved = await self._standing(transaction, user, subject, {RequestStatus.APPROVED})
+            pending = await self._links_about(transaction, user, subject, {RequestStatus.PENDING})
+            approved = await self._links_about(transaction, user, subject, {RequestStatus.APPROVED})
         moved = await self._catch_up(pending)
         for link in approved if also_withdrawn and subject.operation is not None else ():
             if not await self._still_given(link.request):
@@ -356,7 +361,7 @@ class PermitApprovals(ApprovalService):
             expires_at = decided_at if rule is None else decided_at + rule.approval_expires
         return await self._followed.follow(transaction, request, Event.APPROVE, by, **changes, expires_at=expires_at)
 
-    async def _standing(
+    async def _links_about(
         self, transaction: Transaction, user: Actor, subject: Subject, statuses: Collection[RequestStatus]
     ) -> builtins.list[RemoteLink]:
         found = await self._links.standing(transaction, user.tenant, subject.kind, statuses, MOST_STANDING)

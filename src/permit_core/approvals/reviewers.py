@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from permit_core.access import UNDECIDED, Check, Decision, ReasonCode
+from permit_core.access import UNDECIDED, Check, Decision, ReasonCode, ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import PermitError
 from permit_core.identity import Actor
@@ -65,6 +65,13 @@ class Reviewers:
     async def may_review(self, actor: Actor, request: Request, transaction: Transaction | None = None) -> bool:
         """Whether the actor may review the request, made by whomever."""
         return bool(await self.reviewable(actor, [Reviewed.of(request)], transaction))
+
+    async def may_review_type(
+        self, actor: Actor, resource_type: str, review_action: str, transaction: Transaction | None = None
+    ) -> bool:
+        """Whether the actor may do the review action on the type as a whole."""
+        subject = Subject(RequestKind.CALL, ResourceRef(resource_type), None, None)
+        return bool(await self.reviewable(actor, [Reviewed(subject, review_action)], transaction))
 
     async def of(
         self, request: Request, candidates: Iterable[str], transaction: Transaction | None = None

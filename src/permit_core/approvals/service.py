@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import builtins
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from permit_core.access import Check, Decision, ResourceRef
 from permit_core.approvals.asking import Asking, FactsAbout
+from permit_core.approvals.calls import Call, Calls, JudgeAgain, Outcome
 from permit_core.approvals.claims import Claims
 from permit_core.approvals.deciding import Deciding, GrantingDirectory, no_such_request
 from permit_core.approvals.lifecycle import Event, as_of, lapsed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
+from permit_core.approvals.sealing import Seal
+from permit_core.approvals.standing import StandingYeses
 from permit_core.approvals.wording import checked_filter, checked_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
@@ -23,12 +28,14 @@ from permit_core.entries import ResourceInstance
 from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
+from permit_core.policy.judgement import Hold
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.requests import RequestStore, Reviewed, Visibility
+from permit_core.stores.standing import StandingStore, StandingYes
 
 MOST_SECONDS = 20
 """How long one can wait for a decision at once."""
@@ -61,6 +68,7 @@ class ApprovalService:
         clock: Clock,
         new_id: Callable[[], str] = new_request_id,
         facts_about: FactsAbout,
+        seal: Seal,
         register: Register | None = None,
     ) -> None:
         self._database = database
@@ -90,6 +98,26 @@ class ApprovalService:
             clock=clock,
         )
         self._claims = Claims(model, database, request_store, self._register, clock)
+        self._standing = StandingYeses(
+            database=database,
+            store=StandingStore(),
+            requests=request_store,
+            reviewers=self._reviewers,
+            deciding=self._deciding,
+            audit=audit,
+            seal=seal,
+            clock=clock,
+        )
+        self._calls = Calls(
+            database=database,
+            directory=directory,
+            store=request_store,
+            register=self._register,
+            standing=self._standing,
+            seal=seal,
+            clock=clock,
+            new_id=new_id,
+        )
 
     async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the port. Also ``too_many_pending`` (Conflict)."""
@@ -196,6 +224,123 @@ class ApprovalService:
     async def settle_unknown(self, reviewer: Actor, request_id: str, *, happened: bool, comment: str = "") -> Request:
         """Put on record what became of a call whose outcome is unknown; see the port."""
         return await self._deciding.settle_unknown(reviewer, request_id, happened=happened, comment=comment)
+
+    # Calls
+
+    async def hold(self, actor: Actor, call: Call, hold: Hold, reason: str = "") -> Request:
+        """Store the question whether a call may be made; it waits for a yes then.
+
+        The same call of the same user and agent at the same gate waits once: what waits, or is approved and not used,
+        is given back. Its arguments are kept encrypted until it is settled; the record has their digest and what is
+        shown of them.
+
+        Args:
+            actor: who makes the call.
+            call: the call, as the tool would get it.
+            hold: the judgement that holds it.
+            reason: why it is wanted, in the caller's words; may be empty.
+
+        Raises:
+            InvalidInput: ``not_canonical``, ``invalid_reason``.
+            NotFound: ``no_such_user``.
+            Conflict: ``too_many_pending``.
+            TooMany: ``asked_too_soon``: the same was denied a short time ago.
+            Unavailable: ``no_key``: its arguments cannot be kept.
+        """
+        request = await self._calls.hold(actor, call, hold, reason)
+        await self._notices.address()
+        return request
+
+    async def claim(
+        self, actor: Actor, call: Call, judge_again: JudgeAgain, *, request_id: str | None = None
+    ) -> tuple[Request, ...]:
+        """Begin a call: judge it anew, and claim the yeses that it needs. Committed when it returns; then send it.
+
+        A yes lets the call pass where the judgement of this moment holds it, and never where it refuses. It must be for
+        exactly these arguments and this definition of the tool, given by whom the policy wants now, with what the policy
+        pins as it was. A standing yes serves as well, but never a tainted call.
+
+        Args:
+            actor: who makes the call.
+            call: the call, as the tool would get it.
+            judge_again: judges it in a given transaction.
+            request_id: this yes and no other.
+
+        Returns:
+            What is to be settled once the call has been made; empty when it needs no yes.
+
+        Raises:
+            UserFacing: the judgement's own refusal.
+            Forbidden: ``approval_needed``, ``approval_pending``, ``approval_denied``, ``approval_expired``,
+                ``approval_used``, ``approval_voided``, ``approval_mismatch``, ``approval_in_use`` or
+                ``outcome_unknown``; with ``request_id`` where there is one, and ``ask_for``.
+        """
+        return await self._calls.claim(actor, call, judge_again, request_id)
+
+    async def settle(self, actor: Actor, requests: Iterable[Request], outcome: Outcome) -> tuple[Request, ...]:
+        """Put on record what became of a call that was claimed. Never refuses one that was settled meanwhile."""
+        return await self._calls.settle(actor, requests, outcome)
+
+    async def held_arguments(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        """The arguments of one's own call that waits or may be made, so that they need not be said again.
+
+        Raises:
+            NotFound: ``no_such_request``.
+            Conflict: ``already_decided``: they are erased.
+            Unavailable: ``arguments_unreadable``, ``no_key``.
+        """
+        return await self._calls.held_arguments(actor, request_id)
+
+    async def recover(self) -> int:
+        """Move calls that nobody is left to settle to ``unknown``: their process died, or they took too long.
+
+        Returns:
+            How many.
+        """
+        return await self._calls.recover()
+
+    # Standing yeses
+
+    async def give_standing(
+        self,
+        giver: Actor,
+        request_id: str,
+        shape: Mapping[str, Mapping[str, Any]],
+        until: datetime,
+        comment: str = "",
+        *,
+        via: Via = Via.TOOL,
+    ) -> StandingYes:
+        """Approve a call that waits, and with it every call of its shape by the same user and agent until a time.
+
+        Args:
+            giver: who may approve the call.
+            request_id: the call that waits; the shape must cover it.
+            shape: see :mod:`permit_core.approvals.shapes`.
+            until: when it ends, at most seven days from now.
+            comment: why.
+            via: as of :meth:`approve`.
+
+        Raises:
+            InvalidInput: ``invalid_shape``, ``invalid_until``, ``invalid_comment``, ``invalid_id``.
+            Conflict: ``not_standing``: each is to be confirmed at the client.
+            UserFacing: as of :meth:`approve`.
+        """
+        return await self._standing.give(giver, request_id, shape, until, comment, via=via)
+
+    async def standing(self, viewer: Actor) -> builtins.list[StandingYes]:
+        """The standing yeses that serve now: for the viewer, given by the viewer, or the viewer's to review."""
+        return await self._standing.list(viewer)
+
+    async def end_standing(self, actor: Actor, standing_id: str) -> bool:
+        """End a standing yes; it serves no call that is claimed afterwards. False when it was ended before.
+
+        Raises:
+            NotFound: ``no_such_standing``: there is none, or it is not this actor's to end.
+        """
+        return await self._standing.end(actor, standing_id)
+
+    # Effects in our own database
 
     async def use(
         self,

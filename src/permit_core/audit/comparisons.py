@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Table, inspect, select
 
+from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import ConfigurationError
 from permit_core.ports.audit import Comparison, Discrepancy
@@ -101,7 +102,7 @@ class RequestComparison:
             stored = {
                 **{name: row[name] for name in ("kind", "tenant", "role", "operation", "status", "decided_by")},
                 "user": row["user_key"],
-                "resource": f"{row['resource_type']}:{row['resource_key']}",
+                "resource": str(ResourceRef(row["resource_type"], row["resource_key"] or None)),
             }
             found += told_differently(f"request {row['id']}", unseen.pop(row["id"], None), stored)
         for identity, told in unseen.items():

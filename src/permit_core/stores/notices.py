@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, bindparam, exists, func, not_, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, exists, false, func, not_, or_, select, tuple_, update
 
+from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.requests import request_of
-from permit_core.stores.tables import announcements, notices, requests, users
+from permit_core.stores.tables import announcements, notices, requests, role_assignments, users
 
 NoticeEvent = Literal["request_created", "request_decided"]
 
@@ -125,6 +126,21 @@ class NoticeStore:
         return [
             request_of(row) for row in await transaction.execute(query.order_by(requests.c.created_at, requests.c.id))
         ]
+
+    async def holders(
+        self, transaction: Transaction, tenant: str, roles: Iterable[tuple[ResourceRef | None, str]]
+    ) -> list[str]:
+        """The keys of those who were given one of these roles, on an instance or, under None, in the whole tenant."""
+        by_role: dict[str, list[tuple[str, str]]] = {}
+        for on, role in roles:
+            by_role.setdefault(role, []).append(("", "") if on is None else (on.type, on.key or ""))
+        given = role_assignments.c
+        places = [
+            and_(given.role == role, tuple_(given.resource_type, given.resource_key).in_(on))
+            for role, on in by_role.items()
+        ]
+        query = select(given.user_key).where(given.tenant == tenant, or_(false(), *places)).distinct()
+        return sorted((await transaction.execute(query)).scalars())
 
     async def possible_recipients(self, transaction: Transaction) -> list[str]:
         """The keys of all users. Whom a notice concerns is a question to the decision point, not to this table."""

@@ -217,7 +217,6 @@ standing_approvals = Table(
     Column("tool", String(200), nullable=False),
     Column("definition", String(64), nullable=False),
     Column("resource_type", String(100), nullable=False),
-    Column("resource_key", String(100), nullable=False),
     Column("operation", String(100), nullable=False),
     Column("gate", String(12), nullable=False),
     Column("confirmed_by", String(12), nullable=False),

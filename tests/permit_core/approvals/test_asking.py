@@ -225,7 +225,7 @@ async def test_a_role_that_follows_from_another_counts_as_held(tmp_path: Path, c
     policy = yaml.safe_load((POLICIES / "family_food.yaml").read_text(encoding="utf-8"))
     policy["access_requests"].append({**policy["access_requests"][0], "resource": "dishes"})
     policy_file = tmp_path / "policy.yaml"
-    policy_file.write_text(json.dumps(policy), encoding="utf-8")  # which is YAML too
+    policy_file.write_text(json.dumps(policy) + "\n...\n", encoding="utf-8")  # which is YAML too
     core = await make_core(tmp_path, clock=clock, policy_file=str(policy_file))
     try:
         family = await meet(core, clock)

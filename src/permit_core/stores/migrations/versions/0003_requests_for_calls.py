@@ -84,7 +84,6 @@ def _standing_approvals() -> None:
         sa.Column("tool", sa.String(200), nullable=False),
         sa.Column("definition", sa.String(64), nullable=False),
         sa.Column("resource_type", KEY, nullable=False),
-        sa.Column("resource_key", KEY, nullable=False),
         sa.Column("operation", KEY, nullable=False),
         sa.Column("gate", sa.String(12), nullable=False),
         sa.Column("confirmed_by", sa.String(12), nullable=False),
