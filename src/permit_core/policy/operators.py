@@ -7,6 +7,7 @@ a missing fact must not open a door.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ _SCALAR: frozenset[AttributeType] = frozenset({"bool", "number", "string", "time
 _LIST: frozenset[AttributeType] = frozenset({"array", "json"})
 
 
+_HASHED = "sha256:"
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One comparison.
@@ -50,6 +54,28 @@ class Operator:
     types: frozenset[AttributeType]
     operand: Operand
     test: Callable[[Any, Any], Verdict]
+
+
+class TextHash(str):
+    """The hash of a text, kept in its stead: equal to that text and to a hash of it, and without any order."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, text: str) -> TextHash:
+        """The hash of ``text``; of a hash, itself."""
+        if isinstance(text, TextHash):
+            return text
+        return cls(_HASHED + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and str.__eq__(self, TextHash.of(other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -92,6 +118,8 @@ def _ordering(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Verdict]
         kind = kind_of(left)
         if kind not in {"number", "string"} or kind != kind_of(right):
             return None
+        if isinstance(left, TextHash) or isinstance(right, TextHash):
+            return None
         return test(left, right)
 
     return compared
@@ -109,7 +137,9 @@ def _between(left: Any, right: Any) -> Verdict:
 
 
 def _contains(left: Any, right: Any) -> Verdict:
-    return right in left if kind_of(left) == kind_of(right) == "string" else None
+    if kind_of(left) != "string" or kind_of(right) != "string" or isinstance(left, TextHash):
+        return None
+    return right in left
 
 
 def _has(values: Any, wanted: Any) -> bool:
