@@ -8,6 +8,7 @@ from permit_core.policy.conditions import holding_lines
 from permit_core.policy.policy_index import Grant, IndexedOperation, IndexedSetRule
 from permit_core.policy.question import Question
 from permit_core.policy.relations import Holding
+from permit_core.policy.strangers import knows_role
 
 
 def by_tenant_role(question: Question, grant: Grant) -> tuple[str, ...]:
@@ -71,6 +72,11 @@ def _missed_by_rules(question: Question) -> Iterator[str]:
             yield f"{rule.rule}: user {question.check.actor.user} is not in {rule.user_set}"
     if not rules:
         yield f"no set rule is about {question.permission}"
+    for on in (None, resource):
+        for role in question.held.get(on, ()):
+            if not knows_role(question.model, on, role):
+                where = f"in tenant {question.check.actor.tenant}" if on is None else f"on {resource}"
+                yield f"user {question.check.actor.user} holds {role} {where}, which this policy does not have: it grants nothing"
 
 
 def _not_that_resource(question: Question, rule: IndexedSetRule) -> str:

@@ -1,8 +1,8 @@
 """A YAML document that knows the line of every key.
 
-Only what JSON has is read: mappings with text keys, lists, text, numbers, ``true``/``false`` and ``null``. ``no`` is a
-word and ``2026-01-01`` a text. Anchors, aliases, tags, repeated keys and NaN are refused: each of them makes a file
-mean something else than it seems to say.
+Only what JSON has is read: mappings with text keys, lists, text, numbers, ``true``/``false`` and ``null``. ``no`` and
+``.nan`` are words and ``2026-01-01`` is a text. Anchors, aliases, tags and repeated keys are refused: each of them makes a
+file mean something else than it seems to say.
 """
 
 from __future__ import annotations

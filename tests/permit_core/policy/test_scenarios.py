@@ -27,11 +27,64 @@ def play(tmp_path: Path, text: str) -> list[str]:
     ]
 
 
-def test_every_shipped_scenario_comes_true() -> None:
-    report = play_scenarios(POLICIES / "family_food.scenarios.yaml")
+@pytest.mark.parametrize("table", sorted(POLICIES.glob("*.scenarios.yaml")), ids=lambda path: path.name)
+def test_every_shipped_scenario_comes_true(table: Path) -> None:
+    report = play_scenarios(table)
 
     assert report.failures == ()
-    assert report.played >= 50
+    assert report.played >= 40
+
+
+def test_the_scenarios_of_calls_show_each_pair_of_the_order() -> None:
+    written = (POLICIES / "transfers.scenarios.yaml").read_text(encoding="utf-8")
+
+    for pair in ("Never before quota", "Never before what nothing allows", "Never before confirm", "Quota before what nothing allows",
+                 "Quota before confirm", "Nothing allows it and a role would help", "the other gate still stands",
+                 "Up to 100 freely", "Above with a yes", "Never to a stranger"):  # fmt: skip
+        assert pair in written
+
+
+CALLS = f"""\
+policy: {POLICIES / "transfers.yaml"}
+facts: {POLICIES / "transfers.facts.yaml"}
+calls:
+  - {{name: Pay, user: ann, tool: transfer, arguments: {{account: a1, payee: baker, amount: 101}}, expect: hold, rule: tools.transfer.confirm.0}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failure"),
+    [
+        ("expect: hold", "expect: allow", "4: Pay: allow, rule tools.transfer.confirm.0 / hold, rule tools.transfer.confirm.0"),
+        ("expect: hold", "expect: hold, by: self", "by self / "),
+        ("expect: hold", "expect: hold, code: never", "code never"),
+        ("expect: hold", 'expect: hold, ask_for: [{role: owner, resource_instance: "accounts:a1"}]', "ask for owner on accounts:a1"),
+        ("expect: hold", "spent: [500], expect: hold", "/ refuse, rule tools.transfer.quota.0"),
+        ("expect: hold", 'expect: hold, retry_at: "2026-01-02T00:00:00Z"', "retry_at None"),
+    ],
+)  # fmt: skip
+def test_a_call_that_is_judged_otherwise_says_what_was_expected_and_found(
+    tmp_path: Path, old: str, new: str, failure: str
+) -> None:
+    (found,) = play(tmp_path, CALLS.replace(old, new))
+
+    assert failure in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("tool: transfer", "prompt: x, tool: transfer", "expected one of tool, mcp_resource and prompt"),
+        ("tool: transfer, ", "", "expected one of tool, mcp_resource and prompt"),
+        ("expect: hold", "at: tomorrow, expect: hold", "expected a moment such as"),
+        ("expect: hold", 'at: "08:30", expect: hold', "expected a moment such as"),
+        ("expect: hold", 'at: "0001-01-01T00:00+23:00", expect: hold', "expected a moment of the years 1 to 9999"),
+        ("expect: hold", "expect: maybe", "'allow', 'refuse' or 'hold'"),
+    ],
+)
+def test_a_row_of_a_call_that_cannot_be_played_is_an_error(tmp_path: Path, old: str, new: str, error: str) -> None:
+    with pytest.raises(PolicyFileError, match=error):
+        play(tmp_path, CALLS.replace(old, new))
 
 
 def test_the_shipped_scenarios_visit_every_rule_role_and_reason() -> None:

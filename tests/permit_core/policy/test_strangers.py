@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, ResourceRef
 from permit_core.entries import RelationshipTuple, RoleAssignment
+from permit_core.identity import Actor
+from permit_core.policy.engine import decide
 from permit_core.policy.strangers import strangers, unknown_assignments, unknown_tuples
 from tests.support.policies import facts_of, policy_of
 
@@ -96,6 +98,18 @@ def test_a_role_that_was_renamed_is_guessed() -> None:
     (text,) = (each.text for each in strangers(renamed, FACTS) if each.subject == "docs#reader")
 
     assert "(did you mean 'readers'?)" in text
+
+
+def test_explaining_says_that_a_role_is_held_that_the_policy_lost() -> None:
+    after = policy_of(AFTER)
+    lost = decide(after, FACTS, Check(Actor("default", "default", "ann"), "read", ResourceRef("docs", "d1")))
+
+    assert "user ann holds reader on docs:d1, which this policy does not have: it grants nothing" in lost.chain
+    assert "user ann holds staff in tenant default, which this policy does not have: it grants nothing" in lost.chain
+    known = decide(
+        policy_of(BEFORE), FACTS, Check(Actor("default", "default", "ann"), "review", ResourceRef("docs", "d1"))
+    )
+    assert "which this policy does not have" not in " ".join(known.chain)
 
 
 def test_grants_and_relations_to_put_to_sleep_are_those_the_policy_has_no_word_for() -> None:
