@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 GENESIS = "0" * 64
@@ -77,12 +78,14 @@ class Link:
 
 def digest(seq: int, environment: str, *texts: str, form: int = FORMAT) -> str:
     """The hash of a record in the present format; ``texts`` as above, from ``at`` to ``previous_hash``."""
-    return _hash([form, environment, seq, *texts])
+    # The same bytes as the encoder's, for half of its time.
+    covered = f"[{form},{_quoted(environment)},{seq},{','.join(map(_quoted, texts))}]"
+    return hashlib.sha256(covered.encode()).hexdigest()
 
 
 def moment(at: datetime) -> str:
     """A time as records have it."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def canonical(value: Any) -> str:

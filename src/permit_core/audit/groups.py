@@ -28,7 +28,9 @@ class Group(Generic[T]):
     def __init__(self) -> None:
         self.items: list[T] = []
         self.durable = False
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = False
+        self._error: Exception | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def committed(self) -> None:
         """Wait until it is.
@@ -36,7 +38,22 @@ class Group(Generic[T]):
         Raises:
             StoreError: it could not be; none of it is in the log.
         """
-        await asyncio.shield(self.done)
+        if not self._ended:
+            # One for each that waits: who is cancelled takes nobody along.
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        if self._error is not None:
+            raise self._error
+
+    def end(self, error: Exception | None = None) -> None:
+        """It is committed, or could not be."""
+        if self._ended:
+            return
+        self._ended, self._error = True, error
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 class GroupCommit(Generic[T]):
@@ -53,14 +70,17 @@ class GroupCommit(Generic[T]):
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
 
-    async def queue(self, items: Sequence[T], *, durable: bool) -> Group[T]:
-        """Take items, when there is room for them; answers their group.
+    async def room(self) -> None:
+        """Wait until there is room for more.
 
         Raises:
-            StoreError: nothing could be written, so that there is no room.
+            StoreError: nothing could be written, so that there is none.
         """
         while self._waiting >= MOST_WAITING:
             await self._groups[0].committed()
+
+    def take(self, items: Sequence[T], *, durable: bool) -> Group[T]:
+        """Queue items; answers their group. Wait for :meth:`room` before."""
         group = self._groups[-1] if self._groups else None
         if group is None or group is self._writing or len(group.items) >= GROUP:
             group = Group()
@@ -91,7 +111,7 @@ class GroupCommit(Generic[T]):
         finally:
             self._task = None
             while self._groups:  # the event loop ends
-                _fail(self._groups.popleft(), StoreError("the audit log was closed before it was written"))
+                self._groups.popleft().end(StoreError("the audit log was closed before it was written"))
             self._waiting = 0
 
     async def _commit(self, group: Group[T]) -> None:
@@ -100,16 +120,9 @@ class GroupCommit(Generic[T]):
         except StoreError as error:
             # The database has logged why, once for the whole outage.
             logger.debug("%d audit records could not be written: %s", len(group.items), error)
-            _fail(group, error)
+            group.end(error)
         except Exception as error:
             logger.exception("%d audit records could not be written", len(group.items))
-            _fail(group, error)
+            group.end(error)
         else:
-            if not group.done.done():
-                group.done.set_result(None)
-
-
-def _fail(group: Group[T], error: Exception) -> None:
-    if not group.done.done():
-        group.done.set_exception(error)
-        group.done.exception()  # seen: that nobody waits is no reason for a second message
+            group.end()

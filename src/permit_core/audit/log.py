@@ -83,6 +83,7 @@ class AuditLog:
         self.notary = notary
         self._hooks = RecordHooks(database)
         self._commits: dict[str, GroupCommit[_Draft]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def show_to(self, hook: RecordHook) -> None:
         """Give each record that is written from now on to ``hook``, once it is committed, in order.
@@ -135,10 +136,12 @@ class AuditLog:
             StoreError: there is no room, for nothing can be written.
         """
         self._belong()
-        drafts: dict[str, list[_Draft]] = {}
-        for draft in map(self._draft, events):
-            drafts.setdefault(draft.environment, []).append(draft)
-        return [await self._commit(environment).queue(some, durable=durable) for environment, some in drafts.items()]
+        groups = []
+        for environment, drafts in _by_environment([self._draft(event) for event in events]):
+            commit = self._commits.get(environment) or self._commit(environment)
+            await commit.room()
+            groups.append(commit.take(drafts, durable=durable))
+        return groups
 
     async def flush(self, environment: str | None = None) -> None:
         """Wait until everything that was queued, in one environment or in all, is committed.
@@ -160,13 +163,10 @@ class AuditLog:
             await self._hooks.close()
 
     def _commit(self, environment: str) -> GroupCommit[_Draft]:
-        commit = self._commits.get(environment)
-        if commit is None:
+        async def write(drafts: Sequence[_Draft], durable: bool) -> None:
+            await self._database.write(lambda connection: self._write(connection, drafts), durable=durable)
 
-            async def write(drafts: Sequence[_Draft], durable: bool) -> None:
-                await self._database.write(lambda connection: self._write(connection, drafts), durable=durable)
-
-            commit = self._commits[environment] = GroupCommit(write)
+        commit = self._commits[environment] = GroupCommit(write)
         return commit
 
     def now(self) -> str:
@@ -175,6 +175,9 @@ class AuditLog:
 
     def _belong(self) -> None:
         loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        self._loop = loop
         if self.notary is not None:
             self.notary.belong(loop)
         self._hooks.belong(loop)
@@ -368,6 +371,15 @@ async def _batches(
             checkpoints.setdefault(row.seq, []).append(checkpoint_of(row))
         yield [stored(row) for row in rows], checkpoints
         last = rows[-1].seq
+
+
+def _by_environment(drafts: list[_Draft]) -> Iterable[tuple[str, list[_Draft]]]:
+    if len({draft.environment for draft in drafts}) <= 1:
+        return [(drafts[0].environment, drafts)] if drafts else []
+    sorted_out: dict[str, list[_Draft]] = {}
+    for draft in drafts:
+        sorted_out.setdefault(draft.environment, []).append(draft)
+    return sorted_out.items()
 
 
 def _end(connection: Connection, environment: str) -> tuple[int, str]:

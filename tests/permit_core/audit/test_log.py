@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -79,6 +79,36 @@ async def test_an_event_is_remembered_only_if_what_it_tells_of_happened(database
     assert (await log.verify("default")).ok
 
 
+async def test_records_are_picked_by_who_acted_for_what_and_when(log: AuditLog, clock: SteadyClock) -> None:
+    began = clock()
+    for number, (user, agent, session, request) in enumerate(
+        [("1", None, None, ""), ("2", "bot", "s1", "req_1"), ("2", "bot", "s2", "req_1"), ("1", "bot", "s2", "req_2")]
+    ):
+        actor = Actor("default", "home", user, agent=agent, session=session)
+        await log.note(AuditEvent("tool.call", actor, {"number": number}, request))
+        clock.advance(minutes=1)
+
+    async def found(wanted: RecordFilter) -> list[int]:
+        return [record.body["number"] for record in await log.records("default", wanted)]
+
+    assert await found(RecordFilter(user="2")) == [1, 2]
+    assert await found(RecordFilter(agent="bot", user="1")) == [3]
+    assert await found(RecordFilter(session="s2")) == [2, 3]
+    assert await found(RecordFilter(request="req_1")) == [1, 2]
+    assert await found(RecordFilter(since=began + timedelta(minutes=1), until=began + timedelta(minutes=3))) == [1, 2]
+    assert await log.records("another") == []
+    record = (await log.records("default"))[1].as_dict()
+    assert (record["agent"], record["session"], record["request"], record["at"]) == (
+        "bot", "s1", "req_1", "2026-11-22T12:01:00.000000+00:00",
+    )  # fmt: skip
+
+
+async def test_the_policy_in_force_stands_in_each_record(database: Database, clock: SteadyClock) -> None:
+    log = AuditLog(database, clock, policy=lambda environment: f"policy of {environment}")
+    await log.note(AuditEvent("tool.call", Actor("one", "", "3")))
+    assert (await log.records("one"))[0].policy == "policy of one"
+
+
 async def test_reading_goes_on_where_it_stopped_and_picks_events_by_family(log: AuditLog) -> None:
     names = ["tool.call", "tool", "toolbox.opened", "tool.refused", "t%", "login"]
     await log.note(*(AuditEvent(name, Actor("default", "", "3")) for name in names))
@@ -148,6 +178,24 @@ OTHER_HASH = "1" * 64
         (["DELETE FROM audit_records"], [(1, Damage.CUT_OFF)]),
         (["DELETE FROM audit_head"], [(7, Damage.CUT_OFF)]),
         (["UPDATE audit_head SET seq = 5"], [(6, Damage.ADDED)]),
+        (
+            [
+                "UPDATE audit_records SET user_key = '1' WHERE seq = 3",
+                "UPDATE audit_head SET seq = 9000000000000000000",
+            ],
+            [(3, Damage.CHANGED), (7, Damage.CUT_OFF)],
+        ),
+        (
+            [
+                "UPDATE audit_records SET user_key = '1' WHERE seq = 3",
+                "UPDATE audit_records SET seq = 9000000000000000000 WHERE seq = 6",
+            ],
+            [(3, Damage.CHANGED), (6, Damage.MISSING), (9 * 10**18, Damage.REORDERED), (7, Damage.ADDED)],
+        ),
+        (["UPDATE audit_records SET agent = 'another' WHERE seq = 4"], [(4, Damage.CHANGED)]),
+        (["UPDATE audit_records SET session = 'another' WHERE seq = 4"], [(4, Damage.CHANGED)]),
+        (["UPDATE audit_records SET request = 'another' WHERE seq = 4"], [(4, Damage.CHANGED)]),
+        (["UPDATE audit_records SET policy = 'another' WHERE seq = 4"], [(4, Damage.CHANGED)]),
         ([f"UPDATE audit_head SET hash = '{OTHER_HASH}'"], [(6, Damage.CHANGED)]),
         (
             ["UPDATE audit_records SET seq = 0 WHERE seq = 1"],
