@@ -10,6 +10,8 @@ from typing import Any
 from permit_core.ports.record import AuditRecord
 from permit_core.views import plain
 
+INDENT = "    "
+
 _ASKED = {
     "request.created": "asked for",
     "request.approved": "allowed",
@@ -33,13 +35,12 @@ def line_of(record: AuditRecord, names: Mapping[str, str]) -> str:
 def story_of(records: Sequence[AuditRecord], names: Mapping[str, str]) -> Iterator[str]:
     """What happened to one request, or one record, as lines: when, who, what; then what binds it to the log."""
     for record in records:
-        yield plain(f"{time_of(record.at)}  {who(record, names)} {_sentence(record, names)}")
+        yield plain(f"{time_of(record.at)} {who(record, names)} {_sentence(record, names)}")
         for decision in _decisions(record):
-            yield plain(f"    decided: {decision}")
+            yield INDENT + plain(f"decided: {decision}")
         bound = {"environment": record.environment, "session": record.session, "policy": record.policy}
-        yield plain(
-            f"    record {record.seq}, {', '.join(f'{name} {value}' for name, value in bound.items() if value)}"
-        )
+        told = ", ".join(f"{name} {value}" for name, value in bound.items() if value)
+        yield INDENT + plain(f"record {record.seq}, {told}")
 
 
 def time_of(at: datetime) -> str:
