@@ -276,9 +276,7 @@ async def test_a_reviewer_settles_what_is_unknown_on_record(files: Files, happen
 async def test_a_call_whose_process_died_is_found_unknown_at_once(
     files: Files, second_process: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = "from permit_core.approvals.runner import this_runner; print(this_runner())"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    dead = done.stdout.strip()
+    dead = _runner_that_died()
     assert is_gone(dead)
     assert not is_gone(this_runner())
     await files.approved(await files.call())
@@ -289,6 +287,24 @@ async def test_a_call_whose_process_died_is_found_unknown_at_once(
     assert (await files.stored(claimed)).status is RequestStatus.UNKNOWN
     records = await files.core.audit.records("default")
     assert (records[-1].event, records[-1].user) == ("request.unknown", "system")
+
+
+async def test_a_program_that_starts_finds_what_died_before(
+    files: Files, tmp_path: Path, clock: SteadyClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await files.approved(await files.call())
+    monkeypatch.setattr(calls, "this_runner", _runner_that_died)
+    (claimed,) = await files.claim(await files.call())
+    started = await open_files(tmp_path, clock, facts=False)
+    await started.core.close()
+    assert (await files.stored(claimed)).status is RequestStatus.UNKNOWN
+
+
+def _runner_that_died() -> str:
+    """The name of a process that has ended."""
+    program = "from permit_core.approvals.runner import this_runner; print(this_runner())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 async def test_a_call_that_takes_longer_than_any_is_unknown_before_the_next_begins(
