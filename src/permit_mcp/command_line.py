@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from permit_mcp import audit_commands, policy_commands, seed_command
+from permit_mcp import account_commands, audit_commands, policy_commands, seed_command
 
 app = typer.Typer(
     name="permit-mcp",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(account_commands.app, name="accounts")
 app.command()(seed_command.seed)
 
 
