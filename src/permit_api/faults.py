@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from permit_core.errors import PermitError
 
-class ApiFault(Exception):
+
+class ApiFault(PermitError):
     """A request that gets an error for an answer; the text is for whoever asked and names no internals.
 
     Args:
@@ -25,7 +27,7 @@ class ApiFault(Exception):
         self.status, self.error_code, self.title, self.message = status, error_code, title, message
 
 
-class PlainRefusal(Exception):
+class PlainRefusal(PermitError):
     """A decision that is not made for whoever asks."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -33,7 +35,7 @@ class PlainRefusal(Exception):
         self.status, self.message = status, message
 
 
-class Unprocessable(Exception):
+class Unprocessable(PermitError):
     """A value of the body that cannot stand, at ``path``."""
 
     def __init__(self, path: tuple[str | int, ...], message: str) -> None:

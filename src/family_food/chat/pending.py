@@ -8,9 +8,10 @@ from typing import Any
 
 from family_food.chat.interruption import over
 from family_food.messages import Entry
+from permit_core.errors import PermitError
 
 
-class NotWritten(Exception):
+class NotWritten(PermitError):
     """The database did not take them; its cause says why."""
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from family_food.messages import ModelStep, Shown
+from permit_core.errors import UserFacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class StepEnd:
     usage: Usage = field(default_factory=Usage)
 
 
-class ModelError(Exception):
+class ModelError(UserFacing):
     """The model did not answer. ``message`` may be shown; ``code`` is stable.
 
     Codes: ``model_unavailable``, ``model_timeout``, ``model_rate_limited`` (``retry_after`` in seconds when known),
@@ -76,8 +77,7 @@ class ModelError(Exception):
     """
 
     def __init__(self, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.retry_after = code, message, retry_after
+        super().__init__(message, code=code, retry_after=retry_after)
 
 
 class Model(Protocol):

@@ -19,6 +19,7 @@ from mcp.client.stdio import get_default_environment
 from family_food.nursery import wire
 from family_food.nursery.forked_process import ForkedProcess
 from family_food.nursery.log_pipe import LogPipe
+from permit_core.errors import PermitError
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _END_SECONDS = 7.0
 """The parent itself gives its children three times two seconds."""
 
 
-class NurseryUnavailable(Exception):
+class NurseryUnavailable(PermitError):
     """No child can be forked now. The text is for the log."""
 
 

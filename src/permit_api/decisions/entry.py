@@ -12,6 +12,7 @@ from permit_api.decisions.snapshots import Versions
 from permit_api.store.keys import digest_of, handle_of
 from permit_api.store.tables import api_keys, environments
 from permit_core.database import Database
+from permit_core.errors import PermitError
 from permit_core.prepared import Prepared
 
 _OF_HANDLE = (
@@ -29,7 +30,7 @@ _READ = Prepared(_OF_HANDLE)
 _GLANCE = str(_OF_HANDLE.compile(dialect=sqlite.dialect()))
 
 
-class KeyRefused(Exception):
+class KeyRefused(PermitError):
     """The key is nobody's, or is not of one environment."""
 
 

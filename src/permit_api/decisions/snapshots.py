@@ -13,6 +13,7 @@ from permit_api.store.session import Row, Session
 from permit_api.store.tables import environments, tenants
 from permit_core.clock import Clock
 from permit_core.database import Database
+from permit_core.errors import PermitError
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 
@@ -38,7 +39,7 @@ class Snapshot:
     tenants: dict[str, dict[str, object]]
 
 
-class EnvironmentGone(Exception):
+class EnvironmentGone(PermitError):
     """The environment is not there any more."""
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import httpx
 
+from permit_core.errors import PermitError
+
 MOST_ANSWER_BYTES = 16 * 1024 * 1024
 _CONNECTIONS = 32
 _ASK = "/v1/data/permit/answer"
 _JSON = {"content-type": "application/json"}
 
 
-class OpaFault(Exception):
+class OpaFault(PermitError):
     """OPA could not be used. The text is one sentence for the operator and for whoever was refused; no secrets."""
 
 
