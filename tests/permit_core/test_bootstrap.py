@@ -86,3 +86,18 @@ async def test_several_processes_that_start_on_nothing_end_with_the_same_facts_o
     assert len(await core.audit.records("default", RecordFilter(event="directory.seeded"))) == 1
     assert (await core.audit.verify("default")).ok
     await core.close()
+
+
+async def test_permit_io_is_not_used_for_a_policy_that_asks_for_arguments_of_a_call(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "version: 2\nname: Calls\nresources: {files: {actions: [read]}}\n"
+        "tools: {read_file: {action: read, resource: files, arguments: {pages: number}}}\n"
+        "resource_sets: {few: {resource: files, conditions: {call.pages: {less-than: 5}}}}\n...\n"
+    )
+    settings = family_settings(tmp_path, permit_api_key="permit_key_x", policy_file=str(policy))
+
+    with pytest.raises(
+        ConfigurationError, match=r"POLICY_FILE: few asks for arguments of a call, which Permit.io does not know"
+    ):
+        await open_core(settings)
