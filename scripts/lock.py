@@ -1,7 +1,9 @@
 """Write the pinned version of every dependency, transitive ones too, into pyproject.toml.
 
-A lock file would name the hosts it was made from; ``[tool.uv] constraint-dependencies`` names versions only. Run it
-with ``just lock``: it resolves afresh in an empty folder, without the pins that stand there now.
+A lock file would name the hosts it was made from; ``[tool.uv] constraint-dependencies`` names versions only. It stands in
+pyproject.toml because ``uv lock``, and so ``uv sync`` and ``uv run``, read constraints nowhere else: those of a uv.toml or of
+UV_CONSTRAINT are for ``uv pip`` alone. Run it with ``just lock``: it resolves afresh in an empty folder, without the pins
+that stand there now.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = "src/pyproject.toml"
 PINS = re.compile(r"(?<=\n)\[tool\.uv\]\nconstraint-dependencies = \[\n.*?\n\]\n", re.DOTALL)
 
 
@@ -23,8 +26,11 @@ def resolve(pyproject: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "pyproject.toml").write_text(pyproject, encoding="utf-8")
-        (place / "README.md").touch()
-        (place / "LICENSE").touch()
+        (place / "src").mkdir()
+        shutil.copy(ROOT / LIBRARY, place / LIBRARY)
+        for distribution in (place, place / "src"):
+            (distribution / "README.md").touch()
+            (distribution / "LICENSE").touch()
         uv = shutil.which("uv")
         if uv is None:
             raise SystemExit("uv is needed: python3 -m pip install uv")

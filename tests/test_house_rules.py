@@ -3,8 +3,9 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,26 @@ def test_the_environment_has_exactly_the_pinned_versions() -> None:
         if installed not in pin.specifier:
             different.append(f"{pin} but {installed} is installed")
     assert different == [], "run `uv sync`, or `just lock` to take newer versions"
+
+
+def test_the_library_declares_what_it_imports() -> None:
+    declared = tomllib.loads((ROOT / "src" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [one for several in declared["optional-dependencies"].values() for one in several]
+    known = {Requirement(one).name for one in [*declared["dependencies"], *extras]}
+    # What a dependency of ours is made of, by its own account.
+    known |= {"pydantic-core", "starlette", "aiohttp", "mcp-types", "fastmcp-slim"}
+    brought_by = packages_distributions()
+    missing = {}
+    for path in (path for package in ("permit_core", "permit_mcp") for path in (ROOT / "src" / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            for top in {name.partition(".")[0] for name in names} - {"permit_core", "permit_mcp"}:
+                brings = {name.lower().replace("_", "-") for name in brought_by.get(top, [])}
+                if top not in sys.stdlib_module_names and not brings & known:
+                    missing[top] = name_of(path)
+    assert missing == {}, "a dependency, or an extra, of src/pyproject.toml"
 
 
 def test_ci_runs_the_readmes_test_command_word_for_word() -> None:

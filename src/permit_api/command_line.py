@@ -1,4 +1,4 @@
-"""``permit-mcp``, whole: the commands of the library, and the server that stands above it."""
+"""``permit-mcp local``: the command that this package adds to the library's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from permit_mcp.command_line import app
-
 FAILED = 2
 
 
-@app.command()
 def local(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 7766,
@@ -21,7 +18,7 @@ def local(
     ] = None,
 ) -> None:
     """Serve a Permit.io-compatible API and decision point on this machine."""
-    # Not at the top: no other command needs a web server.
+    # Not at the top: help needs no web server.
     from permit_api import local as serving
     from permit_core.errors import PermitError
 
@@ -30,8 +27,3 @@ def local(
     except PermitError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from None
-
-
-def main() -> None:
-    """Entry point of the ``permit-mcp`` script."""
-    app()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -219,10 +220,26 @@ def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> 
     return log
 
 
+@contextmanager
+def _extra(setting: str, name: str) -> Iterator[None]:
+    """Import what an extra of the distribution brings.
+
+    Raises:
+        ConfigurationError: it is not installed; names the setting that needs it and the extra.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{setting} needs {error.name}, which is not installed: install permit-mcp[{name}]"
+        ) from error
+
+
 def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> RemotePdp:
     # Not imported where this process decides: the HTTP client is slow to import.
-    from permit_core.decision.opa import OpaPdp
-    from permit_core.decision.opa_client import OpaClient
+    with _extra("PDP=opa", "opa"):
+        from permit_core.decision.opa import OpaPdp
+        from permit_core.decision.opa_client import OpaClient
 
     seconds = settings.opa_timeout_seconds
     client = OpaClient(settings.opa_url, seconds, settings.opa_token.get_secret_value())
@@ -236,12 +253,13 @@ def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> Remot
 
 def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Database, clock: Clock) -> Core:
     # Not imported where Permit.io is not used: its SDK is an extra, and slow to import.
-    from permit_core.approvals.permit_io import PermitApprovals
-    from permit_core.decision.permit_io import PermitPdp
-    from permit_core.directory.permit_io import PermitDirectory
-    from permit_core.permit_io.client import PermitClient
-    from permit_core.permit_io.reader import PermitReader
-    from permit_core.permit_io.requests import RemoteRequests
+    with _extra("PERMIT_API_KEY", "permit"):
+        from permit_core.approvals.permit_io import PermitApprovals
+        from permit_core.decision.permit_io import PermitPdp
+        from permit_core.directory.permit_io import PermitDirectory
+        from permit_core.permit_io.client import PermitClient
+        from permit_core.permit_io.reader import PermitReader
+        from permit_core.permit_io.requests import RemoteRequests
 
     places = places_of_calls(model)
     if places:

@@ -106,7 +106,7 @@ class Database:
                 passes False: an empty one would only hide that it is gone.
 
         Raises:
-            ConfigurationError: the URL cannot be read or names another kind of database.
+            ConfigurationError: the URL cannot be read, names another kind of database, or its driver is not installed.
         """
         try:
             parsed = make_url(url)
@@ -118,7 +118,12 @@ class Database:
         if parsed.drivername == "sqlite+aiosqlite":
             return cls(_sqlite_engine(parsed, create=create))
         if parsed.drivername == "postgresql+asyncpg":
-            return cls(_postgresql_engine(parsed))
+            try:
+                return cls(_postgresql_engine(parsed))
+            except ModuleNotFoundError as error:
+                raise ConfigurationError(
+                    f"DATABASE_URL needs {error.name}, which is not installed: install permit-mcp[postgres]"
+                ) from error
         raise ConfigurationError(
             f"DATABASE_URL names {parsed.drivername}; expected sqlite+aiosqlite or postgresql+asyncpg"
         )

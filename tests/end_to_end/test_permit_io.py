@@ -42,7 +42,7 @@ def test_a_wrong_setting_stops_the_server_with_one_sentence(permit_io: SeededPer
 
 def test_seeding_what_is_seeded_says_so(permit_io: SeededPermit, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from permit_api.command_line import main; main()", "seed"],
+        [sys.executable, "-c", "from permit_mcp.command_line import main; main()", "seed"],
         cwd=PROJECT,
         env=bare_environment(ENV_FILE="", DB_NAME=str(tmp_path / "family.db"), **permit_io.environment),
         stdin=subprocess.DEVNULL,
@@ -59,7 +59,7 @@ def test_seeding_what_is_seeded_says_so(permit_io: SeededPermit, tmp_path: Path)
 
 def test_seed_says_in_one_sentence_what_keeps_it_from_seeding(permit_io: SeededPermit, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from permit_api.command_line import main; main()", "seed"],
+        [sys.executable, "-c", "from permit_mcp.command_line import main; main()", "seed"],
         cwd=PROJECT,
         env=bare_environment(
             ENV_FILE="",

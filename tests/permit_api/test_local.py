@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path, setting: dict[str
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = 0 if setting else taken.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-c", "from permit_api.command_line import main; main()", "local", "--port", str(port)],
+            [sys.executable, "-c", "from permit_mcp.command_line import main; main()", "local", "--port", str(port)],
             cwd=PROJECT,
             env=bare_environment(ENV_FILE="", DB_NAME=str(tmp_path / "family.db"), **setting),
             capture_output=True,

@@ -22,7 +22,7 @@ WAIT_SECONDS = 60.0
 # end it ends as a program does, so that what was measured of it is kept.
 _STARTER = """
 import os, signal, sys, threading
-from permit_api.command_line import main
+from permit_mcp.command_line import main
 
 def end_with_the_tests():
     os.read(0, 1)

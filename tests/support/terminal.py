@@ -40,13 +40,19 @@ ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>78])|\r")
 
 
 class Terminal:
-    """Runs a Python program and plays the person in front of it; every wait is bounded."""
+    """Runs a program, Python by default, and plays the person in front of it; every wait is bounded."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, columns: int = 100
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        columns: int = 100,
+        *,
+        program: str = sys.executable,
     ) -> None:
         self.child = pexpect.spawn(
-            sys.executable,
+            program,
             list(arguments),
             cwd=str(folder),
             env=dict(environment),

@@ -76,7 +76,7 @@ class PermitClient:
                 import permit  # here, so that start-up says it, and a forked process finds it imported
         except ImportError:
             raise ConfigurationError(
-                "PERMIT_API_KEY is set, but Permit.io's SDK is not installed: uv sync --extra permit"
+                "PERMIT_API_KEY is set, but Permit.io's SDK is not installed: install permit-mcp[permit]"
             ) from None
         self._new_sdk = permit.Permit
         self._key = settings.permit_api_key.get_secret_value()

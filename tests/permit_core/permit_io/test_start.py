@@ -105,7 +105,7 @@ async def test_without_the_sdk_start_up_says_how_to_install_it(
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert "--extra permit" in await refusal(permit_io.ours(tmp_path))
+    assert "install permit-mcp[permit]" in await refusal(permit_io.ours(tmp_path))
 
 
 async def test_without_a_key_there_is_nothing_to_seed(tmp_path: Path) -> None:
