@@ -597,3 +597,15 @@ async def test_a_place_that_cannot_be_written_says_so(small_disk: Path) -> None:
     with pytest.raises(StoreError, match=rf"may not make files in {small_disk}"):
         await database.check()
     await database.close()
+
+
+async def test_a_server_that_is_away_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    database = Database.open("postgresql+asyncpg://joe:hunter2@127.0.0.1:1/family")
+    with caplog.at_level(logging.WARNING, "permit_core.database"):
+        for _ in range(5):
+            with pytest.raises(StoreError, match="cannot be reached") as caught:
+                await read(database)
+            assert caught.value.passing
+    (line,) = caplog.records
+    assert "hunter2" not in line.getMessage()
+    await database.close()

@@ -6,7 +6,6 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,42 +247,3 @@ async def test_another_password_ends_the_other_tokens_and_a_new_one_goes_on(serv
     with pytest.raises(InvalidStatus):
         async with server.socket(token):
             pass
-
-
-async def test_while_the_database_is_away_nobody_is_let_in_and_everybody_is_told_when_to_come_back(
-    server: ChatServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    import httpx
-
-    token = server.token("henry")
-    place = Path(server.backend.core.database.location)
-    moved = place.with_name("moved")
-    moved.mkdir()
-    files = [place.with_name(place.name + suffix) for suffix in ("", "-wal", "-shm")]
-    for file in files:
-        file.rename(moved / file.name)
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
-        assert (await client.get("/readyz")).status_code == 503
-        for answer in (
-            await server.log_in("henry"),
-            await client.post("/token/refresh", headers={"Authorization": f"Bearer {token}"}),
-            await client.get("/conversations", headers={"Authorization": f"Bearer {token}"}),
-        ):
-            assert answer.status_code == 503
-            assert answer.headers["Retry-After"].isdigit()
-            assert answer.json()["code"] == "store_unavailable"
-            assert "nothing was done" in answer.json()["detail"]
-            assert str(place.parent) not in answer.text
-        with pytest.raises(InvalidStatus) as caught:
-            async with server.socket(token):
-                pass
-        assert caught.value.response.status_code == 503
-        assert caught.value.response.headers["Retry-After"].isdigit()
-        for file in files:
-            (moved / file.name).rename(file)
-        assert (await client.get("/readyz")).status_code == 200
-    async with server.chat("henry", token):
-        pass
-    lines = [record for record in caplog.records if record.name == "permit_core.database"]
-    assert 0 < len(lines) <= 4
-    assert not any(record.exc_info for record in caplog.records)

@@ -11,7 +11,7 @@ from family_food.chat.confirmation import quoted
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import NoticeFrame
 from family_food.messages import EventMessage
-from permit_core.errors import NotFound
+from permit_core.errors import NotFound, StoreError
 from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.notices import Notice, NoticeEvent
@@ -111,17 +111,26 @@ class NoticeDesk:
         self._incoming.put_nowait(None)
 
     async def run(self) -> None:
-        """Tell, for ever."""
-        older = await self._board.latest_id()
+        """Tell, for ever; while the database is away, later: what is not marked as delivered stays on the board."""
+        older: int | None = None
         while True:
-            notice = await self._incoming.get()
-            if notice is not None and notice.id <= older:
-                continue
-            for each in [notice] if notice else await self._board.undelivered(self._actor):
-                if self._outgoing.shown and each.id not in self._told:
-                    await self._tell(each)
-            if notice is None:
-                await self._catch_up()
+            try:
+                if older is None:
+                    older = await self._board.latest_id()
+                notice = await self._incoming.get()
+                if notice is None or notice.id > older:
+                    await self._tell_all(notice)
+            except StoreError as error:
+                await asyncio.sleep(error.retry_after)
+                self.look()
+
+    async def _tell_all(self, notice: Notice | None) -> None:
+        """Tell this notice, or all that are on the board."""
+        for each in [notice] if notice else await self._board.undelivered(self._actor):
+            if self._outgoing.shown and each.id not in self._told:
+                await self._tell(each)
+        if notice is None:
+            await self._catch_up()
 
     async def _tell(self, notice: Notice) -> None:
         async def mark() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mcp.types import Tool
@@ -44,10 +46,12 @@ from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
 from family_food.messages import EventMessage, UserMessage
 from permit_core.accounts.tokens import TokenClaims
-from permit_core.errors import Forbidden, InvalidInput
+from permit_core.errors import Forbidden, InvalidInput, StoreError
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.notices import Notice
 from permit_core.views import plain
+
+logger = logging.getLogger(__name__)
 
 
 class ChatSession:
@@ -238,7 +242,8 @@ class ChatSession:
             await uninterrupted(_over(opened))
             ending = self._ending.result() if self._ending.done() else SHUTDOWN
             await self._record("session.closed", {"code": ending.code, "turns": self._assistant.turns})
-            await self._backend.conversations.forget_if_empty(self.id)
+            with suppress(StoreError):  # an empty conversation that stays is not shown
+                await self._backend.conversations.forget_if_empty(self.id)
 
     async def _serve(self, opened: asyncio.Task[None]) -> None:
         async def take_turns() -> None:
@@ -376,7 +381,11 @@ class ChatSession:
         return self._desk(await directory.tenant_roles(actor.user, actor.tenant))
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
-        await self._backend.core.audit.note(AuditEvent(event, self.user.actor, {"session": self.id, **body}))
+        """Remember what costs nobody their chat when the database is away: it is bookkeeping, and there is no effect."""
+        try:
+            await self._backend.core.audit.note(AuditEvent(event, self.user.actor, {"session": self.id, **body}))
+        except StoreError:
+            logger.warning("%s of %s could not be recorded", event, self.id)
 
 
 async def _over(task: asyncio.Task[None]) -> None:

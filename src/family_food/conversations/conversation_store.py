@@ -37,7 +37,7 @@ from family_food.conversations.stored_conversation import (
 )
 from family_food.messages import Entry, entry_adapter
 from family_food.tables import conversation_entries, conversations, turns
-from permit_core.database import Database
+from permit_core.database import ROOM_FOR_NEWCOMERS, Database
 from permit_core.errors import Conflict, ConstraintViolated, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.labels import Labels
@@ -78,12 +78,16 @@ class ConversationStore:
         self._labels = labels
 
     async def create(self, actor: Actor) -> str:
-        """A new, empty conversation of this user; answers its unguessable id."""
+        """A new, empty conversation of this user; answers its unguessable id.
+
+        Raises:
+            StoreError: the database cannot be used, or so many write already that nobody new should begin.
+        """
         conversation_id = f"chat_{secrets.token_hex(16)}"
         now = datetime.now(UTC)
         row = {"user_key": actor.user, "tenant": actor.tenant, "title": "", "created_at": now}
         rows = [{"id": conversation_id, "updated_at": now, **row}]
-        await self._database.write(lambda connection: connection.execute(_CREATE, rows))
+        await self._database.write(lambda connection: connection.execute(_CREATE, rows), room=ROOM_FOR_NEWCOMERS)
         return conversation_id
 
     # A turn
