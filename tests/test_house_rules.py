@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, distributions, packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -84,6 +84,18 @@ def test_the_environment_has_exactly_the_pinned_versions() -> None:
         if installed not in pin.specifier:
             different.append(f"{pin} but {installed} is installed")
     assert different == [], "run `uv sync`, or `just lock` to take newer versions"
+
+
+def test_everything_that_is_installed_is_pinned() -> None:
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["constraint-dependencies"]
+    installed = {one.metadata["Name"].lower().replace("_", "-").replace(".", "-") for one in distributions()}
+    # Ours, and what environments bring along.
+    unpinned = (
+        installed
+        - {Requirement(pin).name for pin in pins}
+        - {"family-food", "permit-mcp", "pip", "setuptools", "wheel"}
+    )
+    assert unpinned == set(), "run `just lock`, or add a pin"
 
 
 def test_the_library_declares_what_it_imports() -> None:
