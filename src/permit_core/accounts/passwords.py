@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-import bcrypt
-
-from permit_core.errors import InvalidInput, TooMany
+from permit_core.errors import ConfigurationError, InvalidInput, TooMany
 
 MAX_BYTES = 72
 """bcrypt reads no further; a longer password is refused rather than cut."""
@@ -39,12 +38,14 @@ async def hash_password(password: str) -> str:
 
     Raises:
         InvalidInput: ``invalid_password``: empty, or more than 72 bytes.
+        ConfigurationError: bcrypt is not installed.
     """
     encoded = password.encode()
     if not 1 <= len(encoded) <= MAX_BYTES:
         raise InvalidInput(f"A password has 1 to {MAX_BYTES} bytes.", code="invalid_password", hint="Choose another.")
+    bcrypt = _bcrypt()
     hashed = await asyncio.wrap_future(_threads.submit(lambda: bcrypt.hashpw(encoded, bcrypt.gensalt(ROUNDS))))
-    return hashed.decode("ascii")
+    return bytes(hashed).decode("ascii")
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
@@ -58,8 +59,20 @@ async def verify_password(password: str, hashed_password: str | None) -> bool:
     encoded = password.encode("utf-8", "surrogatepass")
     possible = hashed_password is not None and 1 <= len(encoded) <= MAX_BYTES
     against = (hashed_password if possible and hashed_password else _NOBODY).encode("ascii")
+    bcrypt = _bcrypt()
     matches = await _in_turn(lambda: bcrypt.checkpw(encoded[:MAX_BYTES], against))
-    return matches and possible
+    return bool(matches) and possible
+
+
+def _bcrypt() -> Any:
+    """The library, which only those installations have that use accounts."""
+    try:
+        import bcrypt
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "passwords need bcrypt, which is not installed: install permit-mcp[accounts]"
+        ) from error
+    return bcrypt
 
 
 async def _in_turn(check: Callable[[], bool]) -> bool:
