@@ -34,8 +34,7 @@ from permit_core.bootstrap import assemble
 from permit_core.database import Database
 from permit_core.errors import PermitError
 from permit_core.policy.facts_file import load_facts
-from permit_core.policy.loader import load_policy
-from permit_core.policy.model import PolicyModel
+from permit_core.policy.loader import ReadPolicy, read_policy
 from permit_core.stores.facts import FactStore
 from permit_mcp.acting_user import LATER, require_user
 from permit_mcp.permit_server import PermitServer
@@ -101,15 +100,15 @@ def prepare(settings: ChatSettings) -> Serve:
         PolicyFileError: the policy or the facts are not valid.
         ConfigurationError: the database URL cannot be used.
     """
-    model = load_policy(settings.policy_path)
+    policy = read_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=False)
     with TemporaryDirectory(prefix="nursery-") as folder:
         file = Path(folder, "rehearsal.db")
         # In a process of its own: what makes a schema is long to import, and would be in every child's memory.
         apart(lambda: _make_rehearsal(settings, file))
-        event_loop.run(_rehearse(settings, model, database, file))
+        event_loop.run(_rehearse(settings, policy, database, file))
     warm_up()
-    food = Food.over(assemble(settings, model, database))
+    food = Food.over(assemble(settings, policy, database))
     mcp, permit = _built(food, LATER)
 
     async def serve_child(user: str, connected: socket.socket) -> int:
@@ -150,9 +149,9 @@ async def _make_rehearsal(settings: ChatSettings, file: Path) -> None:
     await food.close()
 
 
-async def _rehearse(settings: ChatSettings, model: PolicyModel, database: Database, file: Path) -> None:
+async def _rehearse(settings: ChatSettings, policy: ReadPolicy, database: Database, file: Path) -> None:
     async with rehearsing(database, file) as other:
-        core = assemble(_deciding_here(settings), model, other)
+        core = assemble(_deciding_here(settings), policy, other)
         async with other.reading() as reading:
             users = sorted((await FactStore().snapshot(reading)).users)
         for user in users[-1:] + users[:1]:

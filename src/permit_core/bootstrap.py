@@ -27,7 +27,7 @@ from permit_core.errors import ConfigurationError, PermitError, StoreError, Unav
 from permit_core.identity import Actor, system_actor
 from permit_core.labels import Labels
 from permit_core.policy.facts import Facts
-from permit_core.policy.loader import load_policy
+from permit_core.policy.loader import ReadPolicy, read_policy
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.references import places_of_calls
 from permit_core.ports.directory import WritableDirectory
@@ -133,14 +133,14 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
             the server that decides, or Permit.io, cannot be used, with the setting to look at.
         StoreError: the database is unreachable, or has no tables although ``migrate`` is False.
     """
-    model = load_policy(settings.policy_path)
+    policy = read_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=migrate)
     try:
         await _prepare(database, migrate=migrate)
     except BaseException:
         await database.close()
         raise
-    core = assemble(settings, model, database, clock)
+    core = assemble(settings, policy, database, clock)
     try:
         if migrate and core.remote is not None:
             await core.remote.check_ready()
@@ -154,7 +154,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     return core
 
 
-def assemble(settings: Settings, model: PolicyModel, database: Database, clock: Clock = utc_now) -> Core:
+def assemble(settings: Settings, policy: ReadPolicy, database: Database, clock: Clock = utc_now) -> Core:
     """Connect the parts of a core over a database that has its tables, or will have when it is first used.
 
     Raises:
@@ -164,9 +164,9 @@ def assemble(settings: Settings, model: PolicyModel, database: Database, clock: 
     if settings.permit_api_key.get_secret_value():
         if settings.pdp != "embedded":
             raise ConfigurationError(f"PERMIT_API_KEY and PDP={settings.pdp} are both set: only one of them can decide")
-        return _assemble_permit_io(settings, model, database, clock)
-    facts = FactStore()
-    audit = open_log(settings, database, clock)
+        return _assemble_permit_io(settings, policy, database, clock)
+    model, facts = policy.model, FactStore()
+    audit = open_log(settings, database, clock, policy=policy.hash)
     current = CurrentFacts(facts, database)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
@@ -199,8 +199,14 @@ def _seal(settings: Settings) -> Seal:
     return Seal(lambda: read_or_create(settings.state_folder / KEY_FILE, new_key))
 
 
-def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> AuditLog:
+def open_log(settings: Settings, database: Database, clock: Clock = utc_now, *, policy: str = "") -> AuditLog:
     """The audit log of a database, with the key that signs it and whoever is shown its records.
+
+    Args:
+        settings: where the key is, and what else is told.
+        database: where the log is kept.
+        clock: gives each record its time.
+        policy: the hash of the policy that is in force, for the records.
 
     Raises:
         ConfigurationError: the key would lie beside the database, or AUDIT_HOOK names nothing that can be called.
@@ -214,7 +220,7 @@ def open_log(settings: Settings, database: Database, clock: Clock = utc_now) -> 
             )
         anchor = Path(settings.audit_anchor_file) if settings.audit_anchor_file else None
         notary = Notary(database, KeyFolder(folder), anchor, clock)
-    log = AuditLog(database, clock, notary=notary)
+    log = AuditLog(database, clock, policy=lambda _: policy, notary=notary)
     if settings.audit_hook:
         log.show_to(load_hook(settings.audit_hook))
     return log
@@ -251,7 +257,7 @@ def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> Remot
     return OpaPdp(model, current, client, seconds, feed=feed)
 
 
-def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Database, clock: Clock) -> Core:
+def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Database, clock: Clock) -> Core:
     # Not imported where Permit.io is not used: its SDK is an extra, and slow to import.
     with _extra("PERMIT_API_KEY", "permit"):
         from permit_core.approvals.permit_io import PermitApprovals
@@ -261,15 +267,15 @@ def _assemble_permit_io(settings: Settings, model: PolicyModel, database: Databa
         from permit_core.permit_io.reader import PermitReader
         from permit_core.permit_io.requests import RemoteRequests
 
-    places = places_of_calls(model)
+    places = places_of_calls(policy.model)
     if places:
         raise ConfigurationError(
             f"POLICY_FILE: {places[0]} asks for arguments of a call, which Permit.io does not know: move it under tools, or "
             "decide here, without PERMIT_API_KEY"
         )
-    client = PermitClient(settings)
+    model, client = policy.model, PermitClient(settings)
     reader = PermitReader(model, client)
-    audit = open_log(settings, database, clock)
+    audit = open_log(settings, database, clock, policy=policy.hash)
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
     pdp = JournalledPdp(PermitPdp(model, client, reader))
     notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
@@ -319,7 +325,8 @@ async def seed_permit_io(settings: Settings) -> Seeded:
 
     if not settings.permit_api_key.get_secret_value():
         raise ConfigurationError("PERMIT_API_KEY is not set: there is no Permit.io to seed")
-    model = load_policy(settings.policy_path)
+    policy = read_policy(settings.policy_path)
+    model = policy.model
     facts = load_facts(settings.facts_file, model)
     if settings.tenant not in (named := [each.key for each in facts.tenants]):
         raise ConfigurationError(
@@ -330,7 +337,7 @@ async def seed_permit_io(settings: Settings) -> Seeded:
     core = None
     try:
         await _prepare(database, migrate=True)
-        core = assemble(settings, model, database)
+        core = assemble(settings, policy, database)
         client = core.permit_io
         if client is None:
             raise AssertionError("a key is set")

@@ -81,11 +81,13 @@ def _sentence(record: AuditRecord, names: Mapping[str, str]) -> str:
 def _request(body: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """``role reader on docs:d1 for Ann (3): "please"; comment: "only today"``."""
     kind = _BY.get(str(body.get("kind")), "request")
-    said = f"{kind} {body.get(kind, '')} on {body.get('resource')} for {_named(str(body.get('user', '')), names)}"
+    on = body.get("acts_on") or body.get("resource")
+    said = f"{kind} {body.get(kind, '')} on {on} for {_named(str(body.get('user', '')), names)}"
     if body.get("reason"):
         said += f": {_short(body['reason'])}"
-    if body.get("arguments"):
-        said += f", with {_short(body['arguments'])}"
+    for name in ("arguments", "pinned"):
+        if body.get(name):
+            said += f", with {_short(body[name])}"
     if body.get("comment"):
         said += f", saying {_short(body['comment'])}"
     return said if not body.get("expires_at") else f"{said}, until {body['expires_at']}"

@@ -24,6 +24,9 @@ from permit_core.stores.tables import requests, role_assignments
 ENTRY_POINTS = "permit_mcp.audit_comparisons"
 BATCH = 500
 
+_SAME = ("kind", "role", "operation", "tool", "digest", "definition", "agent", "decided_by")
+"""Fields of a request that records and rows have under one name."""
+
 _STATUSES = {status.value for status in RequestStatus}
 
 
@@ -87,7 +90,7 @@ class RequestComparison:
         told = self._told.setdefault(identity, Told({}, record.seq))
         told.seq = record.seq
         told.fields["tenant"] = record.tenant
-        for name in ("kind", "user", "resource", "role", "operation", "decided_by"):
+        for name in ("user", "resource", *_SAME):
             if record.body.get(name) is not None:
                 told.fields[name] = str(record.body[name])
         status = record.body.get("status", "pending" if event == "created" else event)
@@ -117,15 +120,26 @@ class GrantComparison:
         self._told: dict[tuple[str, str, str, str], int] = {}
 
     def see(self, record: AuditRecord) -> None:
-        """Take the next record."""
-        if record.event not in {"role.assigned", "role.unassigned"}:
-            return
+        """Take the next record: one that gives or takes a role, or one that does so for those it lists."""
         body = record.body
-        grant = (str(body.get("user")), str(body.get("role")), record.tenant, str(body.get("instance", "")))
-        if record.event == "role.assigned":
-            self._told[grant] = record.seq
-        else:
-            self._told.pop(grant, None)
+        match record.event:
+            case "role.assigned":
+                self._give(record, body)
+            case "role.unassigned":
+                self._take(record, body)
+            case "tenant.removed":
+                self._told = {grant: seq for grant, seq in self._told.items() if grant[2] != record.tenant}
+            case event:
+                change = self._take if event.endswith(".removed") else self._give
+                for listed in body.get("roles", ()):
+                    if isinstance(listed, Mapping):
+                        change(record, listed)
+
+    def _give(self, record: AuditRecord, role: Mapping[str, Any]) -> None:
+        self._told[_grant(record, role)] = record.seq
+
+    def _take(self, record: AuditRecord, role: Mapping[str, Any]) -> None:
+        self._told.pop(_grant(record, role), None)
 
     async def differences(self, reading: Transaction, environment: str) -> list[Discrepancy]:
         """After the last record: what stands in the database otherwise, or in one of the two only."""
@@ -139,6 +153,11 @@ class GrantComparison:
         for grant, seq in unseen.items():
             found += told_differently(_named(grant), Told({}, seq), None)
         return found
+
+
+def _grant(record: AuditRecord, role: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    tenant = str(role.get("tenant", record.tenant))
+    return str(role.get("user")), str(role.get("role")), tenant, str(role.get("instance", ""))
 
 
 def _named(grant: tuple[str, str, str, str]) -> str:

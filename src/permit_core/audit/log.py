@@ -164,7 +164,9 @@ class AuditLog:
 
     def _commit(self, environment: str) -> GroupCommit[_Draft]:
         async def write(drafts: Sequence[_Draft], durable: bool) -> None:
-            await self._database.write(lambda connection: self._write(connection, drafts), durable=durable)
+            await self._database.write(
+                lambda connection: self._write(connection, drafts), environment=environment, durable=durable
+            )
 
         commit = self._commits[environment] = GroupCommit(write)
         return commit

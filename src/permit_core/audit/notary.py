@@ -96,7 +96,7 @@ class Notary:
         if key is None:
             return self._written[environment]
         checkpoint, successor = await self._database.write(
-            lambda connection: self._sign_now(connection, environment, key), durable=False
+            lambda connection: self._sign_now(connection, environment, key), environment=environment, durable=False
         )
         if successor:
             # This key has ended: another process has rotated it.

@@ -34,7 +34,7 @@ async def rotate_key(database: Database, log: AuditLog, keys: KeyFolder) -> str:
         def hand_over(connection: Connection, environment: str = environment) -> Checkpoint | None:
             return _hand_over(connection, environment, log, old, new)
 
-        checkpoint = await database.write(hand_over)
+        checkpoint = await database.write(hand_over, environment=environment)
         if checkpoint is not None and log.notary is not None:
             await log.notary.publish(checkpoint)
     await asyncio.to_thread(keys.go_over, new.public)

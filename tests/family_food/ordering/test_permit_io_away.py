@@ -12,6 +12,7 @@ from permit_core.bootstrap import assemble
 from permit_core.errors import Forbidden
 from permit_core.identity import Actor
 from permit_core.permit_io import client as client_module
+from permit_core.policy.loader import read_policy
 from tests.support.core import TENANT
 from tests.support.fake_permit import fake_permit, saying
 from tests.support.family import DEAR_PIZZA, refused
@@ -28,7 +29,7 @@ async def food(permit_io: SeededPermit, tmp_path: Path, monkeypatch: pytest.Monk
     async with fake_permit(lambda _method, _path: saying({"detail": "no"}, 403)) as fake:
         settings = permit_io.ours(tmp_path, permit_pdp_url=fake.url)
         whole = await permit_io.core(tmp_path)
-        core = assemble(settings, whole.model, whole.database)
+        core = assemble(settings, read_policy(settings.policy_path), whole.database)
         yield Food.over(core)
         await core.close()
         await whole.close()

@@ -10,8 +10,13 @@ from sqlalchemy import text
 
 from permit_core.audit import comparisons as module
 from permit_core.audit.comparisons import GrantComparison, RequestComparison, comparisons
+from permit_core.audit.log import AuditLog
 from permit_core.audit.verify import Damage, VerifyReport
+from permit_core.database import Database
 from permit_core.errors import ConfigurationError
+from permit_core.identity import Actor
+from permit_core.policy.loader import read_policy
+from permit_core.ports.record import AuditEvent
 from tests.support.family import OPERATION, Family
 
 
@@ -95,3 +100,28 @@ async def test_installed_packages_bring_comparisons_and_one_that_cannot_be_loade
     monkeypatch.setattr(module, "entry_points", broken)
     with pytest.raises(ConfigurationError, match=r"no\.such\.module:Thing cannot be loaded"):
         comparisons(grants_are_ours=True)
+
+
+async def test_roles_that_one_record_lists_are_given_and_taken_together(database: Database) -> None:
+    comparison, actor = GrantComparison(), Actor("default", "home", "1")
+    log = AuditLog(database)
+    ann, bob = {"user": "ann", "role": "reader"}, {"user": "bob", "role": "reader", "instance": "docs:1"}
+    await log.note(
+        AuditEvent(
+            "directory.seeded", actor, {"roles": [{**ann, "tenant": "shop"}, {**bob, "tenant": "shop"}, "torn"]}
+        ),
+        AuditEvent("user.removed", actor, {"user": "bob", "roles": [{**bob, "tenant": "shop"}]}),
+        AuditEvent("role.assigned", actor, bob),
+        AuditEvent("tenant.removed", actor, {"removed": 1}),
+    )
+    for record in await log.records("default"):
+        comparison.see(record)
+    async with database.reading() as reading:
+        (found,) = await comparison.differences(reading, "default")
+    assert (found.seq, found.subject) == (1, "role reader of user ann on tenant shop")
+
+
+async def test_the_hash_of_the_policy_in_force_stands_in_the_records_of_a_family(family: Family) -> None:
+    await family.asks_access()
+    policy = read_policy(family.core.settings.policy_path)
+    assert (await family.core.audit.latest("default", limit=1))[0].policy == policy.hash

@@ -16,7 +16,7 @@ from permit_core.identity import Actor
 from permit_core.permit_io import client as client_module
 from permit_core.policy.engine import decide
 from permit_core.policy.facts_file import load_facts
-from permit_core.policy.loader import load_policy
+from permit_core.policy.loader import load_policy, read_policy
 from tests.support.core import POLICIES, TENANT
 from tests.support.fake_permit import Reply, fake_permit, saying
 from tests.support.family import CHEAP_PIZZA, DEAR_PIZZA, HIDDEN_DISH, ROLE, SUSHI_WORLD
@@ -137,7 +137,7 @@ async def test_whatever_is_not_a_decision_is_a_denial_with_its_reason(
     async with fake_permit(lambda _method, _path: reply) as fake:
         settings = permit_io.ours(tmp_path, permit_pdp_url=fake.url)
         database = Database.open(settings.resolved_database_url)
-        core = assemble(settings, load_policy(settings.policy_file), database)
+        core = assemble(settings, read_policy(settings.policy_file), database)
         decision = await decided(core, "1", "read", CHEAP_PIZZA)
         await core.close()
     assert (decision.effect, decision.reason_code) == (Effect.DENY, reason)
@@ -147,7 +147,7 @@ async def test_a_decision_that_cannot_be_explained_is_a_denial_without_an_offer(
     permit_io: SeededPermit, tmp_path: Path
 ) -> None:
     settings = permit_io.ours(tmp_path, permit_api_url="http://127.0.0.1:9")
-    core = assemble(settings, load_policy(settings.policy_file), Database.open(settings.resolved_database_url))
+    core = assemble(settings, read_policy(settings.policy_file), Database.open(settings.resolved_database_url))
     assert (await decided(core, "1", "read", CHEAP_PIZZA)).allowed
     decision = await decided(core, "3", "order", DEAR_PIZZA)
     await core.close()
