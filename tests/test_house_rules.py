@@ -118,6 +118,25 @@ def test_the_library_declares_what_it_imports() -> None:
     assert missing == {}, "a dependency, or an extra, of src/pyproject.toml"
 
 
+def test_nothing_of_an_extra_is_imported_before_it_is_needed() -> None:
+    extras = tomllib.loads((ROOT / "src" / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    names = {Requirement(one).name for several in extras.values() for one in several} - {
+        "httpx2",
+        "uvicorn",
+    }  # mcp has them
+    tops = sorted(
+        top
+        for top, of in packages_distributions().items()
+        if names & {name.lower().removesuffix("-slim") for name in of} and top.isidentifier()
+    )
+    assert {"httpx", "jose", "joserfc", "permit", "asyncpg", "fastmcp"} <= set(tops)
+    code = f"import sys; sys.modules.update(dict.fromkeys({tops!r})); import permit_mcp.command_line, permit_mcp.server"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_ci_runs_the_readmes_test_command_word_for_word() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
