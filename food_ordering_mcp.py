@@ -36,7 +36,7 @@ from permit_core.errors import PermitError
 from permit_core.policy.facts_file import load_facts
 from permit_core.policy.loader import ReadPolicy, read_policy
 from permit_core.stores.facts import FactStore
-from permit_mcp.acting_user import LATER, require_user
+from permit_mcp.acting import LATER, require_user
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
 from permit_mcp.refusals import refusal_in

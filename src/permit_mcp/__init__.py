@@ -1,6 +1,7 @@
-"""Access requests and operation approvals as tools for any MCP server."""
+"""A policy over everything on an MCP server, and people who are asked."""
 
+from permit_mcp.acting import ByToken, VerifiedToken
 from permit_mcp.permit_server import PermitServer
-from permit_mcp.permit_tool import PermitTool
+from permit_mcp.permit_tool import ACTS, DECIDES, LOOKS, PermitTool
 
-__all__ = ["PermitServer", "PermitTool"]
+__all__ = ["ACTS", "DECIDES", "LOOKS", "ByToken", "PermitServer", "PermitTool", "VerifiedToken"]

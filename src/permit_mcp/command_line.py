@@ -6,7 +6,7 @@ value a function or a ``typer.Typer``. It is loaded only when it is asked for.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -14,7 +14,15 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command as command_of
 
-from permit_mcp import account_commands, audit_commands, policy_commands, seed_command
+from permit_mcp import (
+    account_commands,
+    audit_commands,
+    directory_commands,
+    init_command,
+    policy_commands,
+    request_commands,
+    seed_command,
+)
 
 ADDED = "permit_mcp.commands"
 ELSEWHERE = MappingProxyType(
@@ -49,14 +57,36 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="permit-mcp",
-    help="Let AI agents act with a human's consent: the policy, the audit log, and a stand-alone MCP server.",
+    help="Let AI agents act with a human's consent: the policy, people's answers, the audit log, and an MCP server.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.command()(init_command.init)
 app.add_typer(policy_commands.app, name="policy")
+app.add_typer(directory_commands.app, name="facts")
+app.command()(directory_commands.users)
+app.command()(directory_commands.grant)
+app.command()(directory_commands.revoke)
+app.add_typer(request_commands.app, name="requests")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(account_commands.app, name="accounts")
 app.command()(seed_command.seed)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"permit-mcp {version('permit-mcp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    wanted: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version.")
+    ] = False,
+) -> None:
+    del wanted
 
 
 @app.command()
@@ -64,11 +94,33 @@ def serve(
     acting_user: Annotated[
         str | None, typer.Option(metavar="KEY", help="Act for this user only; without it every call names a user.")
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve over HTTP to everybody whose token the issuer signed."),
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option(metavar="URL", help="The authorization server, as tokens name it. With --http.")
+    ] = None,
+    resource: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="This server's URL, as clients use it and tokens name it. By default http://HOST:PORT/mcp.",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the nine tools over stdio, for Claude Desktop and other MCP clients on this machine."""
+    """Serve the built-in tools: over stdio to clients on this machine, or over HTTP to several people."""
+    if (http is None) is not (issuer is None):
+        raise typer.BadParameter("--http and --issuer belong together: who calls is told by the issuer's tokens")
+    if http is None and resource is not None:
+        raise typer.BadParameter("--resource is for --http")
+    if http is not None and acting_user is not None:
+        raise typer.BadParameter("over HTTP each token says for whom it acts: leave --acting-user out")
     # Not at the top: the MCP SDK is slow to import, and no other command needs it.
     from permit_mcp import server
 
+    if http is not None and issuer is not None:
+        raise typer.Exit(server.main_over_http(http, issuer, resource))
     raise typer.Exit(server.main([] if acting_user is None else ["--acting-user", acting_user]))
 
 

@@ -40,7 +40,7 @@ class CoreSource:
             return self._given
         async with self._opening:
             if self._own is None:
-                self._own = await open_core(self._settings or Settings.load())
+                self._own = await open_filled_core(self._settings or Settings.load())
                 if self._on_record is not None:
                     self._own.audit.show_to(self._on_record)
             return self._own
@@ -51,3 +51,22 @@ class CoreSource:
             own, self._own = self._own, None
             if own is not None:
                 await own.close()
+
+
+async def open_filled_core(settings: Settings) -> Core:
+    """Open a core; a database with nothing in it gets the facts of the file that the settings name.
+
+    Raises:
+        ConfigurationError: as of :func:`~permit_core.bootstrap.open_core`; or the facts file is wrong.
+        StoreError: the database cannot be reached.
+    """
+    core = await open_core(settings)
+    try:
+        if settings.facts_file and core.permit_io is None:
+            from permit_core.policy.facts_file import load_facts  # only a new database needs it
+
+            await core.directory.load(core.system, load_facts(settings.facts_file, core.model))
+    except BaseException:
+        await core.close()
+        raise
+    return core

@@ -1,7 +1,8 @@
-"""What holds for every call of every tool on the server, the host's own included.
+"""What holds for every call of every tool on the server, every read of a resource and every prompt, the host's own included.
 
-A tool that the acting user's roles do not show is not there: not in the list, and not when it is called all the same.
-Arguments that a tool does not declare are refused, above all somebody else's ``user_id``. Every call is remembered.
+What nobody declared does not run. A tool that is not there for whoever acts is not there: not in the list, and not when it
+is called all the same. Arguments that a tool does not declare are refused, above all somebody else's ``user_id``. Every call
+is remembered.
 
 This module knows no server; ``sdk_host`` and ``fastmcp_host`` bring it to the two kinds of server.
 """
@@ -14,19 +15,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import anyio
-from mcp.types import CallToolResult
 
+from permit_core.approvals.calls import Outcome as CallOutcome
 from permit_core.bootstrap import Core
 from permit_core.decision.journal import Journal, journal
 from permit_core.errors import Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
+from permit_core.policy.guards import Guard, GuardKind
+from permit_core.policy.judgement import not_declared_hint
 from permit_core.ports.record import AuditEvent
+from permit_core.ports.request import Request
 from permit_core.redaction import redact
 from permit_core.views import plain
-from permit_mcp.acting_user import USER_ID, ActingUser
+from permit_mcp.acting import USER_ID, Acting, VerifiedToken, acting_as
 from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
-from permit_mcp.refusals import INTERNAL_ERROR, breakdown, refusal, unknown_tool
+from permit_mcp.declarations import Declarations
+from permit_mcp.judging import Asked, Judging, json_values
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +40,23 @@ T = TypeVar("T")
 RECORD_SECONDS = 15.0
 """How long a call may still take to be remembered once it has ended, cancelled or not; longer than a busy database."""
 
+INTERNAL_ERROR = "internal_error"
 
-class UnknownTool(PermitError):
+ASKING = frozenset({"create_access_request", "create_operation_approval"})
+ABOUT_ONES_OWN = frozenset({"get_request", "wait_for_request", "withdraw_request"})
+"""Tools about requests of one's own: there for everybody who may ask."""
+
+Listing = Literal["shown", "hidden", "not declared"]
+
+_EVENTS: Mapping[GuardKind, tuple[str, str, str]] = {
+    "tools": ("tool", "tool.call", "tool.refused"),
+    "mcp_resources": ("resource", "resource.read", "resource.refused"),
+    "prompts": ("prompt", "prompt.call", "prompt.refused"),
+}
+"""How the record calls it, an ended call, and one that was not let in."""
+
+
+class Unknown(PermitError):
     """There is no such tool, or none for this user: the answer must not tell which."""
 
 
@@ -49,27 +69,41 @@ class WrongArguments(PermitError):
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class Call:
     """A call as it came in.
 
     Attributes:
-        name: the tool's.
+        kind: tool, resource or prompt.
+        name: the tool's or prompt's name, the resource's URI template (or URI).
         arguments: as the client sent them.
-        schema: the tool's input schema; None when the server has no such tool.
-        validated: the arguments as the tool will get them, defaults filled in; raises :class:`WrongArguments`.
+        schema: the input schema; None when the server has no such thing.
+        validated: the arguments as the function will get them, defaults filled in; raises :class:`WrongArguments`.
+        definition: digest of what it says of itself.
+        token: the request's verified access token; None when it has none.
+        shown: what the record calls it; the name when empty.
     """
 
+    kind: GuardKind
     name: str
     arguments: Mapping[str, Any]
     schema: Mapping[str, Any] | None
     validated: Callable[[], Mapping[str, Any]]
+    definition: Callable[[], str]
+    token: VerifiedToken | None = None
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended: ``refused`` for our refusals with their code, ``error`` for everything else that failed."""
+    """How a call ended.
 
-    kind: Literal["ok", "error", "refused"]
+    Attributes:
+        kind: ``refused`` for our refusals with their code, ``error`` for everything else that failed, ``asked`` when the
+            server asks its client something first and nothing was done yet.
+        code: of a refusal.
+    """
+
+    kind: Literal["ok", "error", "refused", "asked"]
     code: str = ""
 
     @classmethod
@@ -82,25 +116,78 @@ class Outcome:
         return cls("error" if refused["code"] == INTERNAL_ERROR else "refused", refused["code"])
 
 
+@dataclass(slots=True)
+class _Case:
+    """A call on its way: who acts (None: nobody), what is declared, and the approvals that are used for it."""
+
+    call: Call
+    actor: Actor | None
+    guard: Guard
+    claimed: tuple[Request, ...] = ()
+
+
 class Enforcement:
-    """The rules at the boundary of the tools.
+    """The rules at the boundary of a server.
 
     Args:
         acting: for whom calls act.
         cores: policy, directory and audit log.
+        declarations: what code declares.
+        judging: what is asked before a declared call runs.
     """
 
-    def __init__(self, acting: ActingUser, cores: CoreSource) -> None:
+    def __init__(self, acting: Acting, cores: CoreSource, declarations: Declarations, judging: Judging) -> None:
         self._acting = acting
         self._cores = cores
+        self._declarations = declarations
+        self._judging = judging
+        self._said_at_start = False
 
-    async def visible(self) -> frozenset[str] | None:
-        """The names of the tools to list; None for all (nobody is bound)."""
-        if self._acting.bound_to is None:
-            return None
-        return await self._tools_of(self._acting.bound_to)
+    async def start(self) -> None:
+        """Find out, before anything is served, what cannot work, and say what nobody declared.
 
-    async def guarded(self, call: ToolCall, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
+        Raises:
+            ConfigurationError: policy, settings and declarations do not fit together.
+            StoreError: the database is unreachable.
+        """
+        core = await self._cores.get()
+        declared = self._judging.declared(core)
+        if self._said_at_start:
+            return
+        self._said_at_start = True
+        for it in declared.undeclared:
+            logger.warning(
+                "%s is not declared, so every call is refused. %s", it.name, not_declared_hint(it.kind, it.name)
+            )
+
+    async def listing(
+        self, kind: GuardKind, names: Iterable[str], token: VerifiedToken | None
+    ) -> Mapping[str, Listing]:
+        """How each of the names is to be listed for whoever asks.
+
+        Raises:
+            StoreError: it cannot be found out.
+            ConfigurationError: policy, settings and declarations do not fit together.
+        """
+        core = await self._cores.get()
+        declared = self._judging.declared(core)
+        actor: Actor | None = None
+        try:
+            if not self._acting.is_unbound:
+                actor = await self._acting.actor(token)
+        except (NotFound, Forbidden):
+            return dict.fromkeys(names, "hidden")
+        found: dict[str, Listing] = {}
+        for name in names:
+            guard = declared.model.guard(kind, name)
+            if actor is None:
+                found[name] = "not declared" if guard is None else "shown"
+            else:
+                seen = guard is not None and await self._is_there(core, actor, guard)
+                found[name] = "shown" if seen else "hidden"
+        return found
+
+    async def guarded(self, call: Call, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
         """Run a call if it may run, and remember it either way.
 
         Args:
@@ -109,63 +196,114 @@ class Enforcement:
             outcome_of: reads the outcome off what ``run`` answers.
 
         Raises:
-            UnknownTool: there is no such tool for this user; recorded as ``tool.refused``.
-            UserFacing: ``forbidden_argument``, ``no_such_user``, ``tool_not_allowed`` (recorded as ``tool.refused``)
-                or ``invalid_arguments`` (recorded as ``tool.call``).
+            Unknown: there is no such thing for this user; recorded as ``tool.refused``.
+            UserFacing: it was not let in (``forbidden_argument``, ``no_such_user``, ``not_identified``,
+                ``tool_not_allowed``, ``not_declared``: recorded as ``tool.refused``), or does not run
+                (``invalid_arguments``, ``access_denied``, ``approval_needed`` and others: recorded as ``tool.call``).
             StoreError: whether the call may run could not be found out, so it did not.
         """
+        _, done, refused = _EVENTS[call.kind]
         with journal() as decided:
-            return await self._run(call, run, outcome_of, decided)
+            try:
+                case = await self._let_in(call)
+            except Unknown:
+                await self._remember(refused, call, Outcome("refused", "unknown_tool"))
+                raise
+            except UserFacing as error:
+                await self._remember(refused, call, Outcome("refused", error.code))
+                raise
+            outcome = Outcome("error")
+            try:
+                await self._admit(case)
+                answer = await self._run(case, run, outcome_of)
+                outcome = outcome_of(answer)
+            except anyio.get_cancelled_exc_class():
+                outcome = Outcome("error", "cancelled")
+                raise
+            except UserFacing as error:
+                outcome = Outcome("refused", error.code)
+                raise
+            finally:
+                await self._remember(done, call, outcome, case, decided)
+            return answer
 
-    async def _run(
-        self, call: ToolCall, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome], decided: Journal
-    ) -> T:
+    async def _let_in(self, call: Call) -> _Case:
+        """Who acts (nobody, on an unbound server), and what is declared of what is called."""
+        core = await self._cores.get()
+        guard = self._judging.declared(core).model.guard(call.kind, call.name)
+        user_id = call.arguments.get(USER_ID)
+        unbound = self._acting.is_unbound
+        if not unbound:
+            actor = await self._acting.actor(call.token)
+            if call.schema is None or (guard is not None and not await self._is_there(core, actor, guard)):
+                raise Unknown(call.name)
+        elif call.schema is None:
+            raise Unknown(call.name)
+        self._refuse_undeclared(call, call.schema)
+        if guard is None:
+            raise _not_declared(call)
+        if not unbound:
+            if user_id is not None and user_id != actor.user:
+                raise _forbidden_argument([USER_ID])
+            return _Case(call, actor, guard)
+        if user_id is None and guard.is_open and call.token is None:
+            return _Case(call, None, guard)
+        actor = await self._acting.actor(call.token, user_id)
+        if not await self._is_there(core, actor, guard) and guard.is_open:
+            raise Forbidden("The policy does not give this tool to this user.", code="tool_not_allowed")
+        return _Case(call, actor, guard)
+
+    async def _is_there(self, core: Core, actor: Actor, guard: Guard) -> bool:
+        """An open tool that roles name is there for these roles; a guarded one where it is not always refused."""
+        if not guard.is_open:
+            return await self._judging.is_listed(core, actor, guard)
+        if guard.kind != "tools":
+            return True
+        if guard.name not in self._declarations.own_tools and guard.name not in core.model.role_tools:
+            return True
+        theirs = core.model.tools_for(await core.directory.tenant_roles(actor.user, actor.tenant))
+        if guard.name in ABOUT_ONES_OWN and not theirs.isdisjoint(ASKING):
+            return True  # whoever may ask can look at what was asked, in every role
+        return guard.name in theirs
+
+    async def _admit(self, case: _Case) -> None:
+        call, guard = case.call, case.guard
         try:
-            actor = await self._admit(call)
-        except UnknownTool:
-            await self._remember("tool.refused", call, Outcome("refused", "unknown_tool"))
-            raise
-        except UserFacing as error:
-            await self._remember("tool.refused", call, Outcome("refused", error.code))
-            raise
-        try:
-            call.validated()
-            answer = await run()
-        except anyio.get_cancelled_exc_class():
-            await self._remember("tool.call", call, Outcome("error", "cancelled"), actor, decided)
-            raise
+            arguments = call.validated()
         except WrongArguments as error:
-            await self._remember("tool.call", call, Outcome("refused", "invalid_arguments"), actor, decided)
-            raise invalid_arguments(call.schema or {}, call.arguments, error.paths) from error
-        except Exception:
-            await self._remember("tool.call", call, Outcome("error"), actor, decided)
-            raise
-        await self._remember("tool.call", call, outcome_of(answer), actor, decided)
+            raise invalid_arguments(call.schema or {}, call.arguments, error.paths) from None
+        if _is_plainly_open(guard):
+            return
+        if case.actor is None:
+            raise NotFound("This needs a user to act for.", code="no_such_user", hint="Name the user in user_id.")
+        core = await self._cores.get()
+        asked = Asked(case.actor, guard, json_values(arguments), call.definition())
+        case.claimed = await self._judging.admit(core, asked)
+
+    async def _run(self, case: _Case, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
+        """Run it, and settle the approval that it uses: ``unknown`` unless an answer came."""
+        settled = CallOutcome.LOST
+        try:
+            with acting_as(case.actor):
+                answer = await run()
+            settled = CallOutcome.NOT_SENT if outcome_of(answer).kind == "asked" else CallOutcome.ANSWERED
+        finally:
+            if case.claimed and case.actor is not None:
+                await self._settle(case.actor, case.claimed, settled)
+        if case.guard.rule.reads and case.actor is not None:
+            await self._judging.taint(await self._cores.get(), case.actor, case.guard)
         return answer
 
-    async def _admit(self, call: ToolCall) -> Actor:
-        """Check that the call may run; who acts, or the unknown actor."""
-        core = await self._cores.get()
-        environment, tenant = core.environment, core.settings.tenant
-        bound = self._acting.bound_to
-        if bound is not None and call.name not in await self._tools_of(bound):
-            raise UnknownTool(call.name)
-        if call.schema is None:
-            raise UnknownTool(call.name)
-        self._refuse_undeclared(call, call.schema)
-        user_id = call.arguments.get(USER_ID)
-        if bound is not None:
-            if user_id is not None and user_id != bound:
-                raise _forbidden_argument([USER_ID])
-            return Actor(environment, tenant, bound)
-        if user_id is None:
-            return unknown_actor(environment, tenant)
-        actor = await self._acting.actor(str(user_id))
-        if call.name not in await self._tools_of(actor.user):
-            raise Forbidden("The policy does not give this tool to this user.", code="tool_not_allowed")
-        return actor
+    async def _settle(self, actor: Actor, claimed: tuple[Request, ...], outcome: CallOutcome) -> None:
+        try:
+            with anyio.fail_after(RECORD_SECONDS, shield=True):
+                core = await self._cores.get()
+                await core.approvals.settle(actor, claimed, outcome)
+        except Exception:
+            # It stays `executing`, and becomes `unknown` by itself: never run again, and a reviewer sees it.
+            logger.exception("the end of %s could not be written down", ", ".join(request.id for request in claimed))
 
-    def _refuse_undeclared(self, call: ToolCall, schema: Mapping[str, Any]) -> None:
+    def _refuse_undeclared(self, call: Call, schema: Mapping[str, Any]) -> None:
         declared = schema.get("properties", {}).keys()
         undeclared = sorted(call.arguments.keys() - declared)
         if schema.get("additionalProperties") not in (None, False):
@@ -174,19 +312,19 @@ class Enforcement:
         if undeclared:
             raise _forbidden_argument(undeclared)
 
-    async def _tools_of(self, user: str) -> frozenset[str]:
-        core = await self._cores.get()
-        return core.model.tools_for(await core.directory.tenant_roles(user, core.settings.tenant))
-
     async def _remember(
-        self, event: str, call: ToolCall, outcome: Outcome, actor: Actor | None = None, decided: Journal | None = None
+        self, event: str, call: Call, outcome: Outcome, case: _Case | None = None, decided: Journal | None = None
     ) -> None:
+        name = call.shown or call.name
         body = {
-            **redact({"tool": call.name, "arguments": call.arguments}),
+            **redact({_EVENTS[call.kind][0]: name, "arguments": call.arguments}),
             "outcome": outcome.kind,
             "code": outcome.code,
             **(decided.as_dict() if decided else {}),
         }
+        if case is not None and case.claimed:
+            body["requests"] = [request.id for request in case.claimed]
+        actor = case.actor if case is not None else None
         try:
             with anyio.fail_after(RECORD_SECONDS, shield=True):
                 core = await self._cores.get()
@@ -199,16 +337,27 @@ class Enforcement:
         except Exception:
             # What the call changed has its own record, in the transaction that changed it. Telling the caller that
             # the call failed would invite a repetition.
-            logger.exception("%s of %s could not be recorded", event, body["tool"])
+            logger.exception("%s of %s could not be recorded", event, plain(name)[:100])
 
-    async def _known_actor(self, core: Core, call: ToolCall) -> Actor:
-        environment, tenant = core.environment, core.settings.tenant
-        if self._acting.bound_to is not None:
-            return Actor(environment, tenant, self._acting.bound_to)
+    async def _known_actor(self, core: Core, call: Call) -> Actor:
         try:
-            return await self._acting.actor(str(call.arguments.get(USER_ID, "")))
-        except NotFound:
-            return unknown_actor(environment, tenant)
+            return await self._acting.actor(call.token, call.arguments.get(USER_ID))
+        except (NotFound, Forbidden):
+            return unknown_actor(core.environment, core.settings.tenant)
+
+
+def _is_plainly_open(guard: Guard) -> bool:
+    """Nothing is asked before it runs."""
+    return guard.is_open and guard.never is None and not guard.confirms and not guard.quotas
+
+
+def _not_declared(call: Call) -> Forbidden:
+    what = _EVENTS[call.kind][0]
+    return Forbidden(
+        f"The policy does not say what this {what} does, so it does not run.",
+        code="not_declared",
+        hint=not_declared_hint(call.kind, call.name),
+    )
 
 
 def _forbidden_argument(names: list[str]) -> Forbidden:
@@ -220,13 +369,3 @@ def _forbidden_argument(names: list[str]) -> Forbidden:
         if USER_ID in names
         else "Call the tool again with the arguments of its schema only.",
     )
-
-
-def answer_to(error: PermitError, name: str) -> CallToolResult:
-    """The result that tells the caller of :meth:`Enforcement.guarded`'s errors; unknown is said as the SDK says it."""
-    if isinstance(error, UnknownTool):
-        return unknown_tool(name)
-    if isinstance(error, UserFacing):
-        return refusal(error)
-    logger.error("call of %s could not be judged", plain(name)[:100], exc_info=error)
-    return breakdown()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from permit_core.page import MAX_PER_PAGE
+from permit_core.ports.request import StatusName
 
 Reason = Annotated[
     str,
@@ -33,8 +34,18 @@ RequestId = Annotated[
         max_length=100,
     ),
 ]
+AnyRequestId = Annotated[
+    str,
+    Field(
+        description="The request's id (req_ and 32 hexadecimal digits), exactly as a list or a refusal gave it.",
+        min_length=1,
+        max_length=100,
+    ),
+]
+WaitSeconds = Annotated[float, Field(description="How long to wait at most, in seconds.", ge=0, le=20)]
+WantedRole = Annotated[str | None, Field(description="Only requests for this role.", max_length=100)]
 Status = Annotated[
-    Literal["pending", "approved", "denied", "cancelled", "expired", "used"] | None,
+    StatusName | None,
     Field(description="Only requests that stand like this."),
 ]
 WantedInstance = Annotated[

@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel
 
 from permit_core.errors import UserFacing
-from permit_mcp.acting_user import USER_ID, ActingUser, OptionalUserId, UserId
+from permit_mcp.acting import USER_ID, OptionalUserId, UserId, acting_now
 from permit_mcp.refusals import breakdown, refusal
 
 logger = logging.getLogger(__name__)
@@ -55,25 +55,23 @@ class PermitTool:
         """What a model reads about the tool: the function's docstring."""
         return inspect.getdoc(self.function) or ""
 
-    def for_user(self, acting: ActingUser) -> Callable[..., Awaitable[BaseModel | CallToolResult]]:
-        """The function as a server registers it: without the actor, with ``user_id`` when nobody is bound."""
+    def for_user(self, *, unbound: bool) -> Callable[..., Awaitable[BaseModel | CallToolResult]]:
+        """The function as a server registers it: without the actor, with ``user_id`` on an unbound server."""
         signature = inspect.signature(self.function, eval_str=True)
         who, *rest = signature.parameters.values()
         nobody_will_do = type(None) in get_args(who.annotation)
 
         async def call(**arguments: Any) -> BaseModel | CallToolResult:
-            user_id = arguments.pop(USER_ID, None)
+            arguments.pop(USER_ID, None)
             try:
-                nobody = acting.bound_to is None and user_id is None and nobody_will_do
-                actor = None if nobody else await acting.actor(user_id)
-                return await self.function(actor, **arguments)
+                return await self.function(acting_now(or_nobody=nobody_will_do), **arguments)
             except UserFacing as error:
                 return refusal(error)
             except Exception:
                 logger.exception("tool %s failed", self.name)
                 return breakdown()
 
-        parameters = rest if acting.bound_to is not None else [_user_id(optional=nobody_will_do), *rest]
+        parameters = [_user_id(optional=nobody_will_do), *rest] if unbound else rest
         call.__name__ = call.__qualname__ = self.name
         call.__doc__ = self.description
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
-from mcp.types import SERVER_INFO_META_KEY, CallToolResult, Implementation
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult, Implementation
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from permit_core.errors import PermitError
-from permit_mcp.acting_user import ActingUser
-from permit_mcp.enforcement import Enforcement, Outcome, ToolCall, WrongArguments, answer_to
+from permit_core.canonical import definition_digest
+from permit_core.errors import ConfigurationError, PermitError
+from permit_core.policy.guards import GuardKind
+from permit_mcp.acting import VerifiedToken
+from permit_mcp.declarations import Registered
+from permit_mcp.enforcement import Call, Enforcement, Listing, Outcome, Unknown, WrongArguments
 from permit_mcp.permit_tool import PermitTool
-from permit_mcp.refusals import refusal_in
+from permit_mcp.refusals import Present, answer_to, presented, protocol_error, refusal_in
+
+Context = ServerRequestContext[Any, Any]
+
+NOT_DECLARED = "[not declared: every call is refused until the policy says what this is]"
+
+_LISTS: Mapping[str, tuple[GuardKind, str, str]] = {
+    "tools/list": ("tools", "tools", "name"),
+    "resources/list": ("mcp_resources", "resources", "uri"),
+    "resources/templates/list": ("mcp_resources", "resourceTemplates", "uriTemplate"),
+    "prompts/list": ("prompts", "prompts", "name"),
+}
+"""Of each listing: what it lists, the key of the list, and the key of a name in it."""
 
 
 class SdkHost:
-    """Registers tools, and stands as middleware between the wire and every tool."""
+    """Registers tools, and stands as middleware between the wire and everything on the server."""
 
     def __init__(self, mcp: MCPServer[Any]) -> None:
         self._mcp = mcp
+        # The managers are the one way to a single tool, resource or prompt with its function; the public lists build
+        # everything anew each time.
+        self._tools = mcp._tool_manager  # noqa: SLF001
+        self._resources = mcp._resource_manager  # noqa: SLF001
+        self._prompts = mcp._prompt_manager  # noqa: SLF001
 
-    def add(self, tool: PermitTool, acting: ActingUser) -> None:
+    def add(self, tool: PermitTool, function: Callable[..., Any]) -> None:
         """Put a tool on the server."""
         self._mcp.add_tool(
-            tool.for_user(acting),
+            function,
             name=tool.name,
             title=tool.title,
             description=tool.description,
@@ -36,57 +60,164 @@ class SdkHost:
             structured_output=True,
         )
 
-    def guard(self, enforcement: Enforcement) -> None:
-        """Enforce on everything that comes in from now on."""
+    def registered(self) -> Iterator[Registered]:
+        """Everything that is on the server now."""
+        for tool in self._tools.list_tools():
+            yield Registered("tools", tool.name, tool.fn, tool.parameters)
+        for resource in self._resources.list_resources():
+            yield Registered("mcp_resources", str(resource.uri), getattr(resource, "fn", None), None)
+        for template in self._resources.list_templates():
+            yield Registered("mcp_resources", template.uri_template, template.fn, template.parameters)
+        for prompt in self._prompts.list_prompts():
+            yield Registered("prompts", prompt.name, prompt.fn, _prompt_schema(prompt.arguments))
 
-        async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-            if ctx.request_id is None:
-                return await call_next(ctx)
-            match ctx.method:
-                case "tools/list":
-                    return await self._list(enforcement, ctx, call_next)
-                case "tools/call":
-                    return await self._call(enforcement, ctx, call_next)
-            return await call_next(ctx)
+    def authentication(self) -> bool:
+        """Whether requests over HTTP have an access token that was verified.
 
-        self._mcp.middleware.append(middleware)
+        Raises:
+            ConfigurationError: tokens that were issued for another server would be taken.
+        """
+        settings = self._mcp.settings.auth
+        if settings is None:
+            return False
+        verifier = getattr(self._mcp, "_token_verifier", None)
+        checks_itself = settings.validate_token_resource is False and getattr(verifier, "audience", None)
+        if not settings.validate_token_resource and not checks_itself:
+            raise ConfigurationError(
+                "tokens issued for another server would be taken: set AuthSettings.validate_token_resource=True; or False "
+                "where the token verifier compares the audience itself, and says which in its attribute `audience`"
+            )
+        return True
 
-    async def _list(
-        self, enforcement: Enforcement, ctx: ServerRequestContext[Any, Any], call_next: CallNext
-    ) -> HandlerResult:
-        visible = await enforcement.visible()
-        listed = await call_next(ctx)
-        if visible is None or not isinstance(listed, dict):
-            return listed
-        return {**listed, "tools": [tool for tool in listed["tools"] if tool["name"] in visible]}
+    def guard(self, enforcement: Enforcement, present: Present | None) -> None:
+        """Enforce on everything that comes in from now on, and find out at the start what cannot work."""
+        _Guard(self, self._mcp, enforcement, present).install()
 
-    async def _call(
-        self, enforcement: Enforcement, ctx: ServerRequestContext[Any, Any], call_next: CallNext
-    ) -> HandlerResult:
-        params = ctx.params or {}
-        name, arguments = params.get("name"), params.get("arguments")
-        if not isinstance(name, str) or not isinstance(arguments, Mapping | None):
-            return await call_next(ctx)  # malformed: the SDK refuses it before any tool is found
-        try:
-            return await enforcement.guarded(self._read(name, dict(arguments or {})), lambda: call_next(ctx), _outcome)
-        except PermitError as error:
-            return self._wire(ctx, answer_to(error, name))
-
-    def _read(self, name: str, arguments: dict[str, Any]) -> ToolCall:
-        # The one way to a single tool; the public list builds them all anew.
-        tool = self._mcp._tool_manager.get_tool(name)  # noqa: SLF001
+    def read_tool(self, name: str, arguments: dict[str, Any], token: VerifiedToken | None) -> Call:
+        """A call of a tool, or of none."""
+        tool = self._tools.get_tool(name)
+        if tool is None:
+            return Call("tools", name, arguments, None, lambda: arguments, str, token)
 
         def validated() -> Mapping[str, Any]:
-            if tool is None:
-                return arguments
-            try:
-                return tool.fn_metadata.validate_arguments(arguments)
-            except ValidationError as error:
-                raise WrongArguments(each["loc"] for each in error.errors(include_url=False)) from None
+            return _or_wrong(lambda: tool.fn_metadata.validate_arguments(arguments))
 
-        return ToolCall(name, arguments, None if tool is None else tool.parameters, validated)
+        def definition() -> str:
+            annotations = tool.annotations.model_dump(mode="json", exclude_none=True) if tool.annotations else None
+            return definition_digest(name, tool.description, tool.parameters, tool.output_schema, annotations)
 
-    def _wire(self, ctx: ServerRequestContext[Any, Any], result: CallToolResult) -> dict[str, Any]:
+        return Call("tools", name, arguments, tool.parameters, validated, definition, token)
+
+    def read_resource(self, uri: str, token: VerifiedToken | None) -> Call:
+        """A read of a resource, or of none."""
+        known = {str(resource.uri): resource for resource in self._resources.list_resources()}
+        if uri in known:
+            said = known[uri].description or ""
+            return Call("mcp_resources", uri, {}, {}, dict, lambda: definition_digest(uri, said, {}), token)
+        for template in self._resources.list_templates():
+            if (found := template.matches(uri)) is not None:
+                values = dict(found)
+                said, schema = template.description or "", template.parameters
+                return Call(
+                    "mcp_resources",
+                    template.uri_template,
+                    values,
+                    schema,
+                    lambda values=values: values,  # type: ignore[misc]
+                    lambda name=template.uri_template, said=said, schema=schema: definition_digest(name, said, schema),  # type: ignore[misc]
+                    token,
+                    uri,
+                )
+        return Call("mcp_resources", uri, {}, None, dict, str, token)
+
+    def read_prompt(self, name: str, arguments: dict[str, Any], token: VerifiedToken | None) -> Call:
+        """A call of a prompt, or of none."""
+        prompt = self._prompts.get_prompt(name)
+        if prompt is None:
+            return Call("prompts", name, arguments, None, lambda: arguments, str, token)
+        schema = _prompt_schema(prompt.arguments)
+        said = prompt.description or ""
+        return Call(
+            "prompts", name, arguments, schema, lambda: arguments, lambda: definition_digest(name, said, schema), token
+        )
+
+
+class _Guard:
+    def __init__(self, host: SdkHost, mcp: MCPServer[Any], enforcement: Enforcement, present: Present | None) -> None:
+        self._host, self._mcp, self._enforcement, self._present = host, mcp, enforcement, present
+
+    def install(self) -> None:
+        self._mcp.middleware.append(self._middleware)
+        low = self._mcp._lowlevel_server  # noqa: SLF001 - where a server's start and end can be seen
+        before = low.lifespan
+
+        @asynccontextmanager
+        async def lifespan(server: Any) -> AsyncIterator[Any]:
+            await self._enforcement.start()
+            async with before(server) as state:
+                yield state
+
+        low.lifespan = lifespan
+
+    async def _middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        params = ctx.params or {}
+        if ctx.request_id is None:
+            return await call_next(ctx)
+        if ctx.method in _LISTS:
+            return await self._list(ctx, call_next)
+        match ctx.method, params.get("name"), params.get("uri"), params.get("arguments"):
+            case "tools/call", str() as name, _, (Mapping() | None) as arguments:
+                return await self._call(ctx, call_next, name, dict(arguments or {}))
+            case "resources/read" | "resources/subscribe", _, str() as uri, _:
+                return await self._other(ctx, call_next, self._host.read_resource(uri, _token(ctx)))
+            case "prompts/get", str() as name, _, (Mapping() | None) as arguments:
+                call = self._host.read_prompt(name, dict(arguments or {}), _token(ctx))
+                return await self._other(ctx, call_next, call)
+        return await call_next(ctx)  # nothing of ours; or malformed, and the SDK refuses it before anything is found
+
+    async def _list(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        kind, where, key = _LISTS[ctx.method]
+        listed = await call_next(ctx)
+        if not isinstance(listed, dict) or where not in listed:
+            return listed
+        try:
+            names = [str(entry[key]) for entry in listed[where]]
+            seen = await self._enforcement.listing(kind, names, _token(ctx))
+        except PermitError as error:
+            raise protocol_error(error, ctx.method) from None
+        return {
+            **listed,
+            where: [
+                _entry(entry, seen[str(entry[key])]) for entry in listed[where] if seen[str(entry[key])] != "hidden"
+            ],
+        }
+
+    async def _call(self, ctx: Context, call_next: CallNext, name: str, arguments: dict[str, Any]) -> HandlerResult:
+        try:
+            call = self._host.read_tool(name, arguments, _token(ctx))
+            answer = await self._enforcement.guarded(call, lambda: call_next(ctx), _outcome)
+        except PermitError as error:
+            return self._wire(ctx, answer_to(error, name, self._present))
+        if self._present is None or not isinstance(answer, dict) or "structuredContent" not in answer:
+            return answer
+        shown = presented(name, CallToolResult.model_validate(answer), self._present)
+        return {
+            **answer,
+            "content": [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in shown.content],
+        }
+
+    async def _other(self, ctx: Context, call_next: CallNext, call: Call) -> HandlerResult:
+        name = call.shown or call.name
+        try:
+            return await self._enforcement.guarded(call, lambda: call_next(ctx), _outcome)
+        except Unknown:
+            if call.kind == "prompts":
+                raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}") from None
+            raise MCPError(INVALID_PARAMS, f"Unknown resource: {name}", {"uri": name}) from None
+        except PermitError as error:
+            raise protocol_error(error, name) from None
+
+    def _wire(self, ctx: Context, result: CallToolResult) -> dict[str, Any]:
         """A result in the envelope in which the SDK would send it; it leaves that to a middleware that answers."""
         body = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -105,6 +236,47 @@ class SdkHost:
         return body
 
 
+def _or_wrong(validate: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    try:
+        return validate()
+    except ValidationError as error:
+        raise WrongArguments(each["loc"] for each in error.errors(include_url=False)) from None
+
+
+def _prompt_schema(arguments: Any) -> dict[str, Any]:
+    """A prompt's arguments, which are all text, as a schema."""
+    there = arguments or []
+    return {
+        "type": "object",
+        "properties": {argument.name: {"type": "string"} for argument in there},
+        "required": [argument.name for argument in there if argument.required],
+    }
+
+
+def _token(ctx: Context) -> VerifiedToken | None:
+    """The verified token of this very request; what a session began with may be another one by now."""
+    user = getattr(ctx.request, "scope", {}).get("user") if ctx.request is not None else None
+    token = user.access_token if isinstance(user, AuthenticatedUser) else get_access_token()
+    if token is None:
+        return None
+    claims = token.claims or {}
+    return VerifiedToken(
+        issuer=str(claims.get("iss") or ""),
+        subject=str(token.subject or claims.get("sub") or ""),
+        client=token.client_id or "",
+        scopes=tuple(token.scopes),
+        claims=claims,
+    )
+
+
+def _entry(entry: dict[str, Any], listing: Listing) -> dict[str, Any]:
+    if listing == "shown":
+        return entry
+    return {**entry, "description": f"{NOT_DECLARED} {entry.get('description') or ''}".strip()}
+
+
 def _outcome(answer: HandlerResult) -> Outcome:
     wire = answer if isinstance(answer, dict) else {}
+    if wire.get("resultType") == "input_required":
+        return Outcome("asked")
     return Outcome.read(bool(wire.get("isError")), refusal_in(wire.get("_meta")))

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import MCPServer
 
-from permit_core.bootstrap import open_core
-from permit_core.errors import PermitError
+from permit_core.errors import ConfigurationError, PermitError
 from permit_core.settings import Settings
-from permit_mcp.acting_user import require_user
+from permit_mcp.acting import require_user
+from permit_mcp.core_source import open_filled_core
 from permit_mcp.permit_server import PermitServer
 from permit_mcp.stderr_log import log_to_stderr
 
@@ -28,6 +29,8 @@ __all__ = ["PermitServer", "main"]
 S = TypeVar("S", bound=Settings)
 
 NAME = "permit_mcp_server"
+PATH = "/mcp"
+MAX_PORT = 65536
 INSTRUCTIONS = """\
 These tools ask people for permission. Start with list_resource_instances to learn keys. When something may not be done,
 the refusal's `ask_for` says what can be asked for instead: offer it, ask the person for a reason, then create the
@@ -78,8 +81,68 @@ def run(name: str, serve: Callable[[S], Coroutine[Any, Any, None]], load: Callab
     return 0
 
 
+def main_over_http(address: str, issuer: str, resource: str | None) -> int:
+    """Serve over Streamable HTTP until it is stopped, to everybody whose access token the issuer signed for this server.
+
+    Args:
+        address: ``HOST:PORT`` to listen on. Without a proxy that does TLS in front of it, this machine's own.
+        issuer: the authorization server's URL.
+        resource: this server's URL as clients use it; ``http://HOST:PORT/mcp`` when None.
+
+    Returns:
+        The exit code, as of :func:`main`.
+    """
+    return run(NAME, lambda settings: _serve_over_http(settings, address, issuer, resource), Settings.load)
+
+
+async def _serve_over_http(settings: Settings, address: str, issuer: str, resource: str | None) -> None:
+    # Not at the top: a stdio server needs none of it.
+    from mcp.server.auth.settings import AuthSettings
+    from mcp.server.transport_security import TransportSecuritySettings
+    from pydantic import AnyHttpUrl
+
+    from permit_mcp.acting import ByToken
+    from permit_mcp.tokens import JwksVerifier
+
+    host, port = _address(address)
+    here = resource or f"http://{address}{PATH}"
+    verifier = JwksVerifier(issuer, here)
+    public = urlsplit(here)
+    core = await open_filled_core(settings)
+    try:
+        mcp = MCPServer(
+            NAME,
+            instructions=INSTRUCTIONS,
+            version=version("permit-mcp"),
+            log_level=settings.log_level,
+            token_verifier=verifier,
+            auth=AuthSettings(
+                issuer_url=AnyHttpUrl(issuer), resource_server_url=AnyHttpUrl(here), validate_token_resource=False
+            ),
+        )
+        PermitServer(mcp, acting_user=ByToken(), core=core)
+        say(f"{NAME} is running on {here} (tokens of {issuer}); data: {core.database.location}")
+        await mcp.run_streamable_http_async(
+            host=host,
+            port=port,
+            streamable_http_path=PATH,
+            transport_security=TransportSecuritySettings(
+                allowed_hosts=[public.netloc, address], allowed_origins=[f"{public.scheme}://{public.netloc}"]
+            ),
+        )
+    finally:
+        await core.close()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < MAX_PORT:
+        raise ConfigurationError(f"--http: {text!r} is not HOST:PORT, such as 127.0.0.1:8765")
+    return host.strip("[]"), int(port)
+
+
 async def _serve(settings: Settings, acting_user: str | None) -> None:
-    core = await open_core(settings)
+    core = await open_filled_core(settings)
     try:
         mcp = MCPServer(NAME, instructions=INSTRUCTIONS, version=version("permit-mcp"), log_level=settings.log_level)
         PermitServer(mcp, acting_user=acting_user, core=core)

@@ -6,6 +6,8 @@ through one kind of server in one era.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from permit_core.bootstrap import Core
@@ -48,3 +50,12 @@ async def core(core_on_both: Core) -> Core:
 async def family(core: Core, clock: SteadyClock) -> Family:
     """The four people."""
     return await meet(core, clock)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the settings of this process keep everything."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'permit.db'}")
+    monkeypatch.setenv("STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ENV_FILE", "")
+    return tmp_path

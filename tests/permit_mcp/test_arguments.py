@@ -8,9 +8,8 @@ import pytest
 from pydantic import Field
 
 from permit_core.bootstrap import Core
-from permit_mcp import PermitServer
 from permit_mcp.arguments import complaints
-from tests.support.tool_servers import make_mcp, refusal, serving
+from tests.support.tool_servers import refusal, serving, serving_open
 
 
 @pytest.mark.parametrize(
@@ -83,15 +82,12 @@ async def test_json_in_a_text_that_the_sdk_takes_for_an_object_is_said(core: Cor
 
 
 async def test_lists_and_literals_of_the_hosts_own_tools_are_named(core: Core, kind: str, era: str) -> None:
-    mcp = make_mcp(kind)
-    PermitServer(mcp, acting_user="3", core=core)
-
     async def list_dishes(
         tags: Annotated[list[Literal["hot", "cold"]], Field(max_length=2)], more: str | int = ""
     ) -> str:
         return f"{tags} {more}"
 
-    mcp.tool()(list_dishes)
+    mcp = serving_open(core, "3", list_dishes, kind)
     wrong = await refusal(mcp, "list_dishes", {"tags": ["hot", "HOT", "cold"], "more": {"a": 1}}, era)
     assert "tags.1 must be one of hot, cold; text of 3 characters came" in wrong["message"]
     assert "more must be text or a whole number; an object came" in wrong["message"]

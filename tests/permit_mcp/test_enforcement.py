@@ -10,6 +10,7 @@ import pytest
 from permit_core.bootstrap import Core
 from permit_core.entries import RoleAssignment
 from permit_core.errors import StoreError
+from permit_mcp import PermitServer
 from tests.support.core import TENANT
 from tests.support.tool_servers import (
     answer,
@@ -19,6 +20,7 @@ from tests.support.tool_servers import (
     make_mcp,
     refusal,
     serving,
+    serving_open,
     text_of,
     tools_of,
 )
@@ -137,41 +139,35 @@ async def test_the_hosts_own_tools_are_enforced_and_recorded_too(core: Core, kin
         raise AssertionError(restaurant_id)
 
     mcp.tool()(list_dishes)
-    from permit_mcp import PermitServer
-
-    PermitServer(mcp, acting_user="3", core=core)
+    permit = PermitServer(mcp, acting_user="3", core=core)
+    permit.open(list_dishes)
     mcp.tool()(burn_down)
     assert "list_dishes" in await tools_of(mcp, era)
     assert "burn_down" not in await tools_of(mcp, era)
     assert text_of(await call(mcp, "list_dishes", {"restaurant_id": "4"}, era)) == "the menu of 4"
-    burnt = await call(mcp, "burn_down", {"restaurant_id": "4"}, era)
-    assert burnt.model_dump() == (await call(make_mcp(kind), "burn_down", {}, era)).model_dump()
+    assert (await refusal(mcp, "burn_down", {"restaurant_id": "4"}, era))["code"] == "not_declared"
     refused = await refusal(mcp, "list_dishes", {"restaurant_id": "4", "user_id": "1"}, era)
     assert refused["code"] == "forbidden_argument"
     assert [record["outcome"] for record in await audited(core, "tool.call")] == ["ok"]
 
 
 async def test_a_bound_host_tool_that_declares_user_id_takes_nobody_elses(core: Core, kind: str) -> None:
-    mcp = serving(core, "3", kind)
-
     async def list_dishes(user_id: str) -> str:
         return f"for {user_id}"
 
-    mcp.tool()(list_dishes)
+    mcp = serving_open(core, "3", list_dishes, kind)
     assert text_of(await call(mcp, "list_dishes", {"user_id": "3"})) == "for 3"
     assert (await refusal(mcp, "list_dishes", {"user_id": "1"}))["code"] == "forbidden_argument"
 
 
 async def test_a_hosts_tool_that_raises_is_an_error_on_record_and_keeps_its_own_words(core: Core, kind: str) -> None:
-    mcp = serving(core, "3", kind)
-
     async def list_dishes() -> str:
         from fastmcp.exceptions import ToolError as FastmcpToolError
         from mcp.server.mcpserver.exceptions import ToolError
 
         raise (ToolError if kind == "mcp" else FastmcpToolError)("the kitchen is closed")
 
-    mcp.tool()(list_dishes)
+    mcp = serving_open(core, "3", list_dishes, kind)
     result = await call(mcp, "list_dishes")
     assert result.is_error
     assert "the kitchen is closed" in text_of(result)
@@ -225,13 +221,12 @@ async def test_when_the_database_fails_the_call_does_not_run(
     core: Core, kind: str, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = []
-    mcp = serving(core, "3", kind)
 
     async def list_dishes() -> str:
         ran.append(1)
         return "ran"
 
-    mcp.tool()(list_dishes)
+    mcp = serving_open(core, "3", list_dishes, kind)
 
     async def broken(*_: object, **__: object) -> None:
         raise StoreError("disk on fire at /secret/place")
@@ -263,7 +258,6 @@ async def test_names_however_long_or_strange_are_shown_and_kept_short(core: Core
 
 
 async def test_a_call_that_is_cancelled_is_on_record(core: Core, kind: str) -> None:
-    mcp = serving(core, "3", kind)
     started = anyio.Event()
 
     async def list_dishes() -> str:
@@ -271,7 +265,7 @@ async def test_a_call_that_is_cancelled_is_on_record(core: Core, kind: str) -> N
         await anyio.sleep_forever()
         return ""
 
-    mcp.tool()(list_dishes)
+    mcp = serving_open(core, "3", list_dishes, kind)
     async with connect(mcp) as client, anyio.create_task_group() as group:
 
         async def asking() -> None:

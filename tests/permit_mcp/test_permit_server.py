@@ -8,11 +8,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from permit_core.bootstrap import Core
-from permit_core.errors import ConfigurationError
+from permit_core.errors import ConfigurationError, PolicyFileError
 from permit_mcp import PermitServer
-from permit_mcp.acting_user import LATER
+from permit_mcp.acting import LATER
 from tests.support.core import family_settings
-from tests.support.tool_servers import answer, call, make_mcp, refusal, refusal_of, serving, tools_of
+from tests.support.tool_servers import answer, call, make_mcp, refusal_of, serving, tools_of
 
 NINE = {
     "list_resource_instances",
@@ -25,17 +25,19 @@ NINE = {
     "approve_operation_approval",
     "deny_operation_approval",
 }
+ABOUT_ONES_OWN = {"get_request", "wait_for_request", "withdraw_request"}
+TWELVE = NINE | ABOUT_ONES_OWN
 
 
-async def test_the_nine_tools_are_there_on_both_kinds_of_server_in_both_eras(core: Core, kind: str, era: str) -> None:
-    assert set(await tools_of(serving(core, None, kind), era)) == NINE
+async def test_the_twelve_tools_are_there_on_both_kinds_of_server_in_both_eras(core: Core, kind: str, era: str) -> None:
+    assert set(await tools_of(serving(core, None, kind), era)) == TWELVE
 
 
 async def test_a_parent_sees_all_of_them_and_a_child_only_those_the_policy_names(
     core: Core, kind: str, era: str
 ) -> None:
-    assert set(await tools_of(serving(core, "1", kind), era)) == NINE
-    assert set(await tools_of(serving(core, "3", kind), era)) == NINE & core.model.tools_for(["child"])
+    assert set(await tools_of(serving(core, "1", kind), era)) == TWELVE
+    assert set(await tools_of(serving(core, "3", kind), era)) == ABOUT_ONES_OWN | NINE & core.model.tools_for(["child"])
 
 
 async def test_a_user_the_directory_does_not_know_sees_nothing(core: Core, kind: str) -> None:
@@ -45,8 +47,8 @@ async def test_a_user_the_directory_does_not_know_sees_nothing(core: Core, kind:
 async def test_excluded_tools_are_not_there_but_can_still_be_had(core: Core, kind: str) -> None:
     mcp = make_mcp(kind)
     permit = PermitServer(mcp, ["create_access_request", "create_operation_approval"], core=core)
-    assert set(await tools_of(mcp)) == NINE - {"create_access_request", "create_operation_approval"}
-    assert set(permit.tools) == NINE
+    assert set(await tools_of(mcp)) == TWELVE - {"create_access_request", "create_operation_approval"}
+    assert set(permit.tools) == TWELVE
 
 
 async def test_excluding_a_tool_that_there_is_not_is_an_error(core: Core) -> None:
@@ -120,14 +122,14 @@ async def test_every_tool_says_precisely_what_it_is(core: Core, kind: str) -> No
                 match each["type"]:
                     case "string":
                         assert "maxLength" in each or "enum" in each
-                    case "integer":
+                    case "integer" | "number":
                         assert {"minimum", "maximum"} <= each.keys()
 
 
 async def test_the_annotations_are_true_and_deciding_tools_say_what_they_decide(core: Core, kind: str) -> None:
     for name, tool in (await tools_of(serving(core, "1", kind))).items():
         assert tool.annotations is not None
-        assert tool.annotations.read_only_hint == name.startswith("list_")
+        assert tool.annotations.read_only_hint == name.startswith(("list_", "get_", "wait_"))
         assert tool.annotations.open_world_hint is False
         decides = (tool.meta or {}).get("permit/decides")
         if not name.startswith(("approve_", "deny_")):
@@ -145,22 +147,21 @@ async def test_the_annotations_are_true_and_deciding_tools_say_what_they_decide(
         assert {f"{what}_id", "reviewer_comment"} == tool.input_schema["properties"].keys()
 
 
-async def test_without_a_core_one_is_opened_on_first_use_and_closed_with_the_server(tmp_path: Any, kind: str) -> None:
+async def test_without_a_core_one_is_opened_and_filled_on_first_use_and_closed_with_the_server(
+    tmp_path: Any, kind: str
+) -> None:
     mcp = make_mcp(kind)
     permit = PermitServer(mcp, settings=family_settings(tmp_path))
     assert not (tmp_path / "family.db").exists()
-    assert (await answer(mcp, "list_resource_instances"))["instances"] == []
+    assert (await answer(mcp, "list_resource_instances"))["total"] == 4
     await permit.close()
-    assert (await answer(mcp, "list_resource_instances"))["total"] == 0
+    assert (await answer(mcp, "list_resource_instances"))["total"] == 4
     await permit.close()
 
 
-async def test_a_core_that_cannot_be_opened_answers_every_call_with_a_refusal(tmp_path: Any, kind: str) -> None:
-    mcp = make_mcp(kind)
-    PermitServer(mcp, settings=family_settings(tmp_path, policy_file=str(tmp_path / "none.yaml")))
-    refused = await refusal(mcp, "list_access_requests", {"user_id": "1"})
-    assert refused["code"] == "internal_error"
-    assert str(tmp_path) not in str(refused)
+async def test_a_policy_that_cannot_be_read_is_said_at_construction(tmp_path: Any, kind: str) -> None:
+    with pytest.raises(PolicyFileError, match=r"none\.yaml"):
+        PermitServer(make_mcp(kind), settings=family_settings(tmp_path, policy_file=str(tmp_path / "none.yaml")))
 
 
 async def test_a_tool_that_breaks_tells_the_caller_nothing_of_it(

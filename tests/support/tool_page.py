@@ -36,6 +36,6 @@ def _kind(schema: Mapping[str, Any]) -> str:
     shape = next(each for each in schema.get("anyOf", [schema]) if each["type"] != "null")
     if "enum" in shape:
         return " / ".join(shape["enum"])
-    if shape["type"] == "integer":
+    if shape["type"] in {"integer", "number"}:
         return f"number, {shape['minimum']} to {shape['maximum']}"
     return f"text, {shape.get('minLength', 0)} to {shape['maxLength']} characters"

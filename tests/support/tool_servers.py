@@ -32,6 +32,14 @@ def serving(core: Core, user: str | None, kind: str = "mcp", **options: Any) -> 
     return mcp
 
 
+def serving_open(core: Core, user: str | None, tool: Any, kind: str = "mcp") -> Any:
+    """The same with a tool of the host's own that is declared open."""
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, acting_user=user, core=core)
+    mcp.tool()(permit.open(tool))
+    return mcp
+
+
 def connect(mcp: Any, era: str = "auto") -> Client:
     """A client of a server in this process."""
     server = mcp if isinstance(mcp, MCPServer) else mcp._mcp_server

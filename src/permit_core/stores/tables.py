@@ -279,6 +279,15 @@ session_labels = Table(
     Index("ix_session_labels_expiry", "environment", "expires_at"),
 )
 
+quota_spendings = Table(
+    "quota_spendings",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("quota", String(1000), primary_key=True),
+    Column("starts_at", UtcDateTime, primary_key=True),
+    Column("amount", String(200), nullable=False),
+)
+
 # The log of each environment is a chain. Texts stand as they were hashed: ``at`` is ISO 8601, ``body`` canonical JSON.
 audit_records = Table(
     "audit_records",

@@ -1,0 +1,298 @@
+"""What is asked before a declared call runs: the decision point, quotas, what the session has read, and a human.
+
+Knows no server: a call comes in with its arguments as the tool will get them, and may run, is refused, or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pydantic_core
+
+from permit_core.access import Check, Decision, ReasonCode, ResourceRef
+from permit_core.approvals.calls import Call
+from permit_core.bootstrap import Core
+from permit_core.database import Transaction
+from permit_core.errors import Forbidden, InvalidInput
+from permit_core.identity import Actor
+from permit_core.labels import ACROSS_SERVERS
+from permit_core.policy.conditions import Scope
+from permit_core.policy.guards import Guard, resource_of, split_resource
+from permit_core.policy.judgement import (
+    Allow,
+    Gate,
+    Hold,
+    Judgement,
+    QuotaWindow,
+    Refuse,
+    about_type,
+    judge,
+    listed,
+    narrower,
+    scope_of,
+    windows,
+)
+from permit_core.policy.schema import ConfirmedBy
+from permit_core.ports.request import Request, RequestStatus
+from permit_core.stores.quotas import QuotaStore
+from permit_mcp.declarations import Declarations, Declared, Registered
+
+_ASKED_ANEW = frozenset(
+    {
+        "approval_needed",
+        "approval_pending",
+        "approval_denied",
+        "approval_expired",
+        "approval_used",
+        "approval_mismatch",
+    }
+)
+"""Why a yes cannot be used; each time the question is put (again), unless it waits already."""
+
+Register = Callable[[], Iterable[Registered]]
+"""Lists what is on the host's server now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that is to be judged.
+
+    Attributes:
+        actor: who acts.
+        guard: what is declared of what is called.
+        arguments: as it will really get them, as JSON values.
+        definition: digest of what it says of itself.
+        labels: what the session has read until now.
+    """
+
+    actor: Actor
+    guard: Guard
+    arguments: Mapping[str, Any]
+    definition: str
+    labels: frozenset[str] = frozenset()
+
+
+def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Validated arguments as JSON values, for conditions and digests.
+
+    Raises:
+        InvalidInput: ``not_canonical``: an argument has no JSON form.
+    """
+    try:
+        values: dict[str, Any] = pydantic_core.to_jsonable_python(dict(arguments), inf_nan_mode="constants")
+    except pydantic_core.PydanticSerializationError:
+        raise InvalidInput(
+            "An argument has no JSON form, so nobody can be asked about it.", code="not_canonical"
+        ) from None
+    return values
+
+
+async def decide(core: Core, check: Check, transaction: Transaction | None = None) -> tuple[Check, Decision]:
+    """The decision on a check: of the human, and of the agent where the directory knows it; the narrower wins.
+
+    Returns:
+        The check that was decided on, and the decision. What is not stored is decided on by its type and by ``call.``.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    human = await core.pdp.decide(check, transaction)
+    if human.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource.key is not None:
+        check = about_type(check)
+        human = await core.pdp.decide(check, transaction)
+    agent = check.actor.agent
+    if agent is None or not await _knows(core, check.actor, agent, transaction):
+        return check, human
+    as_agent = replace(check, actor=replace(check.actor, user=agent))
+    return check, narrower(human, await core.pdp.decide(as_agent, transaction))
+
+
+async def _knows(core: Core, actor: Actor, agent: str, transaction: Transaction | None) -> bool:
+    return await core.directory.actor(actor.environment, actor.tenant, agent, transaction) is not None
+
+
+class Judging:
+    """Judges what was declared, in code and in the policy.
+
+    Args:
+        declarations: what code declares.
+        register: what there is to declare.
+        place: what keeps what a session reads, see :mod:`permit_core.labels`.
+    """
+
+    def __init__(self, declarations: Declarations, register: Register, place: str) -> None:
+        self._declarations = declarations
+        self._register = register
+        self._place = place
+        self._quotas = QuotaStore()
+        self._declared: tuple[Any, Declared] | None = None
+
+    def declared(self, core: Core) -> Declared:
+        """Policy and code together, as they are now.
+
+        Raises:
+            ConfigurationError: they contradict each other, or what is registered.
+        """
+        model, registered = core.model, list(self._register())
+        kept = self._declared
+        if kept is None or kept[0] is not model or kept[1].found_for != len(registered):
+            kept = self._declared = (model, self._declarations.put_together(model, registered))
+        return kept[1]
+
+    async def is_listed(self, core: Core, actor: Actor, guard: Guard) -> bool:
+        """Whether a guarded thing is there for somebody: not where it would always be refused."""
+        if core.facts is None:
+            return True  # the decision point is elsewhere, and says so when it is called
+        facts = core.facts.at_hand() or await core.facts.facts()
+        return listed(core.model, facts, actor, guard)
+
+    async def admit(self, core: Core, asked: Asked) -> tuple[Request, ...]:
+        """Let a call pass: returns when it may run now, with the approvals that are used for it, to be settled.
+
+        Raises:
+            UserFacing: it is refused, or it waits for a human; the error says which, and what to do.
+            StoreError: it could not be found out, so it may not run.
+        """
+        hold: Hold | None = None
+        # Not within the transaction below: asking for labels is a call of the session, and may write.
+        asked = replace(asked, labels=await core.labels.of(asked.actor, self._place_of(asked.actor)))
+        if not asked.guard.quotas:  # most calls: allowed or refused, and nothing to write
+            judged = await self._judge(core, asked, None)
+            if isinstance(judged, Refuse):
+                raise judged.error()
+            if isinstance(judged, Allow):
+                return ()
+
+        async def again(transaction: Transaction, approved: Mapping[Gate, str]) -> Judgement:
+            nonlocal hold
+            judged = await self._judge_and_spend(core, asked, transaction, cast("Mapping[Gate, ConfirmedBy]", approved))
+            if isinstance(judged, Hold):
+                hold = judged
+            return judged
+
+        call = await self._call(core, asked)
+        try:
+            return await core.approvals.claim(asked.actor, call, again)
+        except Forbidden as error:
+            if error.code not in _ASKED_ANEW or hold is None:
+                raise
+            if not _stores_itself(hold):
+                raise _to_be_asked_for(hold, error) from None
+            raise _waits(await core.approvals.hold(asked.actor, call, hold)) from None
+
+    async def taint(self, core: Core, actor: Actor, guard: Guard) -> None:
+        """What was read stays with the session; durable when this returns.
+
+        Raises:
+            StoreError: it is not durable: the answer must not be given back.
+        """
+        if guard.rule.reads:
+            await core.labels.taint(actor, self._place_of(actor), guard.rule.reads, guard.name)
+
+    def _place_of(self, actor: Actor) -> str:
+        return ACROSS_SERVERS if actor.agent is not None else self._place
+
+    async def _judge(
+        self,
+        core: Core,
+        asked: Asked,
+        transaction: Transaction | None,
+        *,
+        spent: Mapping[QuotaWindow, Any] | None = None,
+        approved: Mapping[Gate, ConfirmedBy] | None = None,
+    ) -> Judgement:
+        declared, guard, actor = self.declared(core), asked.guard, asked.actor
+        scope = Scope({}, {}, {}, asked.arguments)
+        check = decision = None
+        if not guard.is_open:
+            resource, _ = declared.resource(guard, asked.arguments)
+            check = Check(actor, str(guard.rule.action), resource, call=asked.arguments)
+            check, decision = await decide(core, check, transaction)
+            if core.facts is not None:
+                scope = scope_of(await core.facts.facts(transaction), check, core.model)
+        return judge(
+            declared.model,
+            guard,
+            kind=guard.kind,
+            name=guard.name,
+            check=check,
+            decision=decision,
+            scope=scope,
+            actor=actor,
+            now=core.clock(),
+            labels=asked.labels,
+            spent=spent,
+            approved=approved,
+        )
+
+    async def _judge_and_spend(
+        self,
+        core: Core,
+        asked: Asked,
+        transaction: Transaction,
+        approved: Mapping[Gate, ConfirmedBy],
+    ) -> Judgement:
+        """Judge within a transaction, and write there what an allowed call uses up of a quota."""
+        environment = asked.actor.environment
+        periods = windows(asked.guard, asked.actor, core.clock())
+        spent = await self._quotas.spent(environment, transaction, periods) if periods else {}
+        judged = await self._judge(core, asked, transaction, spent=spent, approved=approved)
+        if isinstance(judged, Allow):
+            await self._quotas.spend(environment, transaction, judged.spends)
+        return judged
+
+    async def _call(self, core: Core, asked: Asked) -> Call:
+        """The call as a human is asked about it."""
+        guard = asked.guard
+        if guard.is_open:
+            return Call(guard.name, asked.arguments, asked.definition, ResourceRef(""))
+        resource, shown = self.declared(core).resource(guard, asked.arguments)
+        stored = await core.directory.instance(resource, asked.actor.tenant) if resource.key is not None else None
+        return Call(
+            tool=guard.name,
+            arguments=asked.arguments,
+            definition=asked.definition,
+            resource=resource if stored is not None else ResourceRef(resource.type, None),
+            acts_on=shown,
+            attributes=stored.attributes if stored is not None else {},
+        )
+
+
+def _stores_itself(hold: Hold) -> bool:
+    """Whether this very call waits; an operation on something stored is asked for by a person, with a reason."""
+    return hold.kind == "call" or hold.check is None or hold.check.resource.key is None
+
+
+def _to_be_asked_for(hold: Hold, error: Forbidden) -> Forbidden:
+    return Forbidden(
+        error.message,
+        code=error.code,
+        hint=error.hint or "Ask for a one-time approval.",
+        **{**error.details, "ask_for": [remedy.as_dict() for remedy in hold.ask_for]},
+    )
+
+
+def _waits(request: Request) -> Forbidden:
+    pending = request.status is RequestStatus.PENDING
+    return Forbidden(
+        "This call needs a human's yes before it runs; it waits for one.",
+        code="approval_pending" if pending else "approval_needed",
+        hint="Wait for the decision (wait_for_request), then make exactly the same call again.",
+        request_id=request.id,
+        expires_at=request.expires_at.isoformat() if request.expires_at else None,
+    )
+
+
+async def check_now(core: Core, actor: Actor, action: str, resource: str, call: Mapping[str, Any]) -> Decision:
+    """The decision on something within a call, for whoever acts."""
+    named = resource_of(split_resource(resource))
+    if not core.model.has_action(named.type, action):
+        known = ", ".join(sorted(core.model.resources))
+        raise InvalidInput(
+            f"The policy knows no action {action!r} on {named.type!r}.",
+            code="no_such_resource_type",
+            hint=f"Use an action of one of: {known}.",
+        )
+    return (await decide(core, Check(actor, action, named, call=json_values(call))))[1]
