@@ -25,6 +25,7 @@ from tests.support.clock import SteadyClock
 from tests.support.core import family_settings
 from tests.support.family import DEAR_PIZZA, meet
 from tests.support.ordering import ROOT, START_SECONDS, Table, child_environment, food_child
+from permit_mcp.enforcement import ABOUT_ONES_OWN
 from tests.support.tool_servers import ERAS, refusal_of
 
 DEAR = {"restaurant_id": "1", "dish_name": DEAR_PIZZA.key}
@@ -80,7 +81,7 @@ async def test_the_tools_are_the_policys_and_their_annotations_are_true(table: T
     with anyio.fail_after(START_SECONDS):
         async with food_child(url_of(table), "3") as henry:
             tools = {tool.name: tool for tool in (await henry.list_tools()).tools}
-    assert tools.keys() == table.food.core.model.tools_for(["child"])
+    assert tools.keys() == table.food.core.model.tools_for(["child"]) | ABOUT_ONES_OWN
     for name in ("list_dishes", "order_dish", "list_orders"):
         annotations = tools[name].annotations
         assert annotations is not None

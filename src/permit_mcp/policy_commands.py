@@ -43,6 +43,9 @@ BUILT_IN_TOOLS = frozenset(
         "list_operation_approvals",
         "approve_operation_approval",
         "deny_operation_approval",
+        "get_request",
+        "wait_for_request",
+        "withdraw_request",
     }
 )
 """The tools that every ``PermitServer`` has. Read off a server by a test, and not imported: that is slow."""

@@ -69,7 +69,7 @@ async def test_a_model_reads_which_argument_of_a_tool_was_wrong(core: Core, kind
     mcp = serving(core, "1", kind)
     wrong = await refusal(mcp, "list_access_requests", {"status": "Pending", "resource_instance": 5}, era)
     assert wrong["code"] == "invalid_arguments"
-    assert "status must be one of pending, approved, denied," in wrong["message"]
+    assert "status must be one of pending, approved, executing, used," in wrong["message"]
     assert "or null; text of 7 characters came" in wrong["message"]
     assert "resource_instance must be text of at most 201 characters or null; a whole number came" in wrong["message"]
 

@@ -20,6 +20,7 @@ FITTING = {
     "resource_instance": "restaurants:4",
     "access_request_id": NO_REQUEST,
     "operation_approval_id": NO_REQUEST,
+    "request_id": NO_REQUEST,
 }
 
 

@@ -14,6 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from permit_core.bootstrap import Core
 from tests.support.ordering import ROOT, START_SECONDS, child_environment
+from permit_mcp.enforcement import ABOUT_ONES_OWN
 from tests.support.tool_servers import refusal_of
 
 FOLDER = ROOT / "src" / "permit_mcp"
@@ -40,10 +41,12 @@ def run(environment: dict[str, str], *arguments: str, cwd: Path = FOLDER) -> sub
     )
 
 
-async def test_on_a_database_with_nothing_in_it_lists_are_empty_and_nothing_is_put_there(tmp_path: Path) -> None:
+async def test_without_facts_lists_are_empty_and_nothing_is_put_there(tmp_path: Path) -> None:
+    environment = child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")
+    del environment["FACTS_FILE"]
     with anyio.fail_after(START_SECONDS):
-        async with client(child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")) as server:
-            assert len((await server.list_tools()).tools) == 9
+        async with client(environment) as server:
+            assert len((await server.list_tools()).tools) == 12
             listed = await server.call_tool("list_resource_instances", {})
             assert listed.structured_content == {"instances": [], "total": 0, "page": 1, "per_page": 100}
             refused = await server.call_tool("list_access_requests", {"user_id": "1"})
@@ -57,7 +60,8 @@ async def test_bound_to_a_user_it_acts_for_that_user(core: Core, request: pytest
     with anyio.fail_after(START_SECONDS):
         async with client(environment, "--acting-user", "3") as server:
             names = {tool.name for tool in (await server.list_tools()).tools}
-            assert names < core.model.tools_for(["child"])
+            assert "create_access_request" in names
+            assert names < core.model.tools_for(["child"]) | ABOUT_ONES_OWN
             assert not (await server.call_tool("list_resource_instances", {})).is_error
 
 
