@@ -41,9 +41,10 @@ def run(environment: dict[str, str], *arguments: str, cwd: Path = FOLDER) -> sub
     )
 
 
-async def test_without_facts_lists_are_empty_and_nothing_is_put_there(tmp_path: Path) -> None:
+async def test_lists_are_empty_where_the_facts_hold_nothing(tmp_path: Path) -> None:
     environment = child_environment(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")
-    del environment["FACTS_FILE"]
+    (tmp_path / "facts.yaml").write_text("tenants: [{key: default, name: Nobody}]\n")
+    environment["FACTS_FILE"] = str(tmp_path / "facts.yaml")
     with anyio.fail_after(START_SECONDS):
         async with client(environment) as server:
             assert len((await server.list_tools()).tools) == 12
