@@ -21,11 +21,11 @@ from mcp.types import CallToolResult
 from family_food.ordering.food import open_food
 from permit_core.policy.facts_file import load_facts
 from permit_core.ports.request import RequestKind
+from permit_mcp.enforcement import ABOUT_ONES_OWN
 from tests.support.clock import SteadyClock
 from tests.support.core import family_settings
 from tests.support.family import DEAR_PIZZA, meet
 from tests.support.ordering import ROOT, START_SECONDS, Table, child_environment, food_child
-from permit_mcp.enforcement import ABOUT_ONES_OWN
 from tests.support.tool_servers import ERAS, refusal_of
 
 DEAR = {"restaurant_id": "1", "dish_name": DEAR_PIZZA.key}

@@ -13,8 +13,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from permit_core.bootstrap import Core
-from tests.support.ordering import ROOT, START_SECONDS, child_environment
 from permit_mcp.enforcement import ABOUT_ONES_OWN
+from tests.support.ordering import ROOT, START_SECONDS, child_environment
 from tests.support.tool_servers import refusal_of
 
 FOLDER = ROOT / "src" / "permit_mcp"
