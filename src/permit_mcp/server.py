@@ -102,7 +102,11 @@ async def _serve_over_http(settings: Settings, address: str, issuer: str, resour
     from pydantic import AnyHttpUrl
 
     from permit_mcp.acting import ByToken
-    from permit_mcp.tokens import JwksVerifier
+
+    try:
+        from permit_mcp.tokens import JwksVerifier
+    except ImportError as error:
+        raise ConfigurationError(f"--http needs what  pip install 'permit-mcp[http]'  installs ({error})") from None
 
     host, port = _address(address)
     here = resource or f"http://{address}{PATH}"
