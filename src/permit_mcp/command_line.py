@@ -48,7 +48,9 @@ class Commands(TyperGroup):
             if not isinstance(added, typer.Typer):
                 function, added = added, typer.Typer(pretty_exceptions_show_locals=False)
                 added.command(cmd_name)(function)
-            return command_of(added)
+            command = command_of(added)
+            command.name = cmd_name  # the name that was chosen at installation
+            return command
         if cmd_name in ELSEWHERE:
             ctx.fail(f"there is no command '{cmd_name}' here. {ELSEWHERE[cmd_name]}")
         return None
