@@ -82,7 +82,7 @@ async def serve(settings: ChatSettings, acting_user: str | None) -> None:
 
 
 async def _seed_when_alone(food: Food, settings: ChatSettings, acting_user: str | None) -> None:
-    if acting_user is not None and await food.core.directory.user(acting_user) is not None:
+    if acting_user is not None and await food.core.directory.user(food.core.environment, acting_user) is not None:
         return
     from family_food.seed import seed_if_empty  # what the backend starts never gets here
 
@@ -153,7 +153,7 @@ async def _rehearse(settings: ChatSettings, policy: ReadPolicy, database: Databa
     async with rehearsing(database, file) as other:
         core = assemble(_deciding_here(settings), policy, other)
         async with other.reading() as reading:
-            users = sorted((await FactStore().snapshot(reading)).users)
+            users = sorted((await FactStore().snapshot(core.environment, reading)).users)
         for user in users[-1:] + users[:1]:
             ours, theirs = socket.socketpair()
             serving = asyncio.create_task(_serve_socket(build(Food.over(core), user), theirs))

@@ -15,22 +15,21 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from sqlalchemy import insert
-
 from benchmarks.company import TENANT, Company, make_company, questions
 from benchmarks.decision_figures import SMALL, Timing
 from benchmarks.opa_server import opa_program, opa_server
 from benchmarks.permit_company import PermitServer, permit_server
 from permit_core.access import Check, Decision, Effect
+from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.opa import OpaPdp
 from permit_core.decision.opa_client import OpaClient
+from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
-from permit_core.stores import tables
 from permit_core.stores.current_facts import CurrentFacts
-from permit_core.stores.facts import FactStore
+from permit_core.stores.facts import FactStore, StoredFacts
 from permit_core.stores.migrate import migrate
 
 T = TypeVar("T")
@@ -206,33 +205,8 @@ async def _awaited(work: Callable[[T], Awaitable[object]], asked: T) -> int:
 
 async def _store(company: Company, database: Database) -> None:
     """Write a company's facts as rows."""
-    store = FactStore()
-    async with database.transaction() as transaction:
-        await store.put_tenant(transaction, TENANT, "Company")
-        await transaction.execute(
-            insert(tables.users),
-            [{"key": each.key, "first_name": each.first_name, "attributes": {}} for each in company.users],
-        )
-        await transaction.execute(
-            insert(tables.resource_instances),
-            [
-                {"type": each.ref.type, "key": each.ref.key, "tenant": each.tenant, "attributes": {}}
-                for each in company.instances
-            ],
-        )
-        await transaction.execute(
-            insert(tables.role_assignments),
-            [
-                {
-                    "user_key": each.user,
-                    "role": each.role,
-                    "tenant": each.tenant,
-                    "resource_type": each.resource.type if each.resource else "",
-                    "resource_key": each.resource.key if each.resource else "",
-                }
-                for each in company.assignments
-            ],
-        )
-        for link in company.tuples:
-            await store.add_tuple(transaction, link)
-        await store.bump(transaction)
+    stored = StoredFacts(company.users, [TENANT], company.instances, company.assignments, company.tuples)
+    async with database.transaction(DEFAULT_ENVIRONMENT) as transaction:
+        store = FactStore()
+        await store.add_new(DEFAULT_ENVIRONMENT, transaction, stored, {TENANT: "Company"})
+        await store.bump(DEFAULT_ENVIRONMENT, transaction, None, utc_now())

@@ -49,13 +49,13 @@ async def seed(core: Core, settings: ChatSettings) -> bool:
     """
     facts = load_facts(settings.facts_file, core.model)
     async with core.database.reading() as reading:
-        done = await FactStore().seed_digest(reading, SEED) is not None
+        done = await FactStore().seed_digest(core.environment, reading, SEED) is not None
     if done:
         return await core.directory.load(core.system, facts)  # which says so when the file is not the one of that time
     entries = load_accounts(settings.accounts_file, {user.key for user in facts.users})
     # Hashing takes a good part of a second: before the transaction, so that nobody waits for it.
     hashes = await asyncio.gather(*(hash_password(entry.password.get_secret_value()) for entry in entries))
-    async with core.database.transaction() as transaction:
+    async with core.database.transaction(core.environment) as transaction:
         if not await core.directory.load(core.system, facts, transaction):
             return False
         new = [NewAccount(entry.username, entry.user, hashed) for entry, hashed in zip(entries, hashes, strict=True)]
@@ -67,7 +67,7 @@ async def seed(core: Core, settings: ChatSettings) -> bool:
 async def seed_if_empty(core: Core, settings: ChatSettings) -> bool:
     """:func:`seed`, unless somebody has put anything into the directory; for a server that is started by itself."""
     async with core.database.reading() as reading:
-        facts = await FactStore().snapshot(reading)
+        facts = await FactStore().snapshot(core.environment, reading)
     return not facts.tenants and not facts.users and await seed(core, settings)
 
 

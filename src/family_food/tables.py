@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from permit_core.stores.tables import UtcDateTime, requests, tenants, users
+from permit_core.stores.tables import UtcDateTime, requests
 
 metadata = MetaData()
 
@@ -25,8 +25,8 @@ orders = Table(
     "orders",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("tenant", String(100), ForeignKey(tenants.c.key), nullable=False),
-    Column("user_key", String(100), ForeignKey(users.c.key), nullable=False),
+    Column("tenant", String(100), nullable=False),
+    Column("user_key", String(100), nullable=False),
     Column("user_name", String(400), nullable=False),
     Column("restaurant_key", String(100), nullable=False),
     Column("restaurant_name", String(400), nullable=False),
@@ -44,8 +44,8 @@ conversations = Table(
     "conversations",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("user_key", String(100), ForeignKey(users.c.key, ondelete="CASCADE"), nullable=False),
-    Column("tenant", String(100), ForeignKey(tenants.c.key), nullable=False),
+    Column("user_key", String(100), nullable=False),
+    Column("tenant", String(100), nullable=False),
     Column("title", String(200), nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

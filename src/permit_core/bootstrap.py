@@ -97,7 +97,7 @@ class Core:
             StoreError: the database is unreachable.
         """
         if self.facts is not None:
-            await self.facts.facts()
+            await self.facts.facts(self.environment)
 
     async def close(self) -> None:
         """Write and sign what is to be remembered still, and close every connection."""
@@ -136,7 +136,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     policy = read_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=migrate)
     try:
-        await _prepare(database, migrate=migrate)
+        await _prepare(database, settings.environment, migrate=migrate)
     except BaseException:
         await database.close()
         raise
@@ -167,14 +167,14 @@ def assemble(settings: Settings, policy: ReadPolicy, database: Database, clock: 
         return _assemble_permit_io(settings, policy, database, clock)
     model, facts = policy.model, FactStore()
     audit = open_log(settings, database, clock, policy=policy.hash)
-    current = CurrentFacts(facts, database)
+    current = CurrentFacts(facts, database, clock)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
     pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
-    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock, facts=current)
+    notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock, facts=current)
 
-    async def facts_about(_user: str, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
-        return await current.facts(transaction)
+    async def facts_about(actor: Actor, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
+        return await current.facts(actor.environment, transaction)
 
     approvals = ApprovalService(
         model=model,
@@ -278,7 +278,7 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
     audit = open_log(settings, database, clock, policy=policy.hash)
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
     pdp = JournalledPdp(PermitPdp(model, client, reader))
-    notices = NoticeBoard(model, database, pdp, NoticeStore(), clock)
+    notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock)
     approvals = PermitApprovals(
         model=model,
         database=database,
@@ -336,7 +336,7 @@ async def seed_permit_io(settings: Settings) -> Seeded:
     database = Database.open(settings.resolved_database_url)
     core = None
     try:
-        await _prepare(database, migrate=True)
+        await _prepare(database, settings.environment, migrate=True)
         core = assemble(settings, policy, database)
         client = core.permit_io
         if client is None:
@@ -398,7 +398,7 @@ async def _begin_with_permit_io(core: Core, client: PermitClient) -> None:
     await core.approvals.follow_up()
 
 
-async def _prepare(database: Database, *, migrate: bool) -> None:
+async def _prepare(database: Database, environment: str, *, migrate: bool) -> None:
     if migrate:
         # Not imported by processes that find the schema ready: Alembic is slow to import.
         from permit_core.stores.migrate import migrate as bring_up_to_date
@@ -407,6 +407,6 @@ async def _prepare(database: Database, *, migrate: bool) -> None:
         return
     try:
         async with database.reading() as reading:
-            await FactStore().version(reading)
+            await FactStore().version(environment, reading)
     except StoreError as error:
         raise StoreError(f"the database {database.location} is not ready; start the server once: {error}") from error

@@ -240,6 +240,44 @@ class Database:
         finally:
             self._give_back(turn)
 
+    async def restructure(self, work: Callable[[Connection], T]) -> T:
+        """A whole write transaction over the whole database in which tables can be made anew.
+
+        SQLite does not hold foreign keys while it runs; all of them are checked before it ends.
+
+        Args:
+            work: as of :meth:`write`.
+
+        Raises:
+            StoreError: as of :meth:`transaction`; or a foreign key would not hold. Nothing was written.
+        """
+        if self._threads is None:
+            async with self.transaction() as transaction:
+                return await transaction.run_sync(work)
+        turn = await self._take_turn(None, ROOM_FOR_WORK)
+        try:
+            with self._as_store_errors(self._writes):
+                thread = await self._threads.writer()
+
+                def whole(connection: Connection) -> T:
+                    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+                    connection.rollback()  # SQLAlchemy's notion of a transaction, in which SQLite was not
+                    try:
+                        thread.begin(connection, durable=True)
+                        done = work(connection)
+                        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                            raise StoreError(f"the tables of {self.location} would not fit each other")
+                        thread.commit(connection)
+                    finally:
+                        thread.leave(connection)
+                        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+                        connection.rollback()
+                    return done
+
+                return await settled(thread.do(whole))
+        finally:
+            self._give_back(turn)
+
     async def _take_turn(self, environment: str | None, room: int) -> _Turn:
         """Wait for this process's turn to write; whoever takes it gives it back."""
         if self._writers and asyncio.current_task() in self._writers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from permit_core.access import ResourceRef
@@ -41,12 +42,16 @@ class ResourceInstance:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """``user`` has ``role`` in ``tenant``; on one instance when ``resource`` is given, else tenant-wide."""
+    """``user`` has ``role`` in ``tenant``; on one instance when ``resource`` is given, else tenant-wide.
+
+    From ``expires_at`` (UTC) on it does not count; None is for good.
+    """
 
     user: str
     role: str
     tenant: str
     resource: ResourceRef | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,7 @@ async def _snapshot(settings: Settings) -> Facts:
     core = await open_core(settings, migrate=False)
     try:
         async with core.database.reading() as reading:
-            facts = await FactStore().snapshot(reading)
+            facts = await FactStore().snapshot(settings.environment, reading)
     finally:
         await core.close()
     if not facts.users:

@@ -54,7 +54,7 @@ class ResourceTools:
                 code="no_such_resource_type",
                 hint=f"Use one of: {', '.join(sorted(core.model.resources))}.",
             )
-        found = await core.directory.instances(kind, core.settings.tenant, page, per_page)
+        found = await core.directory.instances(core.environment, core.settings.tenant, kind, page, per_page)
         decisions = await _readable(core, viewer, found.items)
         return InstancePage(
             instances=[_view(*pair) for pair in zip(found.items, decisions, strict=True)],

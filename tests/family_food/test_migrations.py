@@ -48,11 +48,11 @@ TWO = [entry("event", event="request_decided", data={}), "{broken"]
 
 async def fill(database: Database) -> None:
     async with database.transaction() as transaction:
-        await transaction.execute(text("INSERT INTO tenants (key, name) VALUES ('default', 'Home')"))
         await transaction.execute(
-            text(
-                "INSERT INTO users (key, first_name, last_name, email, attributes) VALUES ('3', 'Henry', '', '', '{}')"
-            )
+            text("INSERT INTO tenants (environment, key, name) VALUES ('default', 'default', 'Home')")
+        )
+        await transaction.execute(
+            text("INSERT INTO users (environment, key, first_name, attributes) VALUES ('default', '3', 'Henry', '{}')")
         )
         for name, bodies in (("one", ONE), ("two", TWO), ("empty", [])):
             await transaction.execute(

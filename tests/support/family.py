@@ -14,9 +14,7 @@ from permit_core.entries import ResourceInstance, RoleAssignment
 from permit_core.errors import UserFacing
 from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind
-from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore
-from permit_core.stores.tables import resource_instances
 from tests.support.clock import SteadyClock
 from tests.support.core import ENVIRONMENT, TENANT
 
@@ -55,7 +53,7 @@ class Family:
         return await self.core.approvals.approve(self.joe, OPERATION, asked.id)
 
     async def instance(self, ref: ResourceRef = DEAR_PIZZA) -> ResourceInstance:
-        found = await self.core.directory.instance(ref, TENANT)
+        found = await self.core.directory.instance(ENVIRONMENT, TENANT, ref)
         assert found is not None
         return found
 
@@ -72,7 +70,7 @@ class Family:
     ) -> Request:
         """Use an approval as an order does: in one transaction with the reading of the dish. ``changes`` are to it."""
         async with self.core.database.transaction() as transaction:
-            dish = await self.core.directory.instance(ref, TENANT, transaction)
+            dish = await self.core.directory.instance(ENVIRONMENT, TENANT, ref, transaction)
             assert dish is not None
             check = Check(who or self.henry, operation, ref)
             return await self.core.approvals.use(check, NEEDED, replace(dish, **changes), transaction)
@@ -82,10 +80,7 @@ class Family:
         if self.core.permit_io is not None:
             await self.core.permit_io.sdk("an instance", lambda sdk: sdk.api.resource_instances.delete(str(ref)))
             return
-        async with self.core.database.transaction() as transaction:
-            where = (resource_instances.c.type == ref.type, resource_instances.c.key == ref.key)
-            await transaction.execute(resource_instances.delete().where(*where))
-            await FactStore().bump(transaction)
+        assert await self.core.directory.remove_instance(self.core.system, ref)
 
     async def gives(self, who: Actor, role: str, resource: ResourceRef | None = None) -> None:
         await self.core.directory.assign(self.core.system, RoleAssignment(who.user, role, TENANT, resource))
@@ -99,7 +94,7 @@ class Family:
     async def stored(self, request: Request) -> Request:
         """The row, as it is, without touching it."""
         async with self.core.database.reading() as transaction:
-            found = await RequestStore().get(transaction, request.kind, request.id)
+            found = await RequestStore().get(ENVIRONMENT, transaction, request.kind, request.id)
         assert found is not None
         return found
 

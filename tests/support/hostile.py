@@ -18,7 +18,7 @@ from permit_core.identity import Actor
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from server import create_app
 from tests.support.chat_server import ChatClient, ChatServer, Frame, serving
-from tests.support.core import SYSTEM, family_settings
+from tests.support.core import ENVIRONMENT, SYSTEM, family_settings
 from tests.support.scripted_model import Script, ScriptedModel, calls, says
 
 ACCESS = RequestKind.ACCESS_REQUEST
@@ -83,7 +83,7 @@ class Puppet:
     async def price(self, dish: ResourceRef, cents: int) -> None:
         """Whoever keeps the menu changes a price."""
         directory = self.server.backend.core.directory
-        now = await directory.instance(dish, "default")
+        now = await directory.instance(ENVIRONMENT, "default", dish)
         assert now is not None
         await directory.put_instance(SYSTEM, replace(now, attributes={**now.attributes, "price_cents": cents}))
 

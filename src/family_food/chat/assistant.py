@@ -256,7 +256,7 @@ class Assistant:
     async def _answer(self, attempt: _Attempt, opening: Pending) -> TurnOutcome:
         backend, actor = self._backend, self._actor
         await opening.written()  # a moment; at the same time as what follows, both would take longer
-        roles = await backend.core.directory.tenant_roles(actor.user, actor.tenant)
+        roles = await backend.core.directory.tenant_roles(actor.environment, actor.tenant, actor.user)
         budget = TurnBudget(backend.settings.turn_timeout_seconds)
         attempt.toolbox = Toolbox(self._desk(roles), attempt.number, self._outgoing.send, budget.unhurried)
         attempt.turn = Turn(

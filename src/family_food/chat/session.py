@@ -378,7 +378,7 @@ class ChatSession:
 
     async def _desk_now(self) -> Desk:
         directory, actor = self._backend.core.directory, self.user.actor
-        return self._desk(await directory.tenant_roles(actor.user, actor.tenant))
+        return self._desk(await directory.tenant_roles(actor.environment, actor.tenant, actor.user))
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         """Remember what costs nobody their chat when the database is away: it is bookkeeping, and there is no effect."""

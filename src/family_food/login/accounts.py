@@ -79,5 +79,5 @@ class ChatAccounts:
             actor = await self._directory.actor(self._environment, self._tenant, account.user, transaction)
             if actor is None:
                 return None
-            roles = await self._directory.tenant_roles(account.user, self._tenant, transaction)
+            roles = await self._directory.tenant_roles(self._environment, self._tenant, account.user, transaction)
         return ChatUser(account.login, actor, tuple(sorted(roles)))

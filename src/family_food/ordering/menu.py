@@ -159,7 +159,7 @@ class Menu:
 
     async def served_at(self, place: ResourceInstance) -> list[Dish]:
         """What is on the menu, in the menu's order."""
-        found = await self._core.directory.objects(place.ref, RESTAURANT_OF_DISH, place.tenant)
+        found = await self._core.directory.objects(self._core.environment, place.tenant, place.ref, RESTAURANT_OF_DISH)
         dishes = [Dish.of(each) for each in found if each.ref.type == DISHES]
         return [dish for dish in dishes if dish is not None]
 
@@ -199,7 +199,9 @@ class Menu:
         found: list[ResourceInstance] = []
         number = 1
         while True:
-            page = await self._core.directory.instances(RESTAURANTS, tenant, number, MAX_PER_PAGE)
+            page = await self._core.directory.instances(
+                self._core.environment, tenant, RESTAURANTS, number, MAX_PER_PAGE
+            )
             found += page.items
             if not page.items or len(found) >= page.total:
                 return found

@@ -54,9 +54,11 @@ class OrderDesk:
         check = order_check(actor, wanted.instance.ref)
         decision: Decision | None = None
         try:
-            async with self._core.database.transaction() as transaction:
+            async with self._core.database.transaction(actor.environment) as transaction:
                 # Anew, for it may have changed or gone since it was found; from here on nobody else writes.
-                current = await self._core.directory.instance(wanted.instance.ref, actor.tenant, transaction)
+                current = await self._core.directory.instance(
+                    actor.environment, actor.tenant, wanted.instance.ref, transaction
+                )
                 sold = None if current is None else Dish.of(current)
                 if sold is None:
                     raise NotFound("That dish has just gone from the menu.", code="no_such_dish")

@@ -34,7 +34,7 @@ MOST_PENDING = 20
 """How many undecided requests one user may have: nobody floods the reviewers."""
 
 
-FactsAbout = Callable[[str, Iterable[ResourceRef], Transaction], Awaitable[Facts]]
+FactsAbout = Callable[[Actor, Iterable[ResourceRef], Transaction], Awaitable[Facts]]
 """Gives facts that hold at least what the roles of a user on some instances depend on, as the transaction sees them."""
 
 
@@ -69,9 +69,9 @@ class Asking:
         checked_instance(resource)
         reason = checked_reason(reason)
         rule = self._access_rule(resource, role)
-        async with self._database.transaction() as transaction:
-            user = await self._directory.user(asker.user, transaction)
-            roles = await self._directory.tenant_roles(asker.user, asker.tenant, transaction)
+        async with self._database.transaction(asker.environment) as transaction:
+            user = await self._directory.user(asker.environment, asker.user, transaction)
+            roles = await self._directory.tenant_roles(asker.environment, asker.tenant, asker.user, transaction)
             if user is None or not roles & rule.asked_by:
                 raise Forbidden(
                     "You may not ask for this role.", code="may_not_ask", hint="The policy says who may ask for it."
@@ -92,9 +92,9 @@ class Asking:
         checked_instance(resource)
         reason = checked_reason(reason)
         rule = self._operation_rule(resource, operation)
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(asker.environment) as transaction:
             instance = await self._instance(asker, resource, transaction)
-            user = await self._directory.user(asker.user, transaction)
+            user = await self._directory.user(asker.environment, asker.user, transaction)
             decision = await self._decision(Check(asker, operation, resource), transaction)
             if user is None or decision.effect is Effect.DENY:
                 raise denied(decision, operation, resource)
@@ -147,7 +147,7 @@ class Asking:
         return rule
 
     async def _instance(self, asker: Actor, resource: ResourceRef, transaction: Transaction) -> ResourceInstance:
-        instance = await self._directory.instance(resource, asker.tenant, transaction)
+        instance = await self._directory.instance(asker.environment, asker.tenant, resource, transaction)
         if instance is None:
             raise NotFound(
                 "There is no such resource instance.", code="no_such_instance", hint="Use a key from a list."
@@ -158,7 +158,7 @@ class Asking:
         self, asker: Actor, resource: ResourceRef, roles: Sequence[str], transaction: Transaction
     ) -> str | None:
         """Which of the roles the asker has there, given or derived; None for none of them."""
-        facts = await self._facts_about(asker.user, [resource], transaction)
+        facts = await self._facts_about(asker, [resource], transaction)
         held = facts.held_by(asker.user, asker.tenant)
         holding = find_holding(self._model.index, facts, held, resource, roles)
         return None if holding is None else holding.role
@@ -167,7 +167,7 @@ class Asking:
         """Earlier requests about the same that still stand; what has lapsed meanwhile is moved on first."""
         now = self._clock()
         standing = []
-        for earlier in await self._store.about(transaction, asker.tenant, asker.user, subject, LIVE):
+        for earlier in await self._store.about(asker.environment, transaction, asker.tenant, asker.user, subject, LIVE):
             if lapsed(earlier, now):
                 await self._register.expire(transaction, earlier)
             elif earlier.status is RequestStatus.PENDING or open_at(earlier, now):
@@ -223,7 +223,9 @@ async def check_room(store: RequestStore, transaction: Transaction, request: Req
     Raises:
         Conflict: ``too_many_pending``.
     """
-    waiting = await store.pending_count(transaction, request.tenant, request.user, request.created_at)
+    waiting = await store.pending_count(
+        request.environment, transaction, request.tenant, request.user, request.created_at
+    )
     if waiting >= MOST_PENDING:
         raise Conflict(
             f"You have {MOST_PENDING} undecided requests already.",

@@ -125,7 +125,7 @@ class Calls:
                 hint="Whoever keeps the data has to complete it.",
             )
         wanted = self._request(actor, call, hold, reason)
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             for earlier in await self._store.called(transaction, wanted, LIVE):
                 if earlier.status in _BUSY:
                     raise _stands(earlier)
@@ -133,7 +133,7 @@ class Calls:
                     await self._register.expire(transaction, earlier)
                 elif earlier.status is RequestStatus.PENDING or _serves(earlier, wanted, hold.pinned):
                     return earlier
-            user = await self._directory.user(actor.user, transaction)
+            user = await self._directory.user(actor.environment, actor.user, transaction)
             if user is None:
                 raise NotFound("There is no such user.", code="no_such_user", hint="Somebody known has to ask.")
             await check_room(self._store, transaction, wanted)
@@ -148,7 +148,7 @@ class Calls:
     ) -> tuple[Request, ...]:
         """As :meth:`ApprovalService.claim`."""
         await self.recover()
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             approved: dict[Gate, str] = {}
             found: dict[Gate, Request] = {}
             for _ in range(MOST_GATES + 1):
@@ -166,9 +166,9 @@ class Calls:
     async def settle(self, actor: Actor, requests: Iterable[Request], what: Outcome) -> tuple[Request, ...]:
         """As :meth:`ApprovalService.settle`."""
         settled = []
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             for request in requests:
-                latest = await self._store.find(transaction, request.id) or request
+                latest = await self._store.find(request.environment, transaction, request.id) or request
                 if latest.status is RequestStatus.EXECUTING and latest.claimed_at == request.claimed_at:
                     latest = await self._settle(transaction, actor, latest, what)
                 settled.append(latest)
@@ -178,7 +178,7 @@ class Calls:
         """As :meth:`ApprovalService.held_arguments`."""
         checked_id(request_id)
         async with self._database.reading() as transaction:
-            request = await self._store.find(transaction, request_id)
+            request = await self._store.find(actor.environment, transaction, request_id)
             if request is None or (request.tenant, request.user, request.agent) != (
                 actor.tenant,
                 actor.user,
@@ -206,7 +206,7 @@ class Calls:
         count = 0
         async with self._database.transaction() as transaction:
             for request in lost:
-                latest = await self._store.find(transaction, request.id)
+                latest = await self._store.find(request.environment, transaction, request.id)
                 if latest is not None and latest.status is RequestStatus.EXECUTING and self._lost(latest):
                     by_itself = system_actor(latest.environment, latest.tenant)
                     await self._register.move(transaction, latest, Event.LOSE, by_itself)
@@ -254,7 +254,7 @@ class Calls:
         wanted = self._request(actor, call, hold, "")
         stored = _on_instance(hold)
         if stored is not None:
-            asked = await self._store.about(transaction, actor.tenant, actor.user, stored, frozenset(RequestStatus))
+            asked = await self._store.about(actor.environment, transaction, actor.tenant, actor.user, stored, frozenset(RequestStatus))
             asked = [request for request in asked if request.agent in {None, actor.agent}]
         else:
             asked = await self._store.called(transaction, wanted)

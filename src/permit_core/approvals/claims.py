@@ -66,7 +66,9 @@ class Claims:
         if any(open_at(request, now) for request in live):
             code, message = MISMATCH
         else:
-            last = await self._store.latest(transaction, user.tenant, user.user, _subject(operation, instance))
+            last = await self._store.latest(
+                user.environment, transaction, user.tenant, user.user, _subject(operation, instance)
+            )
             code, message = outcome(last if request_id in {None, last.id if last else None} else None)
         remedy = Remedy("operation_approval", str(instance.ref), operation=operation)
         raise Forbidden(message, code=code, hint="Ask for a one-time approval.", ask_for=[remedy.as_dict()])
@@ -85,7 +87,9 @@ class Claims:
         """What the user asked for here and can still become of use, newest first; nothing across tenants."""
         if instance.tenant != user.tenant:
             return []
-        return await self._store.about(transaction, user.tenant, user.user, _subject(operation, instance), LIVE)
+        return await self._store.about(
+            user.environment, transaction, user.tenant, user.user, _subject(operation, instance), LIVE
+        )
 
     def _fitting(
         self, live: Sequence[Request], operation: str, instance: ResourceInstance, now: datetime

@@ -66,7 +66,7 @@ class Deciding:
         """As :meth:`permit_core.ports.approvals.Approvals.approve`, or ``deny``, by the verb."""
         checked_id(request_id)
         comment = checked_comment(comment)
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(reviewer.environment) as transaction:
             now = self._clock()
             request = await self._for_review(reviewer, kind, request_id, via, transaction)
             if lapsed(request, now):
@@ -96,8 +96,8 @@ class Deciding:
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.cancel`."""
         checked_id(request_id)
-        async with self._database.transaction() as transaction:
-            request = await self._store.get(transaction, kind, request_id)
+        async with self._database.transaction(asker.environment) as transaction:
+            request = await self._store.get(asker.environment, transaction, kind, request_id)
             if request is None or not _is_of(request, asker):
                 raise no_such_request()
             if lapsed(request, self._clock()):
@@ -110,8 +110,8 @@ class Deciding:
         """As :meth:`permit_core.ports.approvals.Approvals.void`."""
         checked_id(request_id)
         comment = checked_comment(comment)
-        async with self._database.transaction() as transaction:
-            request = await self._store.get(transaction, kind, request_id)
+        async with self._database.transaction(actor.environment) as transaction:
+            request = await self._store.get(actor.environment, transaction, kind, request_id)
             if request is None or request.tenant != actor.tenant:
                 raise no_such_request()
             if not _is_of(request, actor) and not await self._reviewers.may_review(actor, request, transaction):
@@ -134,14 +134,16 @@ class Deciding:
         checked_instance(resource)
         comment = checked_comment(comment)
         subject = Subject(RequestKind.ACCESS_REQUEST, resource, role, None)
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             if not await self._reviewers.reviewable(actor, [Reviewed(subject, "")], transaction):
                 raise Forbidden(
                     "You may not take this role away.",
                     code="not_a_reviewer",
                     hint="Whoever decides requests for it may.",
                 )
-            given = await self._store.about(transaction, actor.tenant, user, subject, {RequestStatus.APPROVED})
+            given = await self._store.about(
+                actor.environment, transaction, actor.tenant, user, subject, {RequestStatus.APPROVED}
+            )
             for request in given:
                 await self._register.move(transaction, request, Event.VOID, actor, **_voided_by(comment))
             taken = RoleAssignment(user, role, actor.tenant, resource)
@@ -151,8 +153,8 @@ class Deciding:
         """As :meth:`permit_core.ports.approvals.Approvals.settle_unknown`."""
         checked_id(request_id)
         comment = checked_comment(comment)
-        async with self._database.transaction() as transaction:
-            request = await self._store.find(transaction, request_id)
+        async with self._database.transaction(reviewer.environment) as transaction:
+            request = await self._store.find(reviewer.environment, transaction, request_id)
             if request is None or request.tenant != reviewer.tenant:
                 raise no_such_request()
             if _is_of(request, reviewer) or reviewer.agent is not None:
@@ -176,7 +178,7 @@ class Deciding:
         self, reviewer: Actor, kind: RequestKind, request_id: str, via: Via, transaction: Transaction
     ) -> Request:
         """The request, if this reviewer may decide it now."""
-        request = await self._store.get(transaction, kind, request_id)
+        request = await self._store.get(reviewer.environment, transaction, kind, request_id)
         if request is None or request.tenant != reviewer.tenant:
             raise no_such_request()
         if request.user == reviewer.user:
@@ -207,7 +209,7 @@ class Deciding:
         if verb is Event.APPROVE:
             await self._still_there(request, transaction)
             expires_at = await self._approval_end(request, transaction, now)
-        user = await self._directory.user(reviewer.user, transaction)
+        user = await self._directory.user(reviewer.environment, reviewer.user, transaction)
         decided = await self._register.move(
             transaction,
             request,
@@ -228,7 +230,7 @@ class Deciding:
         """Raise ``no_such_instance`` when what it is about is gone; a call may be about something that is not stored."""
         if request.kind is RequestKind.CALL and request.resource.key is None:
             return
-        if await self._directory.instance(request.resource, request.tenant, transaction) is None:
+        if await self._directory.instance(request.environment, request.tenant, request.resource, transaction) is None:
             raise NotFound(
                 "What the request is about does not exist any more.", code="no_such_instance", hint="It can be denied."
             )
@@ -245,7 +247,7 @@ class Deciding:
         if isinstance(rule, OperationRule):
             return now + min(rule.approval_expires, request.lasts or rule.approval_expires)
         if rule is not None:
-            roles = await self._directory.tenant_roles(request.user, request.tenant, transaction)
+            roles = await self._directory.tenant_roles(request.environment, request.tenant, request.user, transaction)
             if roles & rule.asked_by:
                 return None
         raise Conflict(

@@ -48,6 +48,7 @@ class NoticeBoard:
 
     def __init__(
         self,
+        environment: str,
         model: PolicyModel,
         database: Database,
         pdp: Pdp,
@@ -56,6 +57,7 @@ class NoticeBoard:
         *,
         facts: CurrentFacts | None = None,
     ) -> None:
+        self._environment = environment
         self._model = model
         self._facts = facts
         self._database = database
@@ -83,7 +85,7 @@ class NoticeBoard:
             return
         try:
             async with self._database.reading() as transaction:
-                announced = await self._store.announced(transaction, BATCH)
+                announced = await self._store.announced(self._environment, transaction, BATCH)
             for request in announced:
                 await self._address(request)
             self._failed_at = None
@@ -99,7 +101,7 @@ class NoticeBoard:
                 recipients = await self._reviewers.of(request, others, transaction)
         if request.by is ConfirmedBy.SELF:
             recipients.append(request.user)
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(self._environment) as transaction:
             if await self._store.take_announcement(transaction, request.id):
                 await self._store.add(transaction, recipients, "request_created", request, self._clock())
 
@@ -109,11 +111,11 @@ class NoticeBoard:
         if action is None:
             return []
         if self._facts is not None:
-            facts = await self._facts.facts(transaction)
+            facts = await self._facts.facts(request.environment, transaction)
             sources = sources_of(self._model, facts, action, request.resource)
             if not sources.anyone:
-                return await self._store.holders(transaction, request.tenant, sources.roles)
-        return await self._store.possible_recipients(transaction)
+                return await self._store.holders(request.environment, transaction, request.tenant, sources.roles)
+        return await self._store.possible_recipients(request.environment, transaction)
 
     def decided(self) -> None:
         """Wake those who wait in this process for a decision; to be called once one is committed."""
@@ -133,12 +135,12 @@ class NoticeBoard:
         """
         await self.address()
         async with self._database.reading() as transaction:
-            return await self._store.after(transaction, last_id, BATCH)
+            return await self._store.after(self._environment, transaction, last_id, BATCH)
 
     async def latest_id(self) -> int:
         """Where a new poller begins: the id of the newest notice, or 0."""
         async with self._database.reading() as transaction:
-            return await self._store.latest_id(transaction)
+            return await self._store.latest_id(self._environment, transaction)
 
     async def undelivered(self, actor: Actor) -> list[Notice]:
         """What the user was not told yet and what is still true, in order.
@@ -150,11 +152,11 @@ class NoticeBoard:
         async with self._database.reading() as transaction:
             newcomer = await self._untold(transaction, actor)
         if newcomer:
-            async with self._database.transaction() as transaction:
+            async with self._database.transaction(self._environment) as transaction:
                 for request in await self._untold(transaction, actor):
                     await self._store.add(transaction, [actor.user], "request_created", request, self._clock())
         async with self._database.reading() as transaction:
-            notices = await self._store.undelivered(transaction, actor.user, actor.tenant)
+            notices = await self._store.undelivered(actor.environment, transaction, actor.user, actor.tenant)
             asked = {Reviewed.of(notice.request) for notice in notices if notice.event == "request_created"}
             reviewable = await self._reviewers.reviewable(actor, asked, transaction)
         return [
@@ -167,18 +169,18 @@ class NoticeBoard:
     async def mark_delivered(self, ids: Collection[int]) -> None:
         """Note that these were shown; they are not undelivered any more."""
         if ids:
-            async with self._database.transaction() as transaction:
-                await self._store.mark_delivered(transaction, ids, self._clock())
+            async with self._database.transaction(self._environment) as transaction:
+                await self._store.mark_delivered(self._environment, transaction, ids, self._clock())
 
     async def was_told(self, transaction: Transaction, user: str, request: Request) -> bool:
         """Whether the user has been, or is to be, told that the request was made."""
-        return await self._store.was_told(transaction, user, request.id)
+        return await self._store.was_told(request.environment, transaction, user, request.id)
 
     async def _untold(self, transaction: Transaction, actor: Actor) -> list[Request]:
         """Waiting requests that the user may review and was never told of."""
         untold = [
             request
-            for request in await self._store.untold(transaction, actor.user, actor.tenant)
+            for request in await self._store.untold(actor.environment, transaction, actor.user, actor.tenant)
             if self._waiting(request)
         ]
         reviewable = await self._reviewers.reviewable(actor, {Reviewed.of(request) for request in untold}, transaction)

@@ -73,8 +73,8 @@ class PermitApprovals(ApprovalService):
         seal: Seal,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
-        async def facts_about(user: str, refs: Iterable[ResourceRef], _: Transaction) -> Facts:
-            return await reader.facts_about(user, refs)
+        async def facts_about(actor: Actor, refs: Iterable[ResourceRef], _: Transaction) -> Facts:
+            return await reader.facts_about(actor.user, refs)
 
         links = RemoteRequestStore()
         register = RemoteRegister(database, request_store, audit, notices, links=links, remote=remote, reader=reader)
@@ -220,7 +220,7 @@ class PermitApprovals(ApprovalService):
         """Do in Permit.io what is owed after what was done here; what cannot be done now stays owed."""
         try:
             async with self._database.reading() as transaction:
-                owing = await self._links.owing(transaction, MOST_OWED)
+                owing = await self._links.owing(self._client.environment, transaction, MOST_OWED)
             for link in owing:
                 await self._pay(link)
         except (PermitFault, StoreError) as fault:
@@ -232,7 +232,7 @@ class PermitApprovals(ApprovalService):
         take_back = link.owed is Owed.TAKE_BACK
         if link.owed is Owed.CANCEL:
             take_back = not await self._cancelled(link) and link.request.operation is not None
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(self._client.environment) as transaction:
             # Within the transaction: no other approval of the same comes to be in between.
             if take_back and not await self._needed(transaction, link.request):
                 await self._take_back(transaction, link.request)
@@ -251,6 +251,7 @@ class PermitApprovals(ApprovalService):
     async def _needed(self, transaction: Transaction, request: Request) -> bool:
         """Whether the role stands for another approval of the same user on the same instance."""
         approved = await self._links.standing(
+            request.environment,
             transaction,
             request.tenant,
             RequestKind.OPERATION_APPROVAL,
@@ -279,7 +280,7 @@ class PermitApprovals(ApprovalService):
     async def _catch_up_one(self, request_id: str) -> None:
         checked_id(request_id)
         async with self._database.reading() as transaction:
-            link = await self._links.of(transaction, request_id)
+            link = await self._links.of(self._client.environment, transaction, request_id)
         if link is not None and link.request.status is RequestStatus.PENDING:
             await self._catch_up([link])
 
@@ -298,7 +299,7 @@ class PermitApprovals(ApprovalService):
         waiting = await self._remote.pending(kind, viewer.user)
         async with self._database.reading() as transaction:
             standing = await self._links.standing(
-                transaction, viewer.tenant, kind, {RequestStatus.PENDING}, MOST_STANDING
+                viewer.environment, transaction, viewer.tenant, kind, {RequestStatus.PENDING}, MOST_STANDING
             )
             known = await self._links.known(transaction, [each.id for each in waiting])
         still = {each.id for each in waiting}
@@ -334,8 +335,8 @@ class PermitApprovals(ApprovalService):
         return remote, None if found is None else found[0]
 
     async def _move(self, request: Request, step: Callable[[Transaction, Request], Awaitable[Request]]) -> None:
-        async with self._database.transaction() as transaction:
-            latest = await self._store.get(transaction, request.kind, request.id)
+        async with self._database.transaction(self._client.environment) as transaction:
+            latest = await self._store.get(request.environment, transaction, request.kind, request.id)
             if latest is not None and latest.status is request.status:
                 await step(transaction, latest)
 
@@ -364,7 +365,9 @@ class PermitApprovals(ApprovalService):
     async def _links_about(
         self, transaction: Transaction, user: Actor, subject: Subject, statuses: Collection[RequestStatus]
     ) -> builtins.list[RemoteLink]:
-        found = await self._links.standing(transaction, user.tenant, subject.kind, statuses, MOST_STANDING)
+        found = await self._links.standing(
+            user.environment, transaction, user.tenant, subject.kind, statuses, MOST_STANDING
+        )
         return [link for link in found if link.request.user == user.user and Subject.of(link.request) == subject]
 
     async def _still_given(self, request: Request) -> bool:

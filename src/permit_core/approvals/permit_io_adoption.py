@@ -132,7 +132,9 @@ class Adoption:
             return [
                 each
                 for (user, subject), each in first.items()
-                if not await self._store.about(transaction, self._tenant, user, subject, {RequestStatus.PENDING})
+                if not await self._store.about(
+                    self._environment, transaction, self._tenant, user, subject, {RequestStatus.PENDING}
+                )
             ]
 
     async def _read(self, idents: Collection[str]) -> dict[str, User]:
@@ -166,7 +168,7 @@ class Adoption:
 
     async def _enter(self, request: Request, remote_id: str) -> None:
         try:
-            async with self._database.transaction() as transaction:
+            async with self._database.transaction(self._environment) as transaction:
                 if not await self._links.known(transaction, [remote_id]):
                     await self._register.adopt(transaction, request, remote_id)
         except Conflict:  # asked for here since we looked

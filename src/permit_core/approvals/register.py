@@ -53,7 +53,7 @@ class Register:
         """
         moved = replace(request, status=advance(request.status, event), **changes)
         if not await self._store.exchange(transaction, request, moved):
-            raise closed(await self._store.get(transaction, request.kind, request.id) or request)
+            raise closed(await self._store.get(request.environment, transaction, request.kind, request.id) or request)
         if moved.called is not None and moved.status not in LIVE:
             await self._store.erase_arguments(transaction, request.id)
         record = _record(f"request.{moved.status.value}", actor, moved, event)
@@ -73,10 +73,10 @@ class Register:
         What is left is shown as expired all the same, see :func:`permit_core.approvals.lifecycle.as_of`.
         """
         async with self._database.reading() as transaction:
-            due = await self._store.lapsed(transaction, tenant, LAPSING, now, limit=1)
+            due = await self._store.lapsed(environment, transaction, tenant, LAPSING, now, limit=1)
         if due:
-            async with self._database.transaction() as transaction:
-                for request in await self._store.lapsed(transaction, tenant, LAPSING, now, limit=SWEEP):
+            async with self._database.transaction(environment) as transaction:
+                for request in await self._store.lapsed(environment, transaction, tenant, LAPSING, now, limit=SWEEP):
                     await self.expire(transaction, request)
 
 

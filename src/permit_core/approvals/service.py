@@ -135,7 +135,7 @@ class ApprovalService:
         """One request that the viewer made or may review; see the port."""
         checked_id(request_id)
         async with self._database.reading() as transaction:
-            request = await self._store.find(transaction, request_id)
+            request = await self._store.find(viewer.environment, transaction, request_id)
             if request is None or request.tenant != viewer.tenant or kind not in {None, request.kind}:
                 raise no_such_request()
             if request.user != viewer.user and not await self._reviewers.may_review(viewer, request, transaction):
@@ -162,7 +162,7 @@ class ApprovalService:
     async def _moved(self, request: Request) -> bool:
         """Whether the request is not what it was; one row is read, and nobody's rights."""
         async with self._database.reading() as transaction:
-            latest = await self._store.find(transaction, request.id)
+            latest = await self._store.find(request.environment, transaction, request.id)
         return latest is None or latest.status is not request.status or lapsed(latest, self._clock())
 
     async def list(
@@ -178,14 +178,22 @@ class ApprovalService:
         now = self._clock()
         await self._register.sweep(viewer.environment, viewer.tenant, now)
         async with self._database.reading() as transaction:
-            reviewed = await self._store.reviewed(transaction, viewer.tenant, kind, wanted, now)
+            reviewed = await self._store.reviewed(viewer.environment, transaction, viewer.tenant, kind, wanted, now)
             visibility = Visibility(
                 viewer.user,
                 await self._reviewers.reviewable(viewer, reviewed, transaction),
                 await self._reviewed_by(wanted.approver, viewer, reviewed, transaction),
             )
             found = await self._store.page(
-                transaction, viewer.tenant, kind, wanted, visibility, now=now, page=page, per_page=per_page
+                viewer.environment,
+                transaction,
+                viewer.tenant,
+                kind,
+                wanted,
+                visibility,
+                now=now,
+                page=page,
+                per_page=per_page,
             )
         return replace(found, items=[as_of(request, now) for request in found.items])
 
@@ -395,6 +403,6 @@ class ApprovalService:
         """The request as it was read, or, when its time is over, moved to expired first."""
         if not lapsed(request, self._clock()):
             return request
-        async with self._database.transaction() as transaction:
-            latest = await self._store.get(transaction, request.kind, request.id) or request
+        async with self._database.transaction(request.environment) as transaction:
+            latest = await self._store.get(request.environment, transaction, request.kind, request.id) or request
             return await self._register.expire(transaction, latest) if lapsed(latest, self._clock()) else latest

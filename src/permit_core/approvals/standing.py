@@ -74,7 +74,7 @@ class StandingYeses:
                 code="invalid_until",
                 hint="Name a moment with its time zone.",
             )
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             request = await self._deciding.approve_call(transaction, giver, request_id, comment, via=via)
             if request.called is None:
                 raise no_such_request()
@@ -148,7 +148,7 @@ class StandingYeses:
 
     async def end(self, actor: Actor, yes_id: str) -> bool:
         """As :meth:`ApprovalService.end_standing`."""
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(actor.environment) as transaction:
             yes = await self._store.get(transaction, actor.environment, yes_id)
             if yes is None or yes.tenant != actor.tenant or not await self._concerns(transaction, actor, yes):
                 raise NotFound("There is no such standing yes.", code="no_such_standing", hint="Use an id from a list.")

@@ -47,16 +47,22 @@ class EmbeddedPdp:
         return (await self.decide_many([check], transaction))[0]
 
     async def decide_many(self, checks: list[Check], transaction: Transaction | None = None) -> list[Decision]:
-        """Decide several checks against one state of the facts, in their order."""
+        """Decide several checks, those of each environment against one state of its facts, in their order."""
+        facts: dict[str, Facts] = {}
         try:
-            facts = self._current.at_hand() if transaction is None else None
-            if facts is None:
-                async with asyncio.timeout(self._timeout_seconds):
-                    facts = await self._current.facts(transaction)
+            for environment in {check.actor.environment for check in checks}:
+                facts[environment] = await self._facts(environment, transaction)
         except Exception:  # whatever keeps us from knowing the facts, the answer is no
             logger.exception("the facts could not be read: %d checks are denied", len(checks))
             return [_FAILED] * len(checks)
-        return [self._decide(check, facts) for check in checks]
+        return [self._decide(check, facts[check.actor.environment]) for check in checks]
+
+    async def _facts(self, environment: str, transaction: Transaction | None) -> Facts:
+        facts = self._current.at_hand(environment) if transaction is None else None
+        if facts is None:
+            async with asyncio.timeout(self._timeout_seconds):
+                facts = await self._current.facts(environment, transaction)
+        return facts
 
     def _decide(self, check: Check, facts: Facts) -> Decision:
         try:

@@ -83,12 +83,23 @@ class OpaPdp:
         return (await self.decide_many([check], transaction))[0]
 
     async def decide_many(self, checks: list[Check], transaction: Transaction | None = None) -> list[Decision]:
-        """Decide several checks against one state of the facts, in their order, with one question."""
+        """Decide several checks in their order: one question for each environment, about one state of its facts."""
         if not checks:
             return []
+        environments = dict.fromkeys(check.actor.environment for check in checks)
+        if len(environments) > 1:
+            answers = {
+                environment: iter(
+                    await self.decide_many(
+                        [check for check in checks if check.actor.environment == environment], transaction
+                    )
+                )
+                for environment in environments
+            }
+            return [next(answers[check.actor.environment]) for check in checks]
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                version, facts = await self._facts.state(transaction)
+                version, facts = await self._facts.state(checks[0].actor.environment, transaction)
                 answer = await self._answer(version, facts, checks)
             return [
                 self._explained(facts, check, decision_of(check, answered))

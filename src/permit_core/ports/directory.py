@@ -15,7 +15,7 @@ from permit_core.policy.facts_file import FactsFile
 class Directory(Protocol):
     """What the tools need to know of people and things. Reading never fails for an absent thing: it answers None."""
 
-    async def user(self, key: str, transaction: Transaction | None = None) -> User | None:
+    async def user(self, environment: str, key: str, transaction: Transaction | None = None) -> User | None:
         """The user with this key, or None."""
         ...
 
@@ -25,23 +25,25 @@ class Directory(Protocol):
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         ...
 
-    async def tenant_roles(self, user: str, tenant: str, transaction: Transaction | None = None) -> frozenset[str]:
+    async def tenant_roles(
+        self, environment: str, tenant: str, user: str, transaction: Transaction | None = None
+    ) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
         ...
 
     async def instance(
-        self, ref: ResourceRef, tenant: str, transaction: Transaction | None = None
+        self, environment: str, tenant: str, ref: ResourceRef, transaction: Transaction | None = None
     ) -> ResourceInstance | None:
         """The instance, or None when it does not exist in this tenant."""
         ...
 
     async def instances(
-        self, resource_type: str, tenant: str, page: int = 1, per_page: int = 100
+        self, environment: str, tenant: str, resource_type: str, page: int = 1, per_page: int = 100
     ) -> Page[ResourceInstance]:
         """The instances of one type in one tenant, ordered by key (numbers by value)."""
         ...
 
-    async def objects(self, ref: ResourceRef, relation: str, tenant: str) -> list[ResourceInstance]:
+    async def objects(self, environment: str, tenant: str, ref: ResourceRef, relation: str) -> list[ResourceInstance]:
         """The objects to which ``ref`` stands in ``relation`` (the dishes of a restaurant), ordered by key."""
         ...
 
@@ -80,6 +82,18 @@ class WritableDirectory(Directory, Protocol):
 
     async def unrelate(self, actor: Actor, link: RelationshipTuple, transaction: Transaction | None = None) -> bool:
         """Take two instances out of a relation."""
+        ...
+
+    async def remove_user(self, actor: Actor, key: str, transaction: Transaction | None = None) -> bool:
+        """Remove a user, with every role of theirs."""
+        ...
+
+    async def remove_instance(self, actor: Actor, ref: ResourceRef, transaction: Transaction | None = None) -> bool:
+        """Remove an instance, with the roles on it and its relationships."""
+        ...
+
+    async def remove_tenant(self, actor: Actor, key: str, transaction: Transaction | None = None) -> bool:
+        """Remove a tenant, with everything in it."""
         ...
 
     async def load(self, actor: Actor, facts: FactsFile, transaction: Transaction | None = None) -> bool:

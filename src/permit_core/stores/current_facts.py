@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
-from permit_core.policy.facts import Facts
+from permit_core.entries import RoleAssignment
+from permit_core.policy.facts import FactChange, Facts
 from permit_core.stores.facts import FactStore, FactsVersion
+
+_Key = RoleAssignment
+"""An assignment without its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    version: FactsVersion
+    facts: Facts
+    ends: dict[_Key, datetime]
+    """When roles end that have an end, and count still."""
+    next_end: datetime | None
+
+    def patched(self, version: FactsVersion, changes: list[FactChange], now: datetime) -> _Kept:
+        """The state after these changes, at ``now``."""
+        ends = self.ends
+        given = [each for each in changes if isinstance(each.entry, RoleAssignment)]
+        if given or (self.next_end is not None and self.next_end <= now):
+            ends = dict(ends)
+            for change in given:
+                key = _key(change.entry)
+                ends.pop(key, None)
+                if not change.removed and change.entry.expires_at is not None:  # type: ignore[union-attr]
+                    ends[key] = change.entry.expires_at  # type: ignore[union-attr]
+            over = [key for key, end in ends.items() if end <= now]
+            changes = [*changes, *(FactChange(key, removed=True) for key in over)]
+            for key in over:
+                del ends[key]
+        return _Kept(version, self.facts.patched(changes), ends, min(ends.values(), default=None))
 
 
 class CurrentFacts:
-    """A snapshot of the facts, kept until the version in the database is another one.
+    """A snapshot of the facts of each environment, patched when the state in the database is another one.
 
-    The version is looked at each time, so a fact counts from the moment it is committed, in whatever process.
+    The state is looked at each time, so a fact counts from the moment it is committed, in whatever process, and a role
+    that has an end counts until that very moment.
 
     Args:
         store: where the facts are kept.
         database: read when no transaction is handed in.
+        clock: the present moment, in UTC.
     """
 
-    def __init__(self, store: FactStore, database: Database) -> None:
+    def __init__(self, store: FactStore, database: Database, clock: Clock = utc_now) -> None:
         self._store = store
         self._database = database
-        self._kept: tuple[FactsVersion, Facts] | None = None
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
 
-    def at_hand(self) -> Facts | None:
+    def at_hand(self, environment: str) -> Facts | None:
         """The facts as they are committed at this moment; None when that cannot be said without waiting."""
-        kept = self._kept
-        return kept[1] if kept is not None and kept[0] == self._store.glance(self._database) else None
+        kept = self._kept.get(environment)
+        if kept is None or kept.version != self._store.glance(environment, self._database):
+            return None
+        if kept.next_end is not None and kept.next_end <= self._clock():
+            return None
+        return kept.facts
 
-    async def facts(self, transaction: Transaction | None = None) -> Facts:
+    async def facts(self, environment: str, transaction: Transaction | None = None) -> Facts:
         """The facts as ``transaction`` sees them, or as they are committed.
 
         Raises:
             StoreError: the database is unreachable.
         """
-        return (await self.state(transaction))[1]
+        return (await self.state(environment, transaction))[1]
 
-    async def state(self, transaction: Transaction | None = None) -> tuple[FactsVersion, Facts]:
+    async def state(self, environment: str, transaction: Transaction | None = None) -> tuple[FactsVersion, Facts]:
         """The same, and which state of the facts it is.
 
         Raises:
@@ -43,12 +85,34 @@ class CurrentFacts:
         """
         if transaction is None:
             await self._database.open_glance()
+        kept = self._kept.get(environment)
+        stored = None
         async with self._database.joined(transaction) as reading:
-            version = await self._store.version(reading)
-            kept = self._kept
-            if kept is not None and kept[0] == version:
-                return kept
-            facts = await self._store.snapshot(reading)
-        # Also when the transaction has not committed: should it roll back, its stamp is never seen again.
-        self._kept = (version, facts)
-        return self._kept
+            changes: list[FactChange] | None = None
+            if kept is None:
+                version = await self._store.version(environment, reading)
+            else:
+                version, changes = await self._store.changes(environment, reading, kept.version)
+            if changes is None:
+                stored = await self._store.stored(environment, reading)
+        now = self._clock()
+        if stored is not None:
+            # In a thread of its own: indexing many facts takes long, and whoever else waits shall go on.
+            facts = await asyncio.to_thread(stored.indexed, now)
+            ends = {_key(each): each.expires_at for each in stored.assignments if each.expires_at is not None}
+            ends = {key: end for key, end in ends.items() if end > now}
+            kept = _Kept(version, facts, ends, min(ends.values(), default=None))
+        elif kept is not None and (changes or (kept.next_end is not None and kept.next_end <= now)):
+            kept = kept.patched(version, changes or [], now)
+        if kept is None:
+            raise AssertionError("facts were read or kept")
+        if transaction is None or environment not in self._kept:
+            # What is not committed is kept where nothing is yet: should it roll back, its stamp is never seen again.
+            self._kept[environment] = kept
+        return kept.version, kept.facts
+
+
+def _key(entry: object) -> _Key:
+    if not isinstance(entry, RoleAssignment):
+        raise TypeError("not a role")
+    return replace(entry, expires_at=None)

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
-    Row,
     Table,
     and_,
     bindparam,
     func,
     insert,
+    null,
+    or_,
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from permit_core.access import ResourceRef
+from permit_core.clock import utc_now
 from permit_core.database import Database, Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.policy.facts import Facts
+from permit_core.policy.facts import Entry, FactChange, Facts
 from permit_core.prepared import Prepared
 from permit_core.stores.tables import (
-    facts_version,
+    environments,
+    fact_changes,
     relationship_tuples,
     resource_instances,
     role_assignments,
@@ -36,25 +44,44 @@ from permit_core.stores.tables import (
 )
 
 # Built once: they are asked before nearly every decision, and building one takes as long as running it.
-_VERSION = Prepared(select(facts_version.c.version, facts_version.c.stamp).where(facts_version.c.id == 1))
-_GLANCE = "SELECT version, stamp FROM facts_version WHERE id = 1"
-_TENANT_NAME = Prepared(select(tenants.c.name).where(tenants.c.key == bindparam("key")))
-_USER = Prepared(select(users).where(users.c.key == bindparam("key")))
+_OF: BindParameter[str] = bindparam("environment")
+_VERSION = Prepared(select(environments.c.facts_version, environments.c.facts_stamp).where(environments.c.key == _OF))
+_GLANCE = "SELECT facts_version, facts_stamp FROM environments WHERE key = ?"
+_CHANGES = Prepared(
+    select(fact_changes.c.version, fact_changes.c.previous_stamp, fact_changes.c.changes)
+    .where(fact_changes.c.environment == _OF, fact_changes.c.version > bindparam("after"))
+    .order_by(fact_changes.c.version)
+)
+_TENANT_NAME = Prepared(select(tenants.c.name).where(tenants.c.environment == _OF, tenants.c.key == bindparam("key")))
+_USER = Prepared(select(users).where(users.c.environment == _OF, users.c.key == bindparam("key")))
 _TENANT_ROLES = Prepared(
     select(role_assignments.c.role).where(
+        role_assignments.c.environment == _OF,
         role_assignments.c.user_key == bindparam("user"),
         role_assignments.c.tenant == bindparam("of_tenant"),
         role_assignments.c.resource_type == "",
+        role_assignments.c.asleep_since.is_(None),
+        or_(role_assignments.c.expires_at.is_(None), role_assignments.c.expires_at > bindparam("now")),
     )
 )
 _INSTANCE = select(resource_instances).where(
-    resource_instances.c.type == bindparam("type"), resource_instances.c.key == bindparam("key")
+    resource_instances.c.environment == _OF,
+    resource_instances.c.type == bindparam("type"),
+    resource_instances.c.key == bindparam("key"),
 )
-_ALL_USERS = Prepared(select(users))
-_ALL_TENANTS = Prepared(select(tenants.c.key))
-_ALL_INSTANCES = Prepared(select(resource_instances))
-_ALL_ASSIGNMENTS = Prepared(select(role_assignments))
-_ALL_TUPLES = Prepared(select(relationship_tuples))
+_ALL_USERS = Prepared(select(users).where(users.c.environment == _OF))
+_ALL_TENANTS = Prepared(select(tenants.c.key).where(tenants.c.environment == _OF))
+_ALL_INSTANCES = Prepared(select(resource_instances).where(resource_instances.c.environment == _OF))
+_ALL_ASSIGNMENTS = Prepared(
+    select(role_assignments).where(role_assignments.c.environment == _OF, role_assignments.c.asleep_since.is_(None))
+)
+_ALL_TUPLES = Prepared(select(relationship_tuples).where(relationship_tuples.c.environment == _OF))
+
+KEPT_CHANGES = 1000
+"""How many states back a snapshot may be and is still patched."""
+
+MOST_CHANGES = 500
+"""More changes than this are not told one by one: all facts are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,159 +92,374 @@ class FactsVersion:
     stamp: str
 
 
-class FactStore:
-    """Facts as rows.
+@dataclass(frozen=True, slots=True)
+class StoredFacts:
+    """All rows of an environment at one moment, not indexed yet."""
 
-    It checks nothing against the policy; every write needs the caller's write transaction, and whoever changes a fact
-    calls :meth:`bump` in it.
+    users: list[User]
+    tenants: list[str]
+    instances: list[ResourceInstance]
+    assignments: list[RoleAssignment]
+    tuples: list[RelationshipTuple]
+
+    def indexed(self, now: datetime) -> Facts:
+        """The facts that count at ``now``; takes half a second for a hundred thousand."""
+        counting = [each for each in self.assignments if each.expires_at is None or each.expires_at > now]
+        return Facts.of(self.users, self.tenants, self.instances, counting, self.tuples)
+
+
+class FactStore:
+    """Facts as rows, of one environment each time.
+
+    It checks nothing against the policy; every write needs the caller's write transaction, and whoever changes facts
+    calls :meth:`bump` in it with what was changed.
     """
 
-    async def version(self, transaction: Transaction) -> FactsVersion:
-        """The state that this transaction sees."""
-        row = await transaction.run_sync(lambda connection: _VERSION.all(connection, {})[0])
-        return FactsVersion(row.version, row.stamp)
+    async def version(self, environment: str, transaction: Transaction) -> FactsVersion:
+        """The state that this transaction sees; number 0 for an environment in which nothing was written yet."""
+        return await transaction.run_sync(_read_version, environment)
 
-    def glance(self, database: Database) -> FactsVersion | None:
+    def glance(self, environment: str, database: Database) -> FactsVersion | None:
         """The state that is committed at this moment; None when that cannot be said without waiting."""
-        row = database.glance(_GLANCE)
+        row = database.glance(_GLANCE, (environment,))
         return None if row is None else FactsVersion(*row)
 
-    async def bump(self, transaction: Transaction) -> None:
-        """Tell every process that its snapshot is stale once this transaction is committed."""
-        await transaction.execute(
-            update(facts_version)
-            .where(facts_version.c.id == 1)
-            .values(version=facts_version.c.version + 1, stamp=secrets.token_hex(16))
-        )
+    async def changes(
+        self, environment: str, transaction: Transaction, since: FactsVersion
+    ) -> tuple[FactsVersion, list[FactChange] | None]:
+        """The state that this transaction sees, and how the one of ``since`` became it, in order.
 
-    async def snapshot(self, transaction: Transaction) -> Facts:
-        """All facts, as this transaction sees them."""
-        return await transaction.run_sync(_snapshot)
+        The changes are None when that cannot be said: too much has happened, or ``since`` was rolled back.
+        """
+        return await transaction.run_sync(_read_changes, environment, since)
+
+    async def bump(
+        self, environment: str, transaction: Transaction, changes: Sequence[FactChange] | None, now: datetime
+    ) -> None:
+        """Tell every process that its snapshot is stale once this transaction is committed, and how to patch it.
+
+        Args:
+            environment: whose facts.
+            transaction: a write transaction.
+            changes: what was changed, in order; None has all facts read again.
+            now: when the environment began, if this is its first fact.
+        """
+        before = await self.version(environment, transaction)
+        number, stamp = before.number + 1, secrets.token_hex(16)
+        state = {"facts_version": number, "facts_stamp": stamp}
+        await _put(transaction, environments, {"key": environment}, state, {"name": "", "created_at": now})
+        told = None if changes is None or len(changes) > MOST_CHANGES else [_change_row(each) for each in changes]
+        row = {"environment": environment, "version": number, "previous_stamp": before.stamp, "changes": told}
+        await transaction.execute(insert(fact_changes).values({**row, "changes": null() if told is None else told}))
+        old = and_(fact_changes.c.environment == environment, fact_changes.c.version <= number - KEPT_CHANGES)
+        await transaction.execute(fact_changes.delete().where(old))
+
+    async def stored(self, environment: str, transaction: Transaction) -> StoredFacts:
+        """All rows, as this transaction sees them."""
+        return await transaction.run_sync(_read_all, environment)
+
+    async def snapshot(self, environment: str, transaction: Transaction, now: datetime | None = None) -> Facts:
+        """All facts that count now, as this transaction sees them."""
+        return (await self.stored(environment, transaction)).indexed(now or utc_now())
 
     # Reading
 
-    async def tenant_name(self, transaction: Transaction, key: str) -> str | None:
+    async def tenant_name(self, environment: str, transaction: Transaction, key: str) -> str | None:
         """The tenant's name, or None when there is no such tenant."""
-        found = await transaction.run_sync(lambda connection: _TENANT_NAME.all(connection, {"key": key}))
+        values = {"environment": environment, "key": key}
+        found = await transaction.run_sync(lambda connection: _TENANT_NAME.all(connection, values))
         return str(found[0].name) if found else None
 
-    async def user(self, transaction: Transaction, key: str) -> User | None:
+    async def user(self, environment: str, transaction: Transaction, key: str) -> User | None:
         """The user, or None."""
-        return await transaction.run_sync(_read_user, key)
+        return await transaction.run_sync(_read_user, environment, key)
 
-    async def instance(self, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
+    async def instance(self, environment: str, transaction: Transaction, ref: ResourceRef) -> ResourceInstance | None:
         """The instance, whatever its tenant, or None."""
-        row = (await transaction.execute(_INSTANCE, {"type": ref.type, "key": ref.key or ""})).one_or_none()
+        values = {"environment": environment, "type": ref.type, "key": ref.key or ""}
+        row = (await transaction.execute(_INSTANCE, values)).one_or_none()
         return None if row is None else _instance(row)
 
-    async def has_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> bool:
-        """Whether this very assignment is there."""
-        return await _exists(transaction, role_assignments, _assignment_columns(assignment))
+    async def assignment(
+        self, environment: str, transaction: Transaction, assignment: RoleAssignment
+    ) -> RoleAssignment | None:
+        """The assignment of this role as it is kept, with its own end; None when there is none that is awake."""
+        which = {"environment": environment, **_assignment_columns(assignment)}
+        awake = role_assignments.c.asleep_since.is_(None)
+        row = (
+            await transaction.execute(select(role_assignments).where(_equal(role_assignments, which), awake))
+        ).one_or_none()
+        return None if row is None else _assignment(row)
 
-    async def has_tuple(self, transaction: Transaction, link: RelationshipTuple) -> bool:
+    async def has_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> bool:
         """Whether this very tuple is there."""
-        return await _exists(transaction, relationship_tuples, _tuple_columns(link))
+        which = {"environment": environment, **_tuple_columns(link)}
+        query = select(func.count()).select_from(relationship_tuples).where(_equal(relationship_tuples, which))
+        return int((await transaction.execute(query)).scalar_one()) > 0
+
+    async def around(
+        self, environment: str, transaction: Transaction, ref: ResourceRef
+    ) -> tuple[list[RoleAssignment], list[RelationshipTuple]]:
+        """The roles on an instance and the tuples with it at either end."""
+        given, links = role_assignments.c, relationship_tuples.c
+        roles = select(role_assignments).where(
+            given.environment == environment, given.resource_type == ref.type, given.resource_key == ref.key
+        )
+        tuples = select(relationship_tuples).where(
+            links.environment == environment,
+            or_(
+                and_(links.subject_type == ref.type, links.subject_key == ref.key),
+                and_(links.object_type == ref.type, links.object_key == ref.key),
+            ),
+        )
+        return (
+            [_assignment(row) for row in await transaction.execute(roles)],
+            [_tuple(row) for row in await transaction.execute(tuples)],
+        )
+
+    async def roles_of(self, environment: str, transaction: Transaction, user: str) -> list[RoleAssignment]:
+        """All roles of a user, in every tenant."""
+        which = {"environment": environment, "user_key": user}
+        rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
+        return [_assignment(row) for row in rows]
 
     # Writing
 
-    async def put_tenant(self, transaction: Transaction, key: str, name: str) -> None:
+    async def put_tenant(self, environment: str, transaction: Transaction, key: str, name: str) -> None:
         """Add the tenant, or rename it."""
-        await _put(transaction, tenants, {"key": key}, {"name": name})
+        await _put(transaction, tenants, {"environment": environment, "key": key}, {"name": name})
 
-    async def put_user(self, transaction: Transaction, user: User) -> None:
+    async def put_user(self, environment: str, transaction: Transaction, user: User) -> None:
         """Add the user, or replace what is known of the user."""
-        rest = {
-            "first_name": user.first_name,
-            "last_name": user.last_name,
-            "email": user.email,
-            "attributes": dict(user.attributes),
-        }
-        await _put(transaction, users, {"key": user.key}, rest)
+        row = _user_columns(user)
+        await _put(transaction, users, {"environment": environment, "key": row.pop("key")}, row)
 
-    async def put_instance(self, transaction: Transaction, instance: ResourceInstance) -> None:
+    async def put_instance(self, environment: str, transaction: Transaction, instance: ResourceInstance) -> None:
         """Add the instance, or replace its attributes."""
-        which = {"type": instance.ref.type, "key": instance.ref.key or ""}
-        rest = {"tenant": instance.tenant, "attributes": dict(instance.attributes)}
-        await _put(transaction, resource_instances, which, rest)
+        row = _instance_columns(instance)
+        which = {"environment": environment, "type": row.pop("type"), "key": row.pop("key")}
+        await _put(transaction, resource_instances, which, row)
 
-    async def add_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> None:
-        """Add an assignment that is not there."""
-        await transaction.execute(insert(role_assignments).values(_assignment_columns(assignment)))
+    async def put_assignment(self, environment: str, transaction: Transaction, assignment: RoleAssignment) -> None:
+        """Add the assignment, or give it another end; one that slept is awake."""
+        which = {"environment": environment, **_assignment_columns(assignment)}
+        await _put(transaction, role_assignments, which, {"expires_at": assignment.expires_at, "asleep_since": None})
 
-    async def remove_assignment(self, transaction: Transaction, assignment: RoleAssignment) -> None:
-        """Remove an assignment."""
-        columns = _assignment_columns(assignment)
-        await transaction.execute(role_assignments.delete().where(_equal(role_assignments, columns)))
-
-    async def add_tuple(self, transaction: Transaction, link: RelationshipTuple) -> None:
+    async def add_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> None:
         """Add a tuple that is not there."""
-        await transaction.execute(insert(relationship_tuples).values(_tuple_columns(link)))
+        await transaction.execute(
+            insert(relationship_tuples).values({"environment": environment, **_tuple_columns(link)})
+        )
 
-    async def remove_tuple(self, transaction: Transaction, link: RelationshipTuple) -> None:
-        """Remove a tuple."""
-        columns = _tuple_columns(link)
-        await transaction.execute(relationship_tuples.delete().where(_equal(relationship_tuples, columns)))
+    async def remove(self, environment: str, transaction: Transaction, entry: Entry) -> bool:
+        """Remove one entry, and nothing that belongs to it; whether it was there."""
+        table, which = _place_of(entry)
+        gone = table.delete().where(_equal(table, {"environment": environment, **which}))
+        return (await transaction.execute(gone)).rowcount == 1
+
+    async def remove_in_tenant(self, environment: str, transaction: Transaction, tenant: str) -> dict[str, int]:
+        """Remove everything that a tenant has, not the tenant; how many rows of each table."""
+        removed = {}
+        for table in (relationship_tuples, role_assignments, resource_instances):
+            gone = table.delete().where(table.c.environment == environment, table.c.tenant == tenant)
+            removed[table.name] = (await transaction.execute(gone)).rowcount
+        return removed
+
+    async def add_new(
+        self, environment: str, transaction: Transaction, stored: StoredFacts, names: Mapping[str, str]
+    ) -> dict[str, int]:
+        """Add what is not there, many rows at a time; what is there stays as it is. How many were new, by table.
+
+        Args:
+            environment: where.
+            transaction: a write transaction.
+            stored: what is to be there.
+            names: the tenants' names by key.
+        """
+        rows: list[tuple[Table, list[dict[str, Any]]]] = [
+            (tenants, [{"key": key, "name": names[key]} for key in stored.tenants]),
+            (users, [_user_columns(user) for user in stored.users]),
+            (resource_instances, [_instance_columns(instance) for instance in stored.instances]),
+            (relationship_tuples, [_tuple_columns(link) for link in stored.tuples]),
+            (
+                role_assignments,
+                [
+                    {**_assignment_columns(each), "expires_at": each.expires_at, "asleep_since": None}
+                    for each in stored.assignments
+                ],
+            ),
+        ]
+        added = {}
+        for table, of_table in rows:
+            if of_table:
+                filled = [{"environment": environment, **row} for row in of_table]
+                added[table.name] = await transaction.run_sync(_add_new, table, filled)
+        return added
 
     # Seeds
 
-    async def seed_digest(self, transaction: Transaction, name: str) -> str | None:
+    async def seed_digest(self, environment: str, transaction: Transaction, name: str) -> str | None:
         """The digest of what was loaded under this name, or None when nothing was yet."""
-        query = select(seeds.c.digest).where(seeds.c.name == name)
+        query = select(seeds.c.digest).where(seeds.c.environment == environment, seeds.c.name == name)
         return (await transaction.execute(query)).scalar_one_or_none()
 
-    async def mark_seeded(self, transaction: Transaction, name: str, digest: str, now: datetime) -> None:
+    async def mark_seeded(
+        self, environment: str, transaction: Transaction, name: str, digest: str, now: datetime
+    ) -> None:
         """Remember that this was loaded; once."""
-        await transaction.execute(insert(seeds).values(name=name, digest=digest, loaded_at=now))
+        row = {"environment": environment, "name": name, "digest": digest, "loaded_at": now}
+        await transaction.execute(insert(seeds).values(row))
 
 
-def _snapshot(connection: Connection) -> Facts:
-    return Facts.of(
-        users=map(_user, _ALL_USERS.all(connection, {})),
-        tenants=[row.key for row in _ALL_TENANTS.all(connection, {})],
-        instances=map(_instance, _ALL_INSTANCES.all(connection, {})),
-        assignments=map(_assignment, _ALL_ASSIGNMENTS.all(connection, {})),
-        tuples=map(_tuple, _ALL_TUPLES.all(connection, {})),
+def _read_version(connection: Connection, environment: str) -> FactsVersion:
+    found = _VERSION.all(connection, {"environment": environment})
+    return FactsVersion(found[0].facts_version, found[0].facts_stamp) if found else FactsVersion(0, "")
+
+
+def _read_changes(
+    connection: Connection, environment: str, since: FactsVersion
+) -> tuple[FactsVersion, list[FactChange] | None]:
+    now = _read_version(connection, environment)
+    if now == since:
+        return now, []
+    found = _CHANGES.all(connection, {"environment": environment, "after": since.number})
+    whole = bool(found) and found[0].version == since.number + 1 and found[0].previous_stamp == since.stamp
+    if not whole or any(row.changes is None for row in found):
+        return now, None
+    return now, [_change(row) for each in found for row in each.changes]
+
+
+def _read_all(connection: Connection, environment: str) -> StoredFacts:
+    of = {"environment": environment}
+    return StoredFacts(
+        users=[_user(row) for row in _ALL_USERS.all(connection, of)],
+        tenants=[row.key for row in _ALL_TENANTS.all(connection, of)],
+        instances=[_instance(row) for row in _ALL_INSTANCES.all(connection, of)],
+        assignments=[_assignment(row) for row in _ALL_ASSIGNMENTS.all(connection, of)],
+        tuples=[_tuple(row) for row in _ALL_TUPLES.all(connection, of)],
     )
+
+
+def _add_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
+    before = connection.execute(select(func.count()).select_from(table)).scalar_one()
+    adding = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    connection.execute(adding(table).on_conflict_do_nothing(), rows)
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one() - before)
+
+
+# A change as a row of JSON: what it is, then its columns; a removed one has a minus before what it is.
+
+
+def _change_row(change: FactChange) -> list[Any]:
+    entry = change.entry
+    kind: str
+    values: dict[str, Any]
+    if isinstance(entry, str):
+        kind, values = "tenant", {"key": entry}
+    elif isinstance(entry, User):
+        kind, values = "user", _user_columns(entry)
+    elif isinstance(entry, ResourceInstance):
+        kind, values = "instance", _instance_columns(entry)
+    elif isinstance(entry, RoleAssignment):
+        ends = None if entry.expires_at is None else entry.expires_at.isoformat()
+        kind, values = "role", {**_assignment_columns(entry), "expires_at": ends}
+    else:
+        kind, values = "tuple", dict(_tuple_columns(entry))
+    return [f"-{kind}" if change.removed else kind, values]
+
+
+def _change(row: list[Any]) -> FactChange:
+    kind, values = row[0].removeprefix("-"), SimpleNamespace(**row[1])
+    entry: Entry
+    if kind == "tenant":
+        entry = values.key
+    elif kind == "user":
+        entry = _user(values)
+    elif kind == "instance":
+        entry = _instance(values)
+    elif kind == "role":
+        if values.expires_at is not None:
+            values.expires_at = datetime.fromisoformat(values.expires_at)
+        entry = _assignment(values)
+    else:
+        entry = _tuple(values)
+    return FactChange(entry, removed=row[0].startswith("-"))
 
 
 # What is asked in nearly every call, as functions for :meth:`permit_core.database.Database.read`.
 
 
-def read_user_in(connection: Connection, key: str, tenant: str) -> User | None:
+def read_user_in(connection: Connection, environment: str, tenant: str, key: str) -> User | None:
     """The user, or None; None as well when there is no such tenant."""
-    return _read_user(connection, key) if _TENANT_NAME.all(connection, {"key": tenant}) else None
+    there = _TENANT_NAME.all(connection, {"environment": environment, "key": tenant})
+    return _read_user(connection, environment, key) if there else None
 
 
-def _read_user(connection: Connection, key: str) -> User | None:
-    found = _USER.all(connection, {"key": key})
+def _read_user(connection: Connection, environment: str, key: str) -> User | None:
+    found = _USER.all(connection, {"environment": environment, "key": key})
     return _user(found[0]) if found else None
 
 
-def read_tenant_roles(connection: Connection, user: str, tenant: str) -> frozenset[str]:
-    """The roles the user holds tenant-wide."""
-    return frozenset(row.role for row in _TENANT_ROLES.all(connection, {"user": user, "of_tenant": tenant}))
+def read_tenant_roles(
+    connection: Connection, environment: str, tenant: str, user: str, now: datetime
+) -> frozenset[str]:
+    """The roles the user holds tenant-wide at ``now``."""
+    values = {"environment": environment, "user": user, "of_tenant": tenant, "now": now}
+    return frozenset(row.role for row in _TENANT_ROLES.all(connection, values))
 
 
-def _user(row: Row[Any]) -> User:
+def _user(row: Any) -> User:
     return User(row.key, row.first_name, row.last_name, row.email, row.attributes)
 
 
-def _instance(row: Row[Any]) -> ResourceInstance:
+def _instance(row: Any) -> ResourceInstance:
     return ResourceInstance(ResourceRef(row.type, row.key), row.tenant, row.attributes)
 
 
-def _assignment(row: Row[Any]) -> RoleAssignment:
+def _assignment(row: Any) -> RoleAssignment:
     resource = ResourceRef(row.resource_type, row.resource_key) if row.resource_type else None
-    return RoleAssignment(row.user_key, row.role, row.tenant, resource)
+    return RoleAssignment(row.user_key, row.role, row.tenant, resource, row.expires_at)
 
 
-def _tuple(row: Row[Any]) -> RelationshipTuple:
+def _tuple(row: Any) -> RelationshipTuple:
     return RelationshipTuple(
         ResourceRef(row.subject_type, row.subject_key),
         row.relation,
         ResourceRef(row.object_type, row.object_key),
         row.tenant,
     )
+
+
+def _user_columns(user: User) -> dict[str, Any]:
+    return {
+        "key": user.key,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "attributes": dict(user.attributes),
+    }
+
+
+def _instance_columns(instance: ResourceInstance) -> dict[str, Any]:
+    return {
+        "type": instance.ref.type,
+        "key": instance.ref.key or "",
+        "tenant": instance.tenant,
+        "attributes": dict(instance.attributes),
+    }
+
+
+def _place_of(entry: Entry) -> tuple[Table, dict[str, str]]:
+    """The table of an entry, and its key there."""
+    if isinstance(entry, str):
+        return tenants, {"key": entry}
+    if isinstance(entry, User):
+        return users, {"key": entry.key}
+    if isinstance(entry, ResourceInstance):
+        return resource_instances, {"type": entry.ref.type, "key": entry.ref.key or ""}
+    if isinstance(entry, RoleAssignment):
+        return role_assignments, _assignment_columns(entry)
+    return relationship_tuples, _tuple_columns(entry)
 
 
 def _assignment_columns(assignment: RoleAssignment) -> dict[str, str]:
@@ -246,13 +488,14 @@ def _equal(table: Table, columns: dict[str, str]) -> ColumnElement[bool]:
     return and_(*(table.c[name] == value for name, value in columns.items()))
 
 
-async def _exists(transaction: Transaction, table: Table, columns: dict[str, str]) -> bool:
-    query = select(func.count()).select_from(table).where(_equal(table, columns))
-    return int((await transaction.execute(query)).scalar_one()) > 0
-
-
-async def _put(transaction: Transaction, table: Table, which: dict[str, str], rest: dict[str, Any]) -> None:
+async def _put(
+    transaction: Transaction,
+    table: Table,
+    which: dict[str, str],
+    rest: dict[str, Any],
+    at_first: dict[str, Any] | None = None,
+) -> None:
     """Update the row or add it. Writers take turns, so nothing comes between the two statements."""
     changed = await transaction.execute(update(table).where(_equal(table, which)).values(rest))
     if changed.rowcount == 0:
-        await transaction.execute(insert(table).values({**which, **rest}))
+        await transaction.execute(insert(table).values({**which, **rest, **(at_first or {})}))

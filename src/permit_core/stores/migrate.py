@@ -76,15 +76,14 @@ async def migrate(
             f"the database {database.location} is at revision {at}, which this version does not know: "
             "start the newer version that made it"
         )
-    async with database.transaction() as transaction:
 
-        def upgrade(connection: Connection) -> None:
-            if not connection.in_transaction():  # Alembic would begin, and commit, one of its own
-                connection.begin()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+    def upgrade(connection: Connection) -> None:
+        if not connection.in_transaction():  # Alembic would begin, and commit, one of its own
+            connection.begin()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
-        await transaction.run_sync(upgrade)
+    await database.restructure(upgrade)
 
 
 def run_migrations() -> None:

@@ -50,6 +50,7 @@ class NoticeStore:
         rows = [
             {
                 "recipient": recipient,
+                "environment": request.environment,
                 "tenant": request.tenant,
                 "event": event,
                 "request_id": request.id,
@@ -64,11 +65,12 @@ class NoticeStore:
         """Note that those who may review a new request are still to be found and told."""
         await transaction.execute(announcements.insert().values(request_id=request_id, created_at=now))
 
-    async def announced(self, transaction: Transaction, limit: int) -> list[Request]:
+    async def announced(self, environment: str, transaction: Transaction, limit: int) -> list[Request]:
         """New requests whose reviewers are still to be found, oldest first."""
         query = (
             select(*requests.c)
             .join_from(requests, announcements, announcements.c.request_id == requests.c.id)
+            .where(requests.c.environment == environment)
             .order_by(announcements.c.created_at, requests.c.id)
             .limit(limit)
         )
@@ -79,14 +81,15 @@ class NoticeStore:
         done = announcements.delete().where(announcements.c.request_id == request_id)
         return (await transaction.execute(done)).rowcount == 1
 
-    async def after(self, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
+    async def after(self, environment: str, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
         """Notices with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""
-        found = await transaction.execute(_after(), {"last_id": last_id, "most": limit})
+        found = await transaction.execute(_after(), {"environment": environment, "last_id": last_id, "most": limit})
         return [_notice(row) for row in found]
 
-    async def undelivered(self, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
+    async def undelivered(self, environment: str, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
         """What the user has not been told yet, in order; of new requests, only those that still wait."""
         query = _with_request().where(
+            notices.c.environment == environment,
             notices.c.recipient == user,
             notices.c.tenant == tenant,
             notices.c.delivered_at.is_(None),
@@ -94,30 +97,41 @@ class NoticeStore:
         )
         return [_notice(row) for row in await transaction.execute(query.order_by(notices.c.id))]
 
-    async def mark_delivered(self, transaction: Transaction, ids: Collection[int], now: datetime) -> None:
+    async def mark_delivered(
+        self, environment: str, transaction: Transaction, ids: Collection[int], now: datetime
+    ) -> None:
         """Note that these were delivered. The first time counts."""
-        fresh = update(notices).where(notices.c.id.in_(ids), notices.c.delivered_at.is_(None))
+        fresh = update(notices).where(
+            notices.c.environment == environment, notices.c.id.in_(ids), notices.c.delivered_at.is_(None)
+        )
         await transaction.execute(fresh.values(delivered_at=now))
 
-    async def latest_id(self, transaction: Transaction) -> int:
+    async def latest_id(self, environment: str, transaction: Transaction) -> int:
         """The highest id there is, or 0."""
-        return (await transaction.execute(select(func.max(notices.c.id)))).scalar_one() or 0
+        return (
+            await transaction.execute(select(func.max(notices.c.id)).where(notices.c.environment == environment))
+        ).scalar_one() or 0
 
-    async def was_told(self, transaction: Transaction, user: str, request_id: str) -> bool:
+    async def was_told(self, environment: str, transaction: Transaction, user: str, request_id: str) -> bool:
         """Whether there is, delivered or not, a notice to the user that the request was made."""
         query = select(notices.c.id).where(
-            notices.c.recipient == user, notices.c.event == "request_created", notices.c.request_id == request_id
+            notices.c.environment == environment,
+            notices.c.recipient == user,
+            notices.c.event == "request_created",
+            notices.c.request_id == request_id,
         )
         return (await transaction.execute(query.limit(1))).first() is not None
 
-    async def untold(self, transaction: Transaction, user: str, tenant: str) -> list[Request]:
+    async def untold(self, environment: str, transaction: Transaction, user: str, tenant: str) -> list[Request]:
         """The pending requests of others that there is no notice to the user about, oldest first."""
         told = exists().where(
+            notices.c.environment == environment,
             notices.c.recipient == user,
             notices.c.event == "request_created",
             notices.c.request_id == requests.c.id,
         )
         query = select(requests).where(
+            requests.c.environment == environment,
             requests.c.tenant == tenant,
             requests.c.status == RequestStatus.PENDING.value,
             requests.c.user_key != user,
@@ -128,7 +142,7 @@ class NoticeStore:
         ]
 
     async def holders(
-        self, transaction: Transaction, tenant: str, roles: Iterable[tuple[ResourceRef | None, str]]
+        self, environment: str, transaction: Transaction, tenant: str, roles: Iterable[tuple[ResourceRef | None, str]]
     ) -> list[str]:
         """The keys of those who were given one of these roles, on an instance or, under None, in the whole tenant."""
         by_role: dict[str, list[tuple[str, str]]] = {}
@@ -139,12 +153,17 @@ class NoticeStore:
             and_(given.role == role, tuple_(given.resource_type, given.resource_key).in_(on))
             for role, on in by_role.items()
         ]
-        query = select(given.user_key).where(given.tenant == tenant, or_(false(), *places)).distinct()
+        query = select(given.user_key).where(given.environment == environment, given.tenant == tenant, or_(false(), *places)).distinct()
         return sorted((await transaction.execute(query)).scalars())
 
-    async def possible_recipients(self, transaction: Transaction) -> list[str]:
+    async def possible_recipients(self, environment: str, transaction: Transaction) -> list[str]:
         """The keys of all users. Whom a notice concerns is a question to the decision point, not to this table."""
-        return [row.key for row in await transaction.execute(select(users.c.key).order_by(users.c.key))]
+        return [
+            row.key
+            for row in await transaction.execute(
+                select(users.c.key).where(users.c.environment == environment).order_by(users.c.key)
+            )
+        ]
 
 
 def _with_request() -> Select[Any]:
@@ -160,7 +179,10 @@ def _with_request() -> Select[Any]:
 
 @cache  # asked several times a second, for ever
 def _after() -> Select[Any]:
-    return _with_request().where(notices.c.id > bindparam("last_id")).order_by(notices.c.id).limit(bindparam("most"))
+    mine = notices.c.environment == bindparam("environment")
+    return (
+        _with_request().where(mine, notices.c.id > bindparam("last_id")).order_by(notices.c.id).limit(bindparam("most"))
+    )
 
 
 def _notice(row: Row[Any]) -> Notice:

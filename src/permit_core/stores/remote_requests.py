@@ -54,15 +54,22 @@ class RemoteRequestStore:
             update(remote_requests).where(which).values(owed=None if what is None else what.value)
         )
 
-    async def owing(self, transaction: Transaction, limit: int) -> list[RemoteLink]:
+    async def owing(self, environment: str, transaction: Transaction, limit: int) -> list[RemoteLink]:
         """Requests of which something is owed, oldest first."""
-        return await self._links(transaction, remote_requests.c.owed.is_not(None), limit=limit)
+        return await self._links(environment, transaction, remote_requests.c.owed.is_not(None), limit=limit)
 
     async def standing(
-        self, transaction: Transaction, tenant: str, kind: RequestKind, statuses: Collection[RequestStatus], limit: int
+        self,
+        environment: str,
+        transaction: Transaction,
+        tenant: str,
+        kind: RequestKind,
+        statuses: Collection[RequestStatus],
+        limit: int,
     ) -> list[RemoteLink]:
         """Tied requests of a kind with one of the statuses, oldest first."""
         return await self._links(
+            environment,
             transaction,
             requests.c.tenant == tenant,
             requests.c.kind == kind.value,
@@ -70,16 +77,16 @@ class RemoteRequestStore:
             limit=limit,
         )
 
-    async def of(self, transaction: Transaction, request_id: str) -> RemoteLink | None:
+    async def of(self, environment: str, transaction: Transaction, request_id: str) -> RemoteLink | None:
         """One tied request."""
-        found = await self._links(transaction, requests.c.id == request_id, limit=1)
+        found = await self._links(environment, transaction, requests.c.id == request_id, limit=1)
         return found[0] if found else None
 
-    async def _links(self, transaction: Transaction, *where: object, limit: int) -> list[RemoteLink]:
+    async def _links(self, environment: str, transaction: Transaction, *where: object, limit: int) -> list[RemoteLink]:
         query = (
             select(*requests.c, remote_requests.c.remote_id, remote_requests.c.owed)
             .join_from(requests, remote_requests, remote_requests.c.request_id == requests.c.id)
-            .where(*where)  # type: ignore[arg-type]
+            .where(requests.c.environment == environment, *where)  # type: ignore[arg-type]
             .order_by(requests.c.created_at, requests.c.id)
             .limit(limit)
         )

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, updat
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import Conflict, ConstraintViolated
-from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.page import Page, page_offset
 from permit_core.ports.request import CalledTool, ConfirmedBy, Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.tables import held_arguments, requests
@@ -81,15 +80,23 @@ class RequestStore:
         except ConstraintViolated as error:
             raise Conflict("You have asked for this already.", code="already_pending") from error
 
-    async def get(self, transaction: Transaction, kind: RequestKind, request_id: str) -> Request | None:
+    async def get(
+        self, environment: str, transaction: Transaction, kind: RequestKind, request_id: str
+    ) -> Request | None:
         """The request of this kind with this id, in whatever tenant, or None."""
-        query = select(requests).where(requests.c.id == request_id, requests.c.kind == kind.value)
+        query = select(requests).where(
+            requests.c.environment == environment, requests.c.id == request_id, requests.c.kind == kind.value
+        )
         row = (await transaction.execute(query)).one_or_none()
         return None if row is None else request_of(row)
 
-    async def find(self, transaction: Transaction, request_id: str) -> Request | None:
+    async def find(self, environment: str, transaction: Transaction, request_id: str) -> Request | None:
         """The request with this id, of whatever kind and in whatever tenant, or None."""
-        row = (await transaction.execute(select(requests).where(requests.c.id == request_id))).one_or_none()
+        row = (
+            await transaction.execute(
+                select(requests).where(requests.c.environment == environment, requests.c.id == request_id)
+            )
+        ).one_or_none()
         return None if row is None else request_of(row)
 
     async def exchange(self, transaction: Transaction, old: Request, new: Request) -> bool:
@@ -99,12 +106,19 @@ class RequestStore:
         return result.rowcount == 1
 
     async def about(
-        self, transaction: Transaction, tenant: str, user: str, subject: Subject, statuses: Collection[RequestStatus]
+        self,
+        environment: str,
+        transaction: Transaction,
+        tenant: str,
+        user: str,
+        subject: Subject,
+        statuses: Collection[RequestStatus],
     ) -> list[Request]:
         """What the user has asked about one subject and now has one of the statuses, newest first."""
         query = (
             select(requests)
             .where(
+                requests.c.environment == environment,
                 requests.c.tenant == tenant,
                 requests.c.user_key == user,
                 _about(subject),
@@ -125,6 +139,7 @@ class RequestStore:
         if called is None:
             return []
         conditions = [
+            requests.c.environment == like.environment,
             requests.c.tenant == like.tenant,
             requests.c.kind == RequestKind.CALL.value,
             requests.c.user_key == like.user,
@@ -139,7 +154,7 @@ class RequestStore:
         return [request_of(row) for row in await transaction.execute(query)]
 
     async def executing(self, transaction: Transaction, limit: int) -> list[Request]:
-        """Calls that are being sent, the one begun first at the head, at most ``limit``."""
+        """Calls that are being sent, in whatever environment, the one begun first at the head, at most ``limit``."""
         query = (
             select(requests)
             .where(requests.c.status == RequestStatus.EXECUTING.value)
@@ -149,7 +164,15 @@ class RequestStore:
         return [request_of(row) for row in await transaction.execute(query)]
 
     async def denials(
-        self, transaction: Transaction, tenant: str, user: str, subject: Subject, tool: str = "", *, since: datetime
+        self,
+        environment: str,
+        transaction: Transaction,
+        tenant: str,
+        user: str,
+        subject: Subject,
+        tool: str = "",
+        *,
+        since: datetime,
     ) -> list[datetime]:
         """When reviewers denied what the user asked about a subject, since the last yes and ``since``, newest first.
 
@@ -158,6 +181,7 @@ class RequestStore:
         query = (
             select(requests.c.status, requests.c.decided_at)
             .where(
+                requests.c.environment == environment,
                 requests.c.tenant == tenant,
                 requests.c.user_key == user,
                 requests.c.tool == tool,
@@ -187,20 +211,30 @@ class RequestStore:
         """Forget the arguments of a call."""
         await transaction.execute(held_arguments.delete().where(held_arguments.c.request_id == request_id))
 
-    async def latest(self, transaction: Transaction, tenant: str, user: str, subject: Subject) -> Request | None:
+    async def latest(
+        self, environment: str, transaction: Transaction, tenant: str, user: str, subject: Subject
+    ) -> Request | None:
         """The last thing the user has asked about one subject, whatever became of it, or None."""
         query = (
             select(requests)
-            .where(requests.c.tenant == tenant, requests.c.user_key == user, _about(subject))
+            .where(
+                requests.c.environment == environment,
+                requests.c.tenant == tenant,
+                requests.c.user_key == user,
+                _about(subject),
+            )
             .order_by(*_NEWEST_FIRST)
             .limit(1)
         )
         row = (await transaction.execute(query)).one_or_none()
         return None if row is None else request_of(row)
 
-    async def pending_count(self, transaction: Transaction, tenant: str, user: str, now: datetime) -> int:
+    async def pending_count(
+        self, environment: str, transaction: Transaction, tenant: str, user: str, now: datetime
+    ) -> int:
         """How many requests of this user wait for a decision, those whose time is over at ``now`` aside."""
         query = select(func.count()).where(
+            requests.c.environment == environment,
             requests.c.tenant == tenant,
             requests.c.kind.in_(_KINDS),
             requests.c.status == RequestStatus.PENDING.value,
@@ -210,12 +244,19 @@ class RequestStore:
         return int((await transaction.execute(query)).scalar_one())
 
     async def lapsed(
-        self, transaction: Transaction, tenant: str, statuses: Iterable[RequestStatus], now: datetime, limit: int
+        self,
+        environment: str,
+        transaction: Transaction,
+        tenant: str,
+        statuses: Iterable[RequestStatus],
+        now: datetime,
+        limit: int,
     ) -> list[Request]:
         """Requests in one of ``statuses`` whose time is over at ``now``, at most ``limit``."""
         query = (
             select(requests)
             .where(
+                requests.c.environment == environment,
                 requests.c.tenant == tenant,
                 requests.c.kind.in_(_KINDS),
                 requests.c.status.in_([status.value for status in statuses]),
@@ -227,7 +268,13 @@ class RequestStore:
         return [request_of(row) for row in await transaction.execute(query)]
 
     async def reviewed(
-        self, transaction: Transaction, tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime
+        self,
+        environment: str,
+        transaction: Transaction,
+        tenant: str,
+        kind: RequestKind,
+        wanted: RequestFilter,
+        now: datetime,
     ) -> list[Reviewed]:
         """What the reviewers of the requests that match depend on, each once."""
         columns = (
@@ -237,7 +284,9 @@ class RequestStore:
             requests.c.operation,
             requests.c.review_action,
         )
-        rows = await transaction.execute(select(*columns).where(_matches(tenant, kind, wanted, now)).distinct())
+        rows = await transaction.execute(
+            select(*columns).where(_matches(environment, tenant, kind, wanted, now)).distinct()
+        )
         return [
             Reviewed(
                 Subject(kind, _resource_of(row), row.role or None, row.operation or None),
@@ -248,6 +297,7 @@ class RequestStore:
 
     async def page(
         self,
+        environment: str,
         transaction: Transaction,
         tenant: str,
         kind: RequestKind,
@@ -264,16 +314,18 @@ class RequestStore:
             InvalidInput: ``invalid_page``.
         """
         skip = page_offset(page, per_page)
-        condition = and_(_matches(tenant, kind, wanted, now), _seen(wanted, visibility))
+        condition = and_(_matches(environment, tenant, kind, wanted, now), _seen(wanted, visibility))
         total = (await transaction.execute(select(func.count()).select_from(requests).where(condition))).scalar_one()
         newest_first = select(requests).where(condition).order_by(*_NEWEST_FIRST)
         rows = await transaction.execute(newest_first.offset(skip).limit(per_page))
         return Page([request_of(row) for row in rows], total, page, per_page)
 
 
-def _matches(tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime) -> ColumnElement[bool]:
+def _matches(
+    environment: str, tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime
+) -> ColumnElement[bool]:
     """The filter as a condition, ``approver`` aside: rights are not in this table."""
-    conditions = [requests.c.tenant == tenant, requests.c.kind == kind.value]
+    conditions = [requests.c.environment == environment, requests.c.tenant == tenant, requests.c.kind == kind.value]
     if wanted.status is not None:
         conditions.append(_has_status(wanted.status, now))
     if wanted.role is not None:
@@ -345,6 +397,7 @@ def _columns(request: Request) -> dict[str, Any]:
     return {
         "id": request.id,
         "kind": request.kind.value,
+        "environment": request.environment,
         "tenant": request.tenant,
         "user_key": request.user,
         "user_name": request.user_name,
@@ -395,7 +448,7 @@ def request_of(row: Row[Any]) -> Request:
     return Request(
         id=row.id,
         kind=RequestKind(row.kind),
-        environment=DEFAULT_ENVIRONMENT,
+        environment=row.environment,
         tenant=row.tenant,
         user=row.user_key,
         user_name=row.user_name,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
     text,
 )
 
@@ -50,9 +50,32 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+# What is stored belongs to an environment: it stands first in every key. The number and the stamp say which state of the
+# facts is there. The stamp is random: a number that was rolled back is given again, a stamp never is.
+environments = Table(
+    "environments",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("name", String(200), nullable=False, server_default=""),
+    Column("facts_version", Integer, nullable=False),
+    Column("facts_stamp", String(32), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# How one state of the facts became the next, so that a snapshot is patched and not read again. The oldest rows go.
+fact_changes = Table(
+    "fact_changes",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("previous_stamp", String(32), nullable=False),
+    Column("changes", JSON),  # NULL: too many to be told one by one
+)
+
 tenants = Table(
     "tenants",
     metadata,
+    Column("environment", String(100), primary_key=True),
     Column("key", String(100), primary_key=True),
     Column("name", String(200), nullable=False),
 )
@@ -60,6 +83,7 @@ tenants = Table(
 users = Table(
     "users",
     metadata,
+    Column("environment", String(100), primary_key=True),
     Column("key", String(100), primary_key=True),
     Column("first_name", String(200), nullable=False, server_default=""),
     Column("last_name", String(200), nullable=False, server_default=""),
@@ -70,10 +94,12 @@ users = Table(
 resource_instances = Table(
     "resource_instances",
     metadata,
+    Column("environment", String(100), primary_key=True),
     Column("type", String(100), primary_key=True),
     Column("key", String(100), primary_key=True),
-    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
+    Column("tenant", String(100), nullable=False),
     Column("attributes", JSON, nullable=False),
+    Index("ix_resource_instances_tenant", "environment", "tenant"),
 )
 
 # Whose password opens what. The epoch is what good tokens carry; see accounts/accounts.py.
@@ -82,55 +108,55 @@ local_accounts = Table(
     metadata,
     Column("environment", String(100), primary_key=True),
     Column("login", String(100), primary_key=True),
-    Column("user_key", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("user_key", String(100), nullable=False),
     Column("hashed_password", String(200), nullable=False),
     Column("state", String(10), nullable=False),  # open | closed
     Column("epoch", String(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("password_changed_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["environment", "user_key"],
+        ["users.environment", "users.key"],
+        name="fk_local_accounts_user",
+        ondelete="CASCADE",
+    ),
     UniqueConstraint("environment", "user_key", name="uq_local_accounts_user"),
     CheckConstraint("state IN ('open', 'closed')", name="ck_local_accounts_state"),
 )
 
-# resource_type and resource_key are '' for a tenant-wide role: NULLs would defeat the unique constraint.
+# resource_type and resource_key are '' for a tenant-wide role: NULLs would defeat the key.
 role_assignments = Table(
     "role_assignments",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("user_key", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
-    Column("role", String(100), nullable=False),
-    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
-    Column("resource_type", String(100), nullable=False, server_default=""),
-    Column("resource_key", String(100), nullable=False, server_default=""),
-    UniqueConstraint("user_key", "role", "tenant", "resource_type", "resource_key"),
+    Column("environment", String(100), primary_key=True),
+    Column("user_key", String(100), primary_key=True),
+    Column("tenant", String(100), primary_key=True),
+    Column("role", String(100), primary_key=True),
+    Column("resource_type", String(100), primary_key=True, server_default=""),
+    Column("resource_key", String(100), primary_key=True, server_default=""),
+    Column("expires_at", UtcDateTime),  # from then on it does not count
+    Column("asleep_since", UtcDateTime),  # the policy had no such role: it counts when a person gives it again
+    Index("ix_role_assignments_resource", "environment", "resource_type", "resource_key"),
 )
 
 relationship_tuples = Table(
     "relationship_tuples",
     metadata,
+    Column("environment", String(100), primary_key=True),
     Column("subject_type", String(100), primary_key=True),
     Column("subject_key", String(100), primary_key=True),
     Column("relation", String(100), primary_key=True),
     Column("object_type", String(100), primary_key=True),
     Column("object_key", String(100), primary_key=True),
-    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
-    Index("ix_relationship_tuples_object", "object_type", "object_key"),
+    Column("tenant", String(100), nullable=False),
+    Index("ix_relationship_tuples_object", "environment", "object_type", "object_key"),
 )
 
-# One row, id 1. Raised in every transaction that changes a fact: how a process knows that its snapshot is stale.
-# The stamp is random: a number that was rolled back is given again, a stamp never is.
-facts_version = Table(
-    "facts_version",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("stamp", String(32), nullable=False),
-)
-
-# What a new database was started with, once: what was taken away since does not come back by seeding again.
+# What a new environment was started with, once: what was taken away since does not come back by seeding again.
 seeds = Table(
     "seeds",
     metadata,
+    Column("environment", String(100), primary_key=True),
     Column("name", String(100), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("loaded_at", UtcDateTime, nullable=False),
@@ -143,8 +169,8 @@ requests = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("kind", String(20), nullable=False),
-    Column("tenant", String(100), ForeignKey("tenants.key"), nullable=False),
-    Column("user_key", String(100), ForeignKey("users.key"), nullable=False),
+    Column("tenant", String(100), nullable=False),
+    Column("user_key", String(100), nullable=False),
     Column("user_name", String(400), nullable=False),
     Column("resource_type", String(100), nullable=False),
     Column("resource_key", String(100), nullable=False),
@@ -156,7 +182,7 @@ requests = Table(
     Column("status", String(12), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
-    Column("decided_by", String(100), ForeignKey("users.key")),
+    Column("decided_by", String(100)),
     Column("decided_by_name", String(400)),
     Column("decided_at", UtcDateTime),
     Column("comment", Text, nullable=False, server_default=""),
@@ -176,9 +202,11 @@ requests = Table(
     Column("claimed_at", UtcDateTime),
     Column("runner", String(200)),
     Column("standing", String(40)),
+    Column("environment", String(100), nullable=False),
     # The same thing cannot be waited for twice; two different calls of one tool wait side by side.
     Index(
         "uq_requests_open",
+        "environment",
         "kind",
         "tenant",
         "user_key",
@@ -194,7 +222,7 @@ requests = Table(
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     ),
-    Index("ix_requests_listing", "tenant", "kind", "status", "created_at"),
+    Index("ix_requests_listing", "environment", "tenant", "kind", "status", "created_at"),
 )
 
 # The arguments of calls that wait for a yes or for their answer, encrypted; a row goes when its request is settled.
@@ -245,13 +273,14 @@ notices = Table(
     "notices",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("recipient", String(100), ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("recipient", String(100), nullable=False),
     Column("tenant", String(100), nullable=False),
     Column("event", String(30), nullable=False),  # request_created | request_decided
     Column("request_id", String(40), ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("delivered_at", UtcDateTime),
-    Index("ix_notices_recipient", "recipient", "delivered_at"),
+    Column("environment", String(100), nullable=False),
+    Index("ix_notices_recipient", "environment", "recipient", "delivered_at"),
 )
 
 # Requests that Permit.io has as well, under an id of its own. What is still owed to it is NULL, 'cancel' (the request

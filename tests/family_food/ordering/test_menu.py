@@ -11,7 +11,7 @@ from family_food.ordering.orders import ORDERS
 from permit_core.access import ResourceRef
 from permit_core.errors import Forbidden, UserFacing
 from permit_core.identity import Actor
-from tests.support.core import TENANT
+from tests.support.core import ENVIRONMENT, TENANT
 from tests.support.family import CHEAP_PIZZA, DEAR_PIZZA, ROLE, SUSHI_WORLD, refused
 from tests.support.ordering import Table
 
@@ -39,12 +39,12 @@ async def test_every_mark_is_what_an_order_of_that_dish_then_gets(table: Table) 
     await family.approved(family.rose, DEAR_PIZZA)
     await family.gives(family.henry, ROLE, SUSHI_WORLD)
     people = [family.joe, family.jane, family.henry, family.rose]
-    places = (await family.core.directory.instances("restaurants", TENANT)).items
+    places = (await family.core.directory.instances(ENVIRONMENT, TENANT, "restaurants")).items
     seen = set()
     for who in people:
         for place in places:
             key = place.ref.key or ""
-            dishes = await family.core.directory.objects(place.ref, "restaurant", TENANT)
+            dishes = await family.core.directory.objects(ENVIRONMENT, TENANT, place.ref, "restaurant")
             marks = await marks_of(table, who, key) or dict.fromkeys([dish.ref.key or "" for dish in dishes], "denied")
             assert marks.keys() == {dish.ref.key for dish in dishes}
             for dish, mark in marks.items():

@@ -26,7 +26,7 @@ from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import RemoteRequestStore
 from permit_core.stores.requests import RequestStore
 from tests.support.clock import SteadyClock
-from tests.support.core import TENANT
+from tests.support.core import ENVIRONMENT, TENANT
 from tests.support.databases import PostgresServer
 from tests.support.family import ACCESS, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, Family, meet, refused
 from tests.support.permit_io import SeededPermit
@@ -372,7 +372,7 @@ async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, co
     await family.gives(family.rose, "parent", SUSHI_WORLD)
     assert (await refused(core.approvals.approve(family.rose, ACCESS, asked.id))).code == "no_such_request"
     async with core.database.reading() as reading:
-        assert await RequestStore().get(reading, ACCESS, asked.id) == asked
+        assert await RequestStore().get(ENVIRONMENT, reading, ACCESS, asked.id) == asked
 
 
 async def test_our_ledger_may_be_in_postgresql(

@@ -16,7 +16,7 @@ from permit_core.entries import RoleAssignment
 from permit_core.errors import StoreError
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
-from permit_core.stores.facts import FactStore, FactsVersion
+from permit_core.stores.facts import FactStore, FactsVersion, StoredFacts
 from tests.support.core import TENANT, family_settings
 from tests.support.processes import output_of, start_python
 
@@ -31,9 +31,9 @@ class CountingStore(FactStore):
     def __init__(self) -> None:
         self.snapshots = 0
 
-    async def snapshot(self, transaction: Transaction) -> Facts:
+    async def stored(self, environment: str, transaction: Transaction) -> StoredFacts:
         self.snapshots += 1
-        return await super().snapshot(transaction)
+        return await super().stored(environment, transaction)
 
 
 class BrokenStore(FactStore):
@@ -42,7 +42,7 @@ class BrokenStore(FactStore):
     def __init__(self, error: Exception | None) -> None:
         self.error = error
 
-    async def version(self, transaction: Transaction) -> FactsVersion:
+    async def version(self, environment: str, transaction: Transaction) -> FactsVersion:
         if self.error is not None:
             raise self.error
         await asyncio.Event().wait()

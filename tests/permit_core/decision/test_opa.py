@@ -24,7 +24,7 @@ from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
-from tests.support.core import TENANT, family_settings, make_core
+from tests.support.core import ENVIRONMENT, TENANT, family_settings, make_core
 from tests.support.http_standin import Dropped, Exchange, HttpStandIn
 from tests.support.opa import free_port, running_opa
 from tests.support.processes import output_of, start_python
@@ -105,7 +105,7 @@ async def failing(core: Core, url: str, seconds: float = 10) -> Decision:
 
 async def test_it_says_what_the_embedded_one_says_about_the_whole_family(core: Core, pdp: OpaPdp) -> None:
     async with core.database.reading() as reading:
-        facts = await FactStore().snapshot(reading)
+        facts = await FactStore().snapshot(ENVIRONMENT, reading)
     refs = [*facts.instances, *map(ResourceRef, core.model.resources), ResourceRef("dishes", "x"), ResourceRef("cars")]
     checks = [
         Check(Actor("default", TENANT, user), action, ref)

@@ -19,7 +19,7 @@ from permit_core.entries import RoleAssignment
 from permit_core.identity import Actor
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, FactsVersion
-from tests.support.core import TENANT, make_core
+from tests.support.core import ENVIRONMENT, TENANT, make_core
 from tests.support.http_standin import Exchange, HttpStandIn
 from tests.support.opa import RULES, free_port, running_opa
 from tests.support.opal import DEPLOYED, opal_programs, running_opal
@@ -94,7 +94,7 @@ async def test_a_real_opal_brings_rules_model_and_facts_to_opa_and_every_change(
 async def test_the_update_that_is_shown_is_one_of_ours(core: Core) -> None:
     shown = json.loads((DEPLOYED / "data_update.json").read_text(encoding="utf-8"))
     async with core.database.reading() as reading:
-        facts = await FactStore().snapshot(reading)
+        facts = await FactStore().snapshot(ENVIRONMENT, reading)
     document = json.loads(facts_document(facts, FactsVersion(3, "5e1a")))
     (entry,) = shown["entries"]
     assert entry["dst_path"] == "/facts/slot3"

@@ -35,51 +35,53 @@ async def audited(core: Core) -> list[str]:
 async def test_everything_of_the_facts_file_is_read_back(core: Core) -> None:
     facts = load_facts(POLICIES / "family_food.facts.yaml")
     for user in facts.users:
-        assert await core.directory.user(user.key) == user
+        assert await core.directory.user(ENVIRONMENT, user.key) == user
     for instance in facts.instances:
-        assert await core.directory.instance(instance.ref, TENANT) == instance
-    page = await core.directory.instances("restaurants", TENANT, 2, 3)
+        assert await core.directory.instance(ENVIRONMENT, TENANT, instance.ref) == instance
+    page = await core.directory.instances(ENVIRONMENT, TENANT, "restaurants", 2, 3)
     assert ([each.ref.key for each in page.items], page.total) == (["4"], 4)
-    dishes = await core.directory.objects(PIZZA_PALACE, "restaurant", TENANT)
+    dishes = await core.directory.objects(ENVIRONMENT, TENANT, PIZZA_PALACE, "restaurant")
     assert dishes == [each for each in facts.instances if str(each.ref.key).startswith("1-")]
-    assert await core.directory.tenant_roles("1", TENANT) == {"parent"}
+    assert await core.directory.tenant_roles(ENVIRONMENT, TENANT, "1") == {"parent"}
 
 
 @pytest.mark.parametrize("key", ["99", "..", ".", "", "a/b", "3?x=1", "3#", "x" * 101])
 async def test_who_is_not_there_is_none_whatever_the_key(core: Core, key: str) -> None:
-    assert await core.directory.user(key) is None
+    assert await core.directory.user(ENVIRONMENT, key) is None
     assert await core.directory.actor(ENVIRONMENT, TENANT, key) is None
-    assert await core.directory.tenant_roles(key, TENANT) == frozenset()
+    assert await core.directory.tenant_roles(ENVIRONMENT, TENANT, key) == frozenset()
 
 
 async def test_permit_ios_own_id_of_a_user_is_no_key(core: Core) -> None:
     assert core.permit_io is not None
     found = await core.permit_io.sdk("a user", lambda sdk: sdk.api.users.get("3"))
-    assert await core.directory.user(str(found.id)) is None
+    assert await core.directory.user(ENVIRONMENT, str(found.id)) is None
 
 
 async def test_in_another_tenant_there_is_nothing(core: Core) -> None:
     directory = core.directory
     assert await directory.actor(ENVIRONMENT, "elsewhere", "1") is None
-    assert await directory.tenant_roles("1", "elsewhere") == frozenset()
-    assert await directory.instance(PIZZA_PALACE, "elsewhere") is None
-    assert (await directory.instances("restaurants", "elsewhere")).total == 0
-    assert await directory.objects(PIZZA_PALACE, "restaurant", "elsewhere") == []
+    assert await directory.tenant_roles(ENVIRONMENT, "elsewhere", "1") == frozenset()
+    assert await directory.instance(ENVIRONMENT, "elsewhere", PIZZA_PALACE) is None
+    assert (await directory.instances(ENVIRONMENT, "elsewhere", "restaurants")).total == 0
+    assert await directory.objects(ENVIRONMENT, "elsewhere", PIZZA_PALACE, "restaurant") == []
 
 
 @pytest.mark.parametrize(("page", "per_page"), [(0, 10), (1, 0), (1, 101)])
 async def test_a_page_that_cannot_be_is_refused(core: Core, page: int, per_page: int) -> None:
-    assert (await refused(core.directory.instances("restaurants", TENANT, page, per_page))).code == "invalid_page"
+    assert (
+        await refused(core.directory.instances(ENVIRONMENT, TENANT, "restaurants", page, per_page))
+    ).code == "invalid_page"
 
 
 async def test_a_user_whose_key_has_every_allowed_character_is_written_and_read(core: Core) -> None:
     user = User("auth0|ann.b-c_d+1@example.com", "Ann", "Bee", "ann@example.com")
     assert await core.directory.put_user(core.system, user)
     assert not await core.directory.put_user(core.system, user)
-    assert await core.directory.user(user.key) == user
+    assert await core.directory.user(ENVIRONMENT, user.key) == user
     assert (await audited(core))[-1] == "user.put"
     await core.directory.assign(core.system, RoleAssignment(user.key, "child", TENANT))
-    assert await core.directory.tenant_roles(user.key, TENANT) == {"child"}
+    assert await core.directory.tenant_roles(ENVIRONMENT, TENANT, user.key) == {"child"}
 
 
 async def test_writing_says_whether_anything_changed_and_is_audited_once(core: Core) -> None:
@@ -120,7 +122,7 @@ async def test_nothing_comes_to_be_by_a_slip_of_the_pen(core: Core) -> None:
     assert (
         await refused(directory.assign(SYSTEM, RoleAssignment("3", ROLE, TENANT, NOBODY)))
     ).code == "no_such_instance"
-    assert await directory.instance(NOBODY, TENANT) is None
+    assert await directory.instance(ENVIRONMENT, TENANT, NOBODY) is None
     link = RelationshipTuple(NOBODY, "restaurant", CHEAP_PIZZA, TENANT)
     assert isinstance(await refused(directory.relate(SYSTEM, link)), NotFound)
     assert (await refused(directory.assign(SYSTEM, RoleAssignment("99", "child", TENANT)))).code == "no_such_user"
@@ -140,6 +142,6 @@ async def test_names_of_whoever_acts_are_kept_here_and_nothing_else(core: Core) 
     await core.directory.assign(core.system, RoleAssignment("5", "child", TENANT))
     assert await core.directory.actor(ENVIRONMENT, TENANT, "5") is not None
     async with core.database.reading() as reading:
-        facts = await FactStore().snapshot(reading)
+        facts = await FactStore().snapshot(ENVIRONMENT, reading)
     assert facts.users["5"] == User("5", "Ann")
     assert (dict(facts.instances), dict(facts.held)) == ({}, {})

@@ -28,25 +28,25 @@ def shipped_facts() -> FactsFile:
 
 async def version_of(core: Core) -> int:
     async with core.database.reading() as reading:
-        return (await FactStore().version(reading)).number
+        return (await FactStore().version(ENVIRONMENT, reading)).number
 
 
 async def holds(core: Core, assignment: RoleAssignment) -> bool:
     async with core.database.reading() as reading:
-        return await FactStore().has_assignment(reading, assignment)
+        return await FactStore().assignment(ENVIRONMENT, reading, assignment) is not None
 
 
 async def test_people_and_things_are_found(core_on_each: Core) -> None:
     directory = core_on_each.directory
-    henry = await directory.user("3")
+    henry = await directory.user(ENVIRONMENT, "3")
     assert henry is not None
     assert henry.name == "Henry"
     assert await directory.actor(ENVIRONMENT, TENANT, "3") == Actor("default", TENANT, "3", "Henry")
-    assert await directory.tenant_roles("3", TENANT) == {"child"}
-    sushi = await directory.instance(SUSHI, TENANT)
+    assert await directory.tenant_roles(ENVIRONMENT, TENANT, "3") == {"child"}
+    sushi = await directory.instance(ENVIRONMENT, TENANT, SUSHI)
     assert sushi is not None
-    assert PLATTER in [found.ref for found in await directory.objects(SUSHI, "restaurant", TENANT)]
-    page = await directory.instances("restaurants", TENANT, per_page=3)
+    assert PLATTER in [found.ref for found in await directory.objects(ENVIRONMENT, TENANT, SUSHI, "restaurant")]
+    page = await directory.instances(ENVIRONMENT, TENANT, "restaurants", per_page=3)
     assert [found.ref.key for found in page.items] == ["1", "2", "3"]
     assert page.total == 4
 
@@ -55,10 +55,13 @@ async def everything_asked(core: Core) -> list[object]:
     directory, answers = core.directory, list[object]()
     for tenant in (TENANT, "elsewhere", "nowhere"):
         for user in ("1", "3", "nobody"):
-            answers += [await directory.actor(ENVIRONMENT, tenant, user), await directory.tenant_roles(user, tenant)]
+            answers += [
+                await directory.actor(ENVIRONMENT, tenant, user),
+                await directory.tenant_roles(ENVIRONMENT, tenant, user),
+            ]
         for ref in (SUSHI, PLATTER, ResourceRef("restaurants", "7"), ResourceRef("restaurants")):
-            answers.append(await directory.instance(ref, tenant))
-    return [*answers, await directory.user("3"), await directory.user("nobody")]
+            answers.append(await directory.instance(ENVIRONMENT, tenant, ref))
+    return [*answers, await directory.user(ENVIRONMENT, "3"), await directory.user(ENVIRONMENT, "nobody")]
 
 
 async def test_answers_are_the_same_with_and_without_a_snapshot_at_hand(core: Core) -> None:
@@ -84,43 +87,43 @@ async def test_lists_are_in_order_page_by_page_and_of_one_tenant(core: Core) -> 
         await directory.put_instance(SYSTEM, ResourceInstance(dish, TENANT, {"name": key}))
         await directory.relate(SYSTEM, RelationshipTuple(SUSHI, "restaurant", dish, TENANT))
 
-    pages = [await directory.instances("dishes", TENANT, page, 5) for page in (1, 2, 3, 4, 5, 9)]
+    pages = [await directory.instances(ENVIRONMENT, TENANT, "dishes", page, 5) for page in (1, 2, 3, 4, 5, 9)]
     listed = [each.ref.key for page in pages for each in page.items]
 
     assert [key for key in listed if key in added] == added
     assert {page.total for page in pages} == {len(listed)}
-    served = [each.ref.key for each in await directory.objects(SUSHI, "restaurant", TENANT)]
+    served = [each.ref.key for each in await directory.objects(ENVIRONMENT, TENANT, SUSHI, "restaurant")]
     assert [key for key in served if key in added] == added
-    assert [each.ref for each in (await directory.instances("dishes", "elsewhere")).items] == [pie]
+    assert [each.ref for each in (await directory.instances(ENVIRONMENT, "elsewhere", "dishes")).items] == [pie]
     with pytest.raises(InvalidInput):
-        await directory.instances("dishes", TENANT, 0, 5)
+        await directory.instances(ENVIRONMENT, TENANT, "dishes", 0, 5)
 
 
 async def test_a_role_taken_away_elsewhere_is_gone_from_the_snapshot_too(core_on_each: Core, tmp_path: Path) -> None:
     other = await open_core(family_settings(tmp_path, core_on_each.settings.resolved_database_url), migrate=False)
     child = RoleAssignment("3", "child", TENANT)
     await core_on_each.pdp.decide(Check(Actor("default", TENANT, "3"), "read", SUSHI))
-    assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
+    assert await core_on_each.directory.tenant_roles(ENVIRONMENT, TENANT, "3") == {"child"}
     await other.directory.unassign(other.system, child)
-    assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
+    assert await core_on_each.directory.tenant_roles(ENVIRONMENT, TENANT, "3") == set()
     async with core_on_each.database.transaction() as transaction:
         await core_on_each.directory.assign(core_on_each.system, child, transaction)
-        assert await core_on_each.directory.tenant_roles("3", TENANT, transaction) == {"child"}
-        assert await core_on_each.directory.tenant_roles("3", TENANT) == set()
-    assert await core_on_each.directory.tenant_roles("3", TENANT) == {"child"}
+        assert await core_on_each.directory.tenant_roles(ENVIRONMENT, TENANT, "3", transaction) == {"child"}
+        assert await core_on_each.directory.tenant_roles(ENVIRONMENT, TENANT, "3") == set()
+    assert await core_on_each.directory.tenant_roles(ENVIRONMENT, TENANT, "3") == {"child"}
     await other.close()
 
 
 async def test_the_absent_and_the_foreign_are_not_found(core: Core) -> None:
     directory = core.directory
     await directory.put_tenant(SYSTEM, "elsewhere", "Elsewhere")
-    assert await directory.user("nobody") is None
+    assert await directory.user(ENVIRONMENT, "nobody") is None
     assert await directory.actor(ENVIRONMENT, TENANT, "nobody") is None
     assert await directory.actor(ENVIRONMENT, "nowhere", "3") is None
-    assert await directory.instance(ResourceRef("restaurants", "99"), TENANT) is None
-    assert await directory.instance(SUSHI, "elsewhere") is None
-    assert await directory.objects(SUSHI, "restaurant", "elsewhere") == []
-    assert (await directory.instances("restaurants", "elsewhere")).total == 0
+    assert await directory.instance(ENVIRONMENT, TENANT, ResourceRef("restaurants", "99")) is None
+    assert await directory.instance(ENVIRONMENT, "elsewhere", SUSHI) is None
+    assert await directory.objects(ENVIRONMENT, "elsewhere", SUSHI, "restaurant") == []
+    assert (await directory.instances(ENVIRONMENT, "elsewhere", "restaurants")).total == 0
 
 
 async def test_a_write_counts_once_raises_the_version_and_is_remembered(core_on_each: Core) -> None:
@@ -230,7 +233,7 @@ async def test_what_the_policy_has_no_word_for_is_refused(
 
 async def test_an_instance_does_not_change_its_tenant(core: Core) -> None:
     await core.directory.put_tenant(core.system, "elsewhere", "Elsewhere")
-    sushi = await core.directory.instance(SUSHI, TENANT)
+    sushi = await core.directory.instance(ENVIRONMENT, TENANT, SUSHI)
     assert sushi is not None
     with pytest.raises(Conflict, match="another tenant"):
         await core.directory.put_instance(core.system, replace(sushi, tenant="elsewhere"))
@@ -250,7 +253,7 @@ async def test_what_an_operator_took_away_or_changed_does_not_come_back_by_seedi
     await core.directory.put_instance(Actor("default", "", "1"), cheaper)
     assert not await core.directory.load(core.system, shipped_facts())
     assert not await holds(core, HENRY_AT_PIZZA)
-    assert await core.directory.instance(PLATTER, TENANT) == cheaper
+    assert await core.directory.instance(ENVIRONMENT, TENANT, PLATTER) == cheaper
 
 
 async def test_what_is_there_before_the_first_seed_stays_as_it_is(core: Core) -> None:
@@ -259,7 +262,7 @@ async def test_what_is_there_before_the_first_seed_stays_as_it_is(core: Core) ->
     cheaper = ResourceInstance(PLATTER, TENANT, {"name": "Sushi Platter", "price_cents": 1})
     await core.directory.put_instance(core.system, cheaper)
     assert await core.directory.load(core.system, shipped_facts())
-    assert await core.directory.instance(PLATTER, TENANT) == cheaper
+    assert await core.directory.instance(ENVIRONMENT, TENANT, PLATTER) == cheaper
 
 
 async def test_a_changed_facts_file_is_not_loaded_again_and_says_so(
@@ -280,7 +283,7 @@ async def test_facts_of_which_one_is_refused_are_not_loaded_at_all(core: Core) -
     wrong = replace(facts, users=(*facts.users, new), assignments=(RoleAssignment("5", "emperor", TENANT),))
     with pytest.raises(InvalidInput, match="no such role"):
         await core.directory.load(core.system, wrong)
-    assert await core.directory.user("5") is None
+    assert await core.directory.user(ENVIRONMENT, "5") is None
     assert await core.directory.load(core.system, facts)
 
 
@@ -306,6 +309,6 @@ async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: 
         process.kill()
         process.communicate()
     assert process.returncode == -9
-    assert await core.directory.user("5") is None
+    assert await core.directory.user(ENVIRONMENT, "5") is None
     assert await core.directory.load(core.system, shipped_facts())
     assert (await core.audit.verify("default")).ok

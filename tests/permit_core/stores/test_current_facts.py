@@ -19,7 +19,7 @@ from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
-from tests.support.core import TENANT, family_settings
+from tests.support.core import ENVIRONMENT, TENANT, family_settings
 from tests.support.processes import start_python
 
 SUSHI = ResourceRef("restaurants", "4")
@@ -123,7 +123,7 @@ async def test_facts_are_as_new_as_the_last_commit_while_another_process_commits
         with suppress(BlockingIOError):
             *lines, rest = (rest + os.read(told, 10_000)).split(b"\n")
             committed = int(lines[-1]) if lines else committed
-        facts = current.at_hand() or await current.facts()
+        facts = current.at_hand(ENVIRONMENT) or await current.facts(ENVIRONMENT)
         if committed:
             assert facts.instances[FRIES].attributes["price_cents"] >= committed
         assert other_process.poll() in {None, 0}
@@ -134,46 +134,46 @@ async def test_facts_are_as_new_as_the_last_commit_while_another_process_commits
 
 async def test_on_sqlite_unchanged_facts_are_at_hand(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
-    assert current.at_hand() is None
-    facts = await current.facts()
-    assert current.at_hand() is facts
+    assert current.at_hand(ENVIRONMENT) is None
+    facts = await current.facts(ENVIRONMENT)
+    assert current.at_hand(ENVIRONMENT) is facts
     await change(core, "note")
-    assert current.at_hand() is facts
+    assert current.at_hand(ENVIRONMENT) is facts
     await change(core, "give")
-    assert current.at_hand() is None
-    assert await current.facts() is current.at_hand()
+    assert current.at_hand(ENVIRONMENT) is None
+    assert await current.facts(ENVIRONMENT) is current.at_hand(ENVIRONMENT)
 
 
 async def test_what_is_not_committed_is_not_at_hand(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
-    before = await current.facts()
+    before = await current.facts(ENVIRONMENT)
     async with core.database.transaction() as transaction:
         await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction)
-        assert current.at_hand() is before
-        within = await current.facts(transaction)
+        assert current.at_hand(ENVIRONMENT) is before
+        within = await current.facts(ENVIRONMENT, transaction)
         assert within.direct_roles("3", TENANT, SUSHI)
-        assert current.at_hand() is None
-        assert not (await current.facts()).direct_roles("3", TENANT, SUSHI)
-    assert (await current.facts()).direct_roles("3", TENANT, SUSHI)
+        assert current.at_hand(ENVIRONMENT) is before
+        assert not (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
+    assert (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
 
 
 async def test_facts_are_found_again_after_the_database_was_closed(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
-    facts = await current.facts()
+    facts = await current.facts(ENVIRONMENT)
     await core.database.close()
-    assert current.at_hand() is None
-    assert await current.facts() is facts
-    assert current.at_hand() is facts
+    assert current.at_hand(ENVIRONMENT) is None
+    assert await current.facts(ENVIRONMENT) is facts
+    assert current.at_hand(ENVIRONMENT) is facts
 
 
 async def test_a_look_keeps_nobody_from_writing_the_log_into_the_file(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
-    await current.facts()
+    await current.facts(ENVIRONMENT)
     await change(core, "give")
-    assert current.at_hand() is None
+    assert current.at_hand(ENVIRONMENT) is None
     with closing(sqlite3.connect(core.database.location)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
-    assert (await current.facts()).direct_roles("3", TENANT, SUSHI)
+    assert (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
 
 
 async def test_a_look_at_what_is_not_there_is_no_answer(core: Core) -> None:
@@ -182,11 +182,11 @@ async def test_a_look_at_what_is_not_there_is_no_answer(core: Core) -> None:
     assert core.database.glance("SELECT 1 FROM no_such_table") is None
     assert core.database.glance("SELECT 1 WHERE 0") is None
     assert core.database.glance("DELETE FROM users") is None
-    assert await core.directory.user("3") is not None
+    assert await core.directory.user(ENVIRONMENT, "3") is not None
 
 
 async def test_closing_a_database_while_it_is_being_read_leaves_no_connection_open(core: Core) -> None:
-    reading = [asyncio.ensure_future(CurrentFacts(FactStore(), core.database).facts()) for _ in range(5)]
+    reading = [asyncio.ensure_future(CurrentFacts(FactStore(), core.database).facts(ENVIRONMENT)) for _ in range(5)]
     await asyncio.sleep(0)
     await core.database.close()
     await asyncio.gather(*reading, return_exceptions=True)
