@@ -69,9 +69,7 @@ class _Opened:
 
     async def names(self) -> dict[str, str]:
         """What people call the users, by key."""
-        query = select(users)
-        if "environment" in users.c:
-            query = query.where(users.c.environment == self.environment)
+        query = select(users).where(users.c.environment == self.environment)
         async with self.database.reading() as reading:
             rows = await reading.execute(query)
             return {row.key: plain(f"{row.first_name} {row.last_name}") for row in rows}

@@ -254,7 +254,9 @@ class Calls:
         wanted = self._request(actor, call, hold, "")
         stored = _on_instance(hold)
         if stored is not None:
-            asked = await self._store.about(actor.environment, transaction, actor.tenant, actor.user, stored, frozenset(RequestStatus))
+            asked = await self._store.about(
+                actor.environment, transaction, actor.tenant, actor.user, stored, frozenset(RequestStatus)
+            )
             asked = [request for request in asked if request.agent in {None, actor.agent}]
         else:
             asked = await self._store.called(transaction, wanted)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from sqlalchemy import Table, inspect, select
+from sqlalchemy import Table, inspect, select, tuple_
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
@@ -169,15 +169,15 @@ async def rows_of(reading: Transaction, table: Table, environment: str) -> Async
     """The rows of an environment, a batch in memory at a time; none where the product has never been started."""
     if not await reading.run_sync(lambda connection: inspect(connection).has_table(table.name)):
         return
-    (key,) = [column for column in table.primary_key.columns if column.name != "environment"]
+    key = [column for column in table.primary_key.columns if column.name != "environment"]
     last = None
     while True:
-        query = select(table).order_by(key).limit(BATCH)
+        query = select(table).order_by(*key).limit(BATCH)
         if "environment" in table.c:
             query = query.where(table.c.environment == environment)
-        found = (await reading.execute(query if last is None else query.where(key > last))).mappings().all()
+        found = (await reading.execute(query if last is None else query.where(tuple_(*key) > tuple_(*last)))).mappings().all()
         for row in found:
             yield dict(row)
         if len(found) < BATCH:
             return
-        last = found[-1][key.name]
+        last = [found[-1][column.name] for column in key]

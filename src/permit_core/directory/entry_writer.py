@@ -132,8 +132,10 @@ class EntryWriter:
         """Remove a tenant and everything in it; its users stay, for they belong to the environment."""
         if not await self._facts.remove(actor.environment, transaction, key):
             return None
+        given = await self._facts.roles_in(actor.environment, transaction, key)
         removed = await self._facts.remove_in_tenant(actor.environment, transaction, key)
-        return Change(AuditEvent("tenant.removed", replace(actor, tenant=key), {"removed": removed}), None)
+        body = {"removed": removed, "roles": [told_of(each) for each in given]}
+        return Change(AuditEvent("tenant.removed", replace(actor, tenant=key), body), None)
 
     def checked(self, facts: FactsFile, there: StoredFacts) -> StoredFacts:
         """What of a facts file is new where ``there`` is already: each entry checked, as it would be alone.

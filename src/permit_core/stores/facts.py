@@ -223,6 +223,12 @@ class FactStore:
         rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
         return [_assignment(row) for row in rows]
 
+    async def roles_in(self, environment: str, transaction: Transaction, tenant: str) -> list[RoleAssignment]:
+        """All roles in a tenant."""
+        which = {"environment": environment, "tenant": tenant}
+        rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
+        return [_assignment(row) for row in rows]
+
     # Writing
 
     async def put_tenant(self, environment: str, transaction: Transaction, key: str, name: str) -> None:

@@ -153,7 +153,11 @@ class NoticeStore:
             and_(given.role == role, tuple_(given.resource_type, given.resource_key).in_(on))
             for role, on in by_role.items()
         ]
-        query = select(given.user_key).where(given.environment == environment, given.tenant == tenant, or_(false(), *places)).distinct()
+        query = (
+            select(given.user_key)
+            .where(given.environment == environment, given.tenant == tenant, or_(false(), *places))
+            .distinct()
+        )
         return sorted((await transaction.execute(query)).scalars())
 
     async def possible_recipients(self, environment: str, transaction: Transaction) -> list[str]:

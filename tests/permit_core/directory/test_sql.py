@@ -2,16 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from permit_core.access import Check, ResourceRef
+from permit_core.access import Check, ReasonCode, ResourceRef
 from permit_core.bootstrap import Core, open_core
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, InvalidInput, NotFound, UserFacing
 from permit_core.identity import Actor
 from permit_core.policy.facts_file import FactsFile, load_facts
+from permit_core.ports.record import RecordFilter
 from permit_core.stores.facts import FactStore
 from tests.support.core import ENVIRONMENT, POLICIES, SYSTEM, TENANT, family_settings
 from tests.support.processes import start_python
@@ -312,3 +314,57 @@ async def test_a_seed_killed_half_way_leaves_a_database_that_is_still_new(core: 
     assert await core.directory.user(ENVIRONMENT, "5") is None
     assert await core.directory.load(core.system, shipped_facts())
     assert (await core.audit.verify("default")).ok
+
+
+async def test_whoever_is_removed_loses_every_role_at_the_next_decision_and_it_is_remembered(
+    core_on_each: Core, tmp_path: Path
+) -> None:
+    core = core_on_each
+    other = await open_core(family_settings(tmp_path, core.settings.resolved_database_url), migrate=False)
+    reads = Check(Actor("default", TENANT, "1"), "read", SUSHI)
+    assert (await other.pdp.decide(reads)).allowed
+    assert await core.directory.remove_user(core.system, "1")
+    assert not await core.directory.remove_user(core.system, "1")
+    assert (await other.pdp.decide(reads)).reason_code is ReasonCode.NO_SUCH_USER
+    assert await core.directory.put_user(core.system, User("1", "Joe"))
+    assert not (await other.pdp.decide(reads)).allowed
+    (record,) = await core.audit.records("default", RecordFilter(event="user.removed"))
+    assert {"user": "1", "role": "parent", "tenant": TENANT} in record.body["roles"]
+    assert (await core.audit.verify("default")).ok
+    await other.close()
+
+
+async def test_an_instance_that_is_removed_takes_its_roles_and_relationships_along(core_on_each: Core) -> None:
+    core = core_on_each
+    assert await core.directory.assign(core.system, HENRY_AT_SUSHI)
+    assert await core.directory.remove_instance(core.system, SUSHI)
+    assert not await core.directory.remove_instance(core.system, SUSHI)
+    assert not await holds(core, HENRY_AT_SUSHI)
+    assert await core.directory.objects(ENVIRONMENT, TENANT, SUSHI, "restaurant") == []
+    assert await core.directory.put_instance(core.system, ResourceInstance(SUSHI, TENANT, {"name": "Again"}))
+    assert not (await core.pdp.decide(Check(Actor("default", TENANT, "3"), "read", SUSHI))).allowed
+    (record,) = await core.audit.records("default", RecordFilter(event="instance.removed"))
+    assert "3" in {role["user"] for role in record.body["roles"]}
+
+
+async def test_a_tenant_that_is_removed_takes_everything_in_it_along_and_no_user(core_on_each: Core) -> None:
+    core = core_on_each
+    assert await core.directory.remove_tenant(core.system, TENANT)
+    assert not await core.directory.remove_tenant(core.system, TENANT)
+    decision = await core.pdp.decide(Check(Actor("default", TENANT, "1"), "read", SUSHI))
+    assert decision.reason_code is ReasonCode.NO_SUCH_TENANT
+    assert await core.directory.put_tenant(core.system, TENANT, "Again")
+    assert (await core.directory.instances(ENVIRONMENT, TENANT, "restaurants")).total == 0
+    assert await core.directory.tenant_roles(ENVIRONMENT, TENANT, "1") == frozenset()
+    assert await core.directory.user(ENVIRONMENT, "1") is not None
+
+
+async def test_a_role_given_until_a_time_is_given_again_with_another_end(core: Core) -> None:
+    end = datetime(2026, 11, 23, tzinfo=UTC)
+    given = replace(HENRY_AT_SUSHI, expires_at=end)
+    assert await core.directory.assign(core.system, given)
+    assert not await core.directory.assign(core.system, given)
+    assert await core.directory.assign(core.system, HENRY_AT_SUSHI)
+    (first, second) = await core.audit.records("default", RecordFilter(event="role.assigned"))
+    assert first.body["expires_at"] == end.isoformat()
+    assert "expires_at" not in second.body

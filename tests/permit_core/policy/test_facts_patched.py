@@ -1,6 +1,7 @@
 """A patched state of the facts says what one made anew of the same facts says, and the one before stays as it was."""
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -53,14 +54,14 @@ class World:
         self.tenants ^= {key}
         return FactChange(key, removed=there)
 
-    def _toggle(self, kept: set, entry: Entry) -> FactChange:  # type: ignore[type-arg]
+    def _toggle(self, kept: set[Any], entry: Entry) -> FactChange:
         there = entry in kept
         kept ^= {entry}
         return FactChange(entry, removed=there)
 
     def _remove_instance(self, ref: ResourceRef) -> list[FactChange]:
         gone: list[Entry] = [each for each in self.links if ref in {each.subject, each.object}]
-        self.links -= set(gone)  # type: ignore[arg-type]
+        self.links -= set(gone)
         return [FactChange(each, removed=True) for each in [*gone, self.instances.pop(ref)]]
 
 
@@ -89,7 +90,8 @@ def test_a_patched_state_says_what_one_made_anew_says(seed: int) -> None:
 def test_many_changes_at_once_make_the_index_anew() -> None:
     many = [User(str(number), "Somebody") for number in range(MOST_PATCHED * 2)]
     boxes = [ResourceInstance(ResourceRef("box", str(number)), TENANT) for number in range(MOST_PATCHED * 2)]
-    facts = Facts.of([], [TENANT], [], [], []).patched([FactChange(each) for each in (*many, *boxes)])
+    both: list[Entry] = [*many, *boxes]
+    facts = Facts.of([], [TENANT], [], [], []).patched([FactChange(each) for each in both])
     assert said(facts) == said(Facts.of(many, [TENANT], boxes, [], []))
-    emptied = facts.patched([FactChange(each, removed=True) for each in (*many, *boxes)])
+    emptied = facts.patched([FactChange(each, removed=True) for each in both])
     assert said(emptied) == said(Facts.of([], [TENANT], [], [], []))
