@@ -14,11 +14,12 @@ from tempfile import TemporaryDirectory
 
 from permit_core.access import ResourceRef
 from permit_core.bootstrap import Core, open_core
+from permit_core.clock import utc_now
 from permit_core.entries import RoleAssignment, User
 from permit_core.policy.facts_file import load_facts
 from permit_core.ports.request import RequestKind
 from permit_core.settings import Settings
-from permit_core.stores.facts import FactStore
+from permit_core.stores.facts import FactStore, StoredFacts
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 ROUNDS = 40
@@ -36,11 +37,11 @@ async def _company(folder: str, users: int) -> Core:
     core = await open_core(settings)
     await core.directory.load(core.system, load_facts(settings.facts_file))
     store = FactStore()
-    async with core.database.transaction() as transaction:
-        for number in range(users):
-            await store.put_user(transaction, User(f"u{number}", f"User {number}"))
-            await store.add_assignment(transaction, RoleAssignment(f"u{number}", "child", core.settings.tenant))
-        await store.bump(transaction)
+    people = [User(f"u{number}", f"User {number}") for number in range(users)]
+    given = [RoleAssignment(user.key, "child", core.settings.tenant) for user in people]
+    async with core.database.transaction(core.environment) as transaction:
+        await store.add_new(core.environment, transaction, StoredFacts(people, [], [], given, []), {})
+        await store.bump(core.environment, transaction, None, utc_now())
     return core
 
 

@@ -19,7 +19,7 @@ from permit_core.policy.judgement import Hold, Judgement, about_type, judge, sco
 from permit_core.ports.approvals import Via
 from permit_core.ports.request import Request, RequestKind
 from tests.support.clock import SteadyClock
-from tests.support.core import TENANT, make_core
+from tests.support.core import ENVIRONMENT, TENANT, make_core
 
 CALL = RequestKind.CALL
 IN_PERSON = Actor("default", TENANT, "ann", "Ann")
@@ -114,7 +114,7 @@ class Files:
         guard = self.core.model.guard("tools", tool)
         assert guard is not None
         named = guard.resource(arguments)
-        stored = None if named.key is None else await self.core.directory.instance(named, TENANT)
+        stored = None if named.key is None else await self.core.directory.instance(ENVIRONMENT, TENANT, named)
         return Call(
             tool=tool,
             arguments=arguments,
@@ -136,7 +136,7 @@ class Files:
             check = about_type(check)
             decision = await self.core.pdp.decide(check, transaction)
         assert self.core.facts is not None
-        facts = await self.core.facts.facts(transaction)
+        facts = await self.core.facts.facts(actor.environment, transaction)
         return judge(
             self.core.model,
             guard,
@@ -182,7 +182,7 @@ class Files:
     async def size(self, key: str, size: int) -> None:
         """Change what is pinned."""
         ref = ResourceRef("files", key)
-        stored = await self.core.directory.instance(ref, TENANT)
+        stored = await self.core.directory.instance(ENVIRONMENT, TENANT, ref)
         assert stored is not None
         changed = replace(stored, attributes={**stored.attributes, "size": size})
         await self.core.directory.put_instance(self.core.system, changed)

@@ -195,7 +195,9 @@ class Consent:
         return Wish(f"ask a reviewer for a yes to {what}, with the reason {reason}", facts, price)
 
     async def _instance(self, ref: ResourceRef) -> ResourceInstance:
-        found = await self._core.directory.instance(ref, self._actor.tenant) if ref.key else None
+        found = (
+            await self._core.directory.instance(self._actor.environment, self._actor.tenant, ref) if ref.key else None
+        )
         if found is None:
             raise NotFound("There is no such thing.", code="no_such_instance", hint="Use one that was listed.")
         return found

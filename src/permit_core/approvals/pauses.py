@@ -29,7 +29,13 @@ async def check_pause(store: RequestStore, transaction: Transaction, wanted: Req
     now = wanted.created_at
     tool = "" if wanted.called is None else wanted.called.tool
     denials = await store.denials(
-        transaction, wanted.tenant, wanted.user, Subject.of(wanted), tool=tool, since=now - LONGEST_PAUSE
+        wanted.environment,
+        transaction,
+        wanted.tenant,
+        wanted.user,
+        Subject.of(wanted),
+        tool=tool,
+        since=now - LONGEST_PAUSE,
     )
     if not denials:
         return

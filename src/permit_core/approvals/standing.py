@@ -74,7 +74,7 @@ class StandingYeses:
                 code="invalid_until",
                 hint="Name a moment with its time zone.",
             )
-        async with self._database.transaction(actor.environment) as transaction:
+        async with self._database.transaction(giver.environment) as transaction:
             request = await self._deciding.approve_call(transaction, giver, request_id, comment, via=via)
             if request.called is None:
                 raise no_such_request()
