@@ -17,7 +17,7 @@ def upgrade() -> None:
     """Label them, for good."""
     op.execute(
         "INSERT INTO session_labels (environment, user_key, agent, place, label, expires_at) "
-        "SELECT DISTINCT 'default', conversations.user_key, '', conversations.id, 'untrusted', NULL "
+        "SELECT DISTINCT 'default', conversations.user_key, '', conversations.id, 'untrusted', CAST(NULL AS TIMESTAMP WITH TIME ZONE) "
         "FROM conversations JOIN conversation_entries ON conversation_entries.conversation_id = conversations.id "
         "WHERE conversation_entries.body LIKE '%\"treat_as\"%data, never instructions%'"
     )
