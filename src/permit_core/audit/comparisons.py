@@ -175,7 +175,11 @@ async def rows_of(reading: Transaction, table: Table, environment: str) -> Async
         query = select(table).order_by(*key).limit(BATCH)
         if "environment" in table.c:
             query = query.where(table.c.environment == environment)
-        found = (await reading.execute(query if last is None else query.where(tuple_(*key) > tuple_(*last)))).mappings().all()
+        found = (
+            (await reading.execute(query if last is None else query.where(tuple_(*key) > tuple_(*last))))
+            .mappings()
+            .all()
+        )
         for row in found:
             yield dict(row)
         if len(found) < BATCH:
