@@ -55,7 +55,7 @@ def load_(
             raise ConfigurationError(f"--bring-back names what the file would not add: {', '.join(sorted(unknown))}")
         if changes and not await _confirmed([change.text for change in changes], left, "Do this?"):
             return [change.text for change in changes], left, False
-        async with core.database.transaction() as transaction:
+        async with core.database.transaction(core.environment) as transaction:
             for change in changes:
                 await _write(core, actor, change.what, transaction)
         return [change.text for change in changes], left, True
@@ -216,7 +216,7 @@ def _say_what_was_done(changed: list[str], left: list[str], *, done: bool) -> No
 async def _facts(core: Core) -> Facts:
     if core.facts is None:
         raise ConfigurationError("the facts are in Permit.io: its console and API show and change them")
-    return await core.facts.facts()
+    return await core.facts.facts(core.environment)
 
 
 @dataclass(frozen=True, slots=True)

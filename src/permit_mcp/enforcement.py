@@ -261,7 +261,7 @@ class Enforcement:
             return True
         if guard.name not in self._declarations.own_tools and guard.name not in core.model.role_tools:
             return True
-        theirs = core.model.tools_for(await core.directory.tenant_roles(actor.user, actor.tenant))
+        theirs = core.model.tools_for(await core.directory.tenant_roles(actor.environment, actor.tenant, actor.user))
         if guard.name in ABOUT_ONES_OWN and not theirs.isdisjoint(ASKING):
             return True  # whoever may ask can look at what was asked, in every role
         return guard.name in theirs

@@ -145,7 +145,7 @@ class Judging:
         """Whether a guarded thing is there for somebody: not where it would always be refused."""
         if core.facts is None:
             return True  # the decision point is elsewhere, and says so when it is called
-        facts = core.facts.at_hand() or await core.facts.facts()
+        facts = core.facts.at_hand(actor.environment) or await core.facts.facts(actor.environment)
         return listed(core.model, facts, actor, guard)
 
     async def admit(self, core: Core, asked: Asked) -> tuple[Request, ...]:
@@ -211,7 +211,7 @@ class Judging:
             check = Check(actor, str(guard.rule.action), resource, call=asked.arguments)
             check, decision = await decide(core, check, transaction)
             if core.facts is not None:
-                scope = scope_of(await core.facts.facts(transaction), check, core.model)
+                scope = scope_of(await core.facts.facts(actor.environment, transaction), check, core.model)
         return judge(
             declared.model,
             guard,
@@ -249,7 +249,9 @@ class Judging:
         if guard.is_open:
             return Call(guard.name, asked.arguments, asked.definition, ResourceRef(""))
         resource, shown = self.declared(core).resource(guard, asked.arguments)
-        stored = await core.directory.instance(resource, asked.actor.tenant) if resource.key is not None else None
+        stored = None
+        if resource.key is not None:
+            stored = await core.directory.instance(asked.actor.environment, asked.actor.tenant, resource)
         return Call(
             tool=guard.name,
             arguments=asked.arguments,
