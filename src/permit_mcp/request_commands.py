@@ -113,7 +113,7 @@ async def _watch(core: Core, actor: Actor, terminal: Terminal) -> None:
 async def _put(core: Core, actor: Actor, terminal: Terminal, request: Request, later: set[str]) -> None:
     terminal.say(f"\n{described(request)}")
     question = "Type y to approve, n to deny, Enter for neither: "
-    answer = await asyncio.to_thread(terminal.ask, question, ring=True)
+    answer = (await asyncio.to_thread(terminal.ask, question, ring=True) or "").strip().lower()
     try:
         if answer in {"y", "yes"}:
             decided = await core.approvals.approve(actor, request.kind, request.id, via=Via.PERSON)

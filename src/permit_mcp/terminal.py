@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import select
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from permit_core.errors import ConfigurationError
 
+TERMINAL = "/dev/tty"
 BELL = "\a"
-MAX_ANSWER = 200
+MAX_ANSWER = 1000
 
 
 class Terminal:
@@ -28,36 +27,42 @@ class Terminal:
         """Write lines. ``text`` is safe for a terminal already."""
         _write(self._descriptor, f"{text}\n")
 
-    def ask(self, question: str, *, ring: bool = False, seconds: float | None = None) -> str | None:
+    def ask(self, question: str, *, ring: bool = False, secret: bool = False) -> str | None:
         """Ask, and wait for a line that is typed from now on.
 
         Args:
             question: safe for a terminal already.
             ring: ring the bell.
-            seconds: how long to wait; None for as long as it takes.
+            secret: do not show what is typed.
 
         Returns:
-            The line, without white space around it and in small letters; None at the end of input or of the time.
+            The line without its end; None at the end of input.
         """
         import termios  # only here: not every system has terminals
 
-        _write(self._descriptor, f"{question}{BELL if ring else ''}")
-        termios.tcflush(self._descriptor, termios.TCIFLUSH)
-        until = None if seconds is None else time.monotonic() + seconds
-        typed = b""
-        while not typed.endswith(b"\n"):
-            left = None if until is None else max(0.0, until - time.monotonic())
-            if not select.select([self._descriptor], [], [], left)[0]:
-                return None
-            more = os.read(self._descriptor, MAX_ANSWER)
-            if not more:
-                return None
-            typed = (typed + more)[-MAX_ANSWER:]
-        return typed.decode("utf-8", "replace").strip().lower()
+        before = termios.tcgetattr(self._descriptor)
+        during = termios.tcgetattr(self._descriptor)
+        if secret:
+            during[3] &= ~termios.ECHO
+        try:
+            # Dropped just before the question stands, not after: an answer that comes at once is one.
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, during)
+            _write(self._descriptor, f"{question}{BELL if ring else ''}")
+            typed = b""
+            while not typed.endswith(b"\n") and len(typed) < MAX_ANSWER:
+                more = os.read(self._descriptor, MAX_ANSWER)
+                if not more:
+                    return None
+                typed += more
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, before)
+            if secret:
+                _write(self._descriptor, "\n")
+        return typed.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def confirms(self, question: str) -> bool:
         """Whether the person says yes; anything but a yes is a no."""
-        return self.ask(f"{question} [y/N] ") in {"y", "yes"}
+        return (self.ask(f"{question} [y/N] ") or "").strip().lower() in {"y", "yes"}
 
 
 @contextmanager
@@ -68,7 +73,7 @@ def at_the_terminal() -> Iterator[Terminal]:
         ConfigurationError: there is none, so there is nobody to ask.
     """
     try:
-        descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY)
     except OSError:
         raise ConfigurationError(
             "this asks a person at a terminal, and there is none here; no option answers for the person"

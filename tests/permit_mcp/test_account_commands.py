@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from permit_core.accounts.accounts import Account, Accounts
 from permit_core.errors import Forbidden
 from permit_core.ports.record import RecordFilter
-from permit_mcp import account_commands
+from permit_mcp import terminal
 from permit_mcp.command_line import app
 from tests.support.core import POLICIES, SYSTEM, make_core
 
@@ -68,7 +68,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'family.db'}")
     monkeypatch.setenv("POLICY_FILE", str(tmp_path / "policy.yaml"))
-    monkeypatch.setattr(account_commands, "TERMINAL", str(tmp_path / "no terminal"))
+    monkeypatch.setattr(terminal, "TERMINAL", str(tmp_path / "no terminal"))
     return tmp_path
 
 
@@ -81,7 +81,7 @@ def with_operators(policy: str, operators: str) -> str:
 def run(monkeypatch: pytest.MonkeyPatch, command: list[str], *lines: str) -> tuple[int, str, str]:
     """Run a command while a person types these lines: exit code, output, and what the terminal showed."""
     person = Person(*lines)
-    monkeypatch.setattr(account_commands, "TERMINAL", person.name)
+    monkeypatch.setattr(terminal, "TERMINAL", person.name)
     result = RUNNER.invoke(app, ["accounts", *command])
     person.leave()
     return result.exit_code, result.output, person.seen
