@@ -136,7 +136,7 @@ def _check_attributes(values: Mapping[str, Any], declared: Mapping[str, Attribut
             raise InvalidInput(
                 f"The attribute {name} has a value of another kind.",
                 code="invalid_attributes",
-                hint=f"The policy wants a {declared[name].type}: {expected}.",
+                hint=f"The policy wants {expected}.",
             )
     try:
         json.dumps(dict(values), allow_nan=False)

@@ -15,7 +15,7 @@ VOCABULARY = Vocabulary(
         {
             "version": 1,
             "name": "Notes",
-            "resources": {"notes": {"actions": ["read"], "attributes": {"extra": {"type": "json"}}}},
+            "resources": {"notes": {"actions": ["read"], "attributes": {"extra": {"type": "json"}, "due": {"type": "time"}}}},
             "user_attributes": {"age": {"type": "number"}},
         }
     )
@@ -43,3 +43,15 @@ def test_attributes_of_users_are_declared_too() -> None:
     for attributes in ({"age": "nine"}, {"age": True}, {"height": 1.2}):
         with pytest.raises(InvalidInput, match="attribute"):
             VOCABULARY.check_user(User("henry@home", "Henry", attributes=attributes))
+
+
+@pytest.mark.parametrize("due", ["2026-9-1", "tomorrow", 20261122, None, ""])
+def test_a_declared_time_is_one_when_it_is_written(due: Any) -> None:
+    for fits in ("2026-11-22", "2026-11-22T08:30:00Z", "08:30"):
+        VOCABULARY.check_instance(ResourceInstance(ResourceRef("notes", "1"), "home", {"due": fits}))
+
+    with pytest.raises(InvalidInput) as caught:
+        VOCABULARY.check_instance(ResourceInstance(ResourceRef("notes", "1"), "home", {"due": due}))
+
+    assert caught.value.code == "invalid_attributes"
+    assert caught.value.hint == "The policy wants a time such as 2026-11-22, 2026-11-22T08:30:00Z or 08:30."
