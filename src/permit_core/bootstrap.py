@@ -22,6 +22,7 @@ from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
 from permit_core.decision.embedded import EmbeddedPdp
 from permit_core.decision.journal import JournalledPdp
+from permit_core.directory.sleeping import put_to_sleep, warn_of_requests
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, PermitError, StoreError, Unavailable
 from permit_core.identity import Actor, system_actor
@@ -148,6 +149,9 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
             await core.approvals.recover()
         if migrate and core.permit_io is not None:
             await _begin_with_permit_io(core, core.permit_io)
+        elif migrate:
+            await put_to_sleep(core.system, core.model, database, FactStore(), core.audit, clock)
+            await warn_of_requests(core.environment, core.model, database, RequestStore())
     except BaseException:
         await core.close()
         raise

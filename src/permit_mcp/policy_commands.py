@@ -7,6 +7,8 @@ import json
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ import typer
 
 from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.bootstrap import open_core
+from permit_core.entries import RoleAssignment
 from permit_core.errors import ConfigurationError, PermitError
 from permit_core.identity import Actor
 from permit_core.policy.changes import loosened_guards
@@ -27,8 +30,10 @@ from permit_core.policy.near import close_to, listed
 from permit_core.policy.relations import depth_warnings
 from permit_core.policy.scenarios import compare_scenarios, is_scenario_table, play_scenarios, scenarios_beside
 from permit_core.policy.strangers import strangers
+from permit_core.ports.request import Request
 from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
+from permit_core.stores.requests import RequestStore
 from permit_core.views import plain
 
 FAILED = 2
@@ -85,15 +90,11 @@ def check(
         for warning in (*_warnings(model), *(depth_warnings(model, known) if known is not None else ())):
             typer.echo(f"warning: {plain(warning)}", err=True)
         if database:
-            found = strangers(model, _stored_facts(settings))
-            for stranger in found:
-                typer.echo(plain(stranger.text))
-            typer.echo(
-                f"{len(found)} stored names that the policy does not know"
-                if found
-                else "the policy knows all names stored"
-            )
-            raise typer.Exit(1 if found else 0)
+            lines = _stored_strangers(_stored(settings), model)
+            for line in lines:
+                typer.echo(plain(line))
+            typer.echo(f"unknown to the policy: {len(lines)}" if lines else "the policy knows all names stored")
+            raise typer.Exit(1 if lines else 0)
 
 
 def _write_forward(path: Path) -> bool:
@@ -224,8 +225,22 @@ def _one_sentence() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What the database holds that a policy can be held against."""
+
+    facts: Facts
+    sleepers: list[tuple[RoleAssignment, datetime]]
+    undecided: list[Request]
+
+
 def _stored_facts(settings: Settings) -> Facts:
-    """The facts of the database that the settings name. None is made, and no table: looking changes nothing.
+    """The facts of the database that the settings name; see :func:`_stored`."""
+    return _stored(settings).facts
+
+
+def _stored(settings: Settings) -> _Stored:
+    """What the database holds that the settings name. None is made, and no table: looking changes nothing.
 
     Raises:
         ConfigurationError: there is no such database yet, or it holds no facts; says what to do.
@@ -237,23 +252,36 @@ def _stored_facts(settings: Settings) -> Facts:
         )
     if not settings.database_url.get_secret_value() and not settings.database_file.exists():
         raise ConfigurationError(f"there is no database {settings.database_file} yet; {_how(settings)}")
-    return asyncio.run(_snapshot(settings))
+    return asyncio.run(_read(settings))
 
 
 def _how(settings: Settings) -> str:
     return f"start the server once, which loads the first facts, or give --facts {settings.facts_file or 'FILE'}"
 
 
-async def _snapshot(settings: Settings) -> Facts:
+async def _read(settings: Settings) -> _Stored:
     core = await open_core(settings, migrate=False)
     try:
         async with core.database.reading() as reading:
-            facts = await FactStore().snapshot(settings.environment, reading)
+            store, environment = FactStore(), settings.environment
+            facts = await store.snapshot(environment, reading)
+            sleepers = await store.sleepers(environment, reading)
+            undecided = await RequestStore().undecided(environment, reading)
     finally:
         await core.close()
     if not facts.users:
         raise ConfigurationError(f"the database {core.database.location} holds no facts yet; {_how(settings)}")
-    return facts
+    return _Stored(facts, sleepers, undecided)
+
+
+def _stored_strangers(stored: _Stored, model: PolicyModel) -> list[str]:
+    """What is stored and the policy does not know, one line each; grants that sleep among it."""
+    asleep = [
+        f"the grant of role {each.role} to user {each.user} on {each.resource or each.tenant} sleeps since "
+        f"{since:%Y-%m-%d %H:%M} UTC: give the role again, or revoke it"
+        for each, since in stored.sleepers
+    ]
+    return [*(stranger.text for stranger in strangers(model, stored.facts, stored.undecided)), *asleep]
 
 
 def _user_key(facts: Facts, text: str) -> str:

@@ -6,10 +6,11 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from typer.testing import CliRunner, Result
 
+from permit_core.bootstrap import open_core
 from permit_mcp import PermitServer, server
 from permit_mcp.command_line import app, main
 from permit_mcp.policy_commands import BUILT_IN_TOOLS
-from tests.support.core import POLICIES, make_core
+from tests.support.core import POLICIES, family_settings, make_core
 
 POLICY = str(POLICIES / "family_food.yaml")
 FACTS = str(POLICIES / "family_food.facts.yaml")
@@ -316,7 +317,17 @@ def test_what_is_stored_and_no_longer_known_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "role restaurants#child-can-view is held by 2 users (3, 4)" in result.stdout
     assert "did you mean 'child-may-view'?" in result.stdout
-    assert "1 stored names that the policy does not know" in result.stdout
+    assert "unknown to the policy: 1\n" in result.stdout
+
+    async def started_under_the_other_policy() -> None:
+        core = await open_core(family_settings(tmp_path, policy_file=str(renamed)))
+        await core.close()
+
+    anyio.run(started_under_the_other_policy)
+    result = run("policy", "check", "--database")
+    assert result.exit_code == 1
+    assert "the grant of role child-can-view to user 3 on restaurants:1 sleeps since 20" in result.stdout
+    assert "unknown to the policy: 4\n" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,32 @@ class FactStore:
         rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
         return [_assignment(row) for row in rows]
 
+    async def given_roles(self, environment: str, transaction: Transaction) -> set[tuple[str, str]]:
+        """Each role that somebody holds, as (type, role); the type of a tenant-wide one is ``""``."""
+        columns = role_assignments.c
+        query = select(columns.resource_type, columns.role).distinct()
+        rows = await transaction.execute(
+            query.where(columns.environment == environment, columns.asleep_since.is_(None))
+        )
+        return {(row.resource_type, row.role) for row in rows}
+
+    async def fall_asleep(
+        self, environment: str, transaction: Transaction, resource_type: str, role: str, now: datetime
+    ) -> list[RoleAssignment]:
+        """Let all grants of a role sleep; those that did not sleep before."""
+        which = {"environment": environment, "resource_type": resource_type, "role": role}
+        awake = and_(_equal(role_assignments, which), role_assignments.c.asleep_since.is_(None))
+        found = [_assignment(row) for row in await transaction.execute(select(role_assignments).where(awake))]
+        await transaction.execute(update(role_assignments).where(awake).values(asleep_since=now))
+        return found
+
+    async def sleepers(self, environment: str, transaction: Transaction) -> list[tuple[RoleAssignment, datetime]]:
+        """The grants that sleep, and since when; by user."""
+        columns = role_assignments.c
+        query = select(role_assignments).where(columns.environment == environment, columns.asleep_since.is_not(None))
+        rows = await transaction.execute(query.order_by(columns.user_key, columns.role, columns.resource_key))
+        return [(_assignment(row), row.asleep_since) for row in rows]
+
     # Writing
 
     async def put_tenant(self, environment: str, transaction: Transaction, key: str, name: str) -> None:

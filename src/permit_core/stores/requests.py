@@ -153,6 +153,16 @@ class RequestStore:
         query = select(requests).where(*conditions).order_by(*_NEWEST_FIRST)
         return [request_of(row) for row in await transaction.execute(query)]
 
+    async def undecided(self, environment: str, transaction: Transaction, limit: int = 1000) -> list[Request]:
+        """What waits for a decision, the longest first, at most ``limit``; lapsed ones that nobody looked at as well."""
+        query = (
+            select(requests)
+            .where(requests.c.environment == environment, requests.c.status == RequestStatus.PENDING.value)
+            .order_by(requests.c.created_at, requests.c.id)
+            .limit(limit)
+        )
+        return [request_of(row) for row in await transaction.execute(query)]
+
     async def executing(self, transaction: Transaction, limit: int) -> list[Request]:
         """Calls that are being sent, in whatever environment, the one begun first at the head, at most ``limit``."""
         query = (

@@ -15,7 +15,9 @@ VOCABULARY = Vocabulary(
         {
             "version": 1,
             "name": "Notes",
-            "resources": {"notes": {"actions": ["read"], "attributes": {"extra": {"type": "json"}, "due": {"type": "time"}}}},
+            "resources": {
+                "notes": {"actions": ["read"], "attributes": {"extra": {"type": "json"}, "due": {"type": "time"}}}
+            },
             "user_attributes": {"age": {"type": "number"}},
         }
     )
