@@ -170,6 +170,7 @@ WRITE = """
 """
 
 
+@pytest.mark.slow
 async def test_a_process_killed_amid_group_commits_has_lost_nothing_that_it_acknowledged(
     log: AuditLog, database_url: str
 ) -> None:
@@ -199,6 +200,7 @@ async def test_a_process_killed_amid_group_commits_has_lost_nothing_that_it_ackn
     assert (await log.verify("default")).records == report.records + 1
 
 
+@pytest.mark.slow
 async def test_processes_that_write_groups_at_once_write_one_chain(log: AuditLog, database_url: str) -> None:
     output_of(*(start_python(WRITE, database_url, "5") for _ in range(2)))
     report = await log.verify("default")
