@@ -146,7 +146,7 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
         if migrate and core.remote is not None:
             await core.remote.check_ready()
         if migrate:
-            await core.approvals.recover()
+            await core.approvals.recover(core.environment)
         if migrate and core.permit_io is not None:
             await _begin_with_permit_io(core, core.permit_io)
         elif migrate:

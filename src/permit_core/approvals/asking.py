@@ -85,7 +85,9 @@ class Asking:
             for earlier in await self._standing(asker, subject, transaction):
                 if earlier.status is RequestStatus.PENDING:
                     raise _asked_already(earlier)
-            return await self._enter(transaction, asker, user, subject, instance, rule=rule, reason=reason)
+            return await self._enter(
+                transaction, asker, user, subject, instance, rule=rule, reason=reason, lasts=rule.granted_for
+            )
 
     async def operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_operation`."""

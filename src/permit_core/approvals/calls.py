@@ -147,7 +147,7 @@ class Calls:
         self, actor: Actor, call: Call, judge_again: JudgeAgain, request_id: str | None
     ) -> tuple[Request, ...]:
         """As :meth:`ApprovalService.claim`."""
-        await self.recover()
+        await self.recover(actor.environment)
         async with self._database.transaction(actor.environment) as transaction:
             approved: dict[Gate, str] = {}
             found: dict[Gate, Request] = {}
@@ -195,18 +195,20 @@ class Calls:
             )
         return self._seal.open(request_id, sealed)
 
-    async def recover(self) -> int:
+    async def recover(self, environment: str) -> int:
         """As :meth:`ApprovalService.recover`."""
         async with self._database.reading() as transaction:
             lost = [
-                request for request in await self._store.executing(transaction, MOST_RECOVERED) if self._lost(request)
+                request
+                for request in await self._store.executing(environment, transaction, MOST_RECOVERED)
+                if self._lost(request)
             ]
         if not lost:
             return 0
         count = 0
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(environment) as transaction:
             for request in lost:
-                latest = await self._store.find(request.environment, transaction, request.id)
+                latest = await self._store.find(environment, transaction, request.id)
                 if latest is not None and latest.status is RequestStatus.EXECUTING and self._lost(latest):
                     by_itself = system_actor(latest.environment, latest.tenant)
                     await self._register.move(transaction, latest, Event.LOSE, by_itself)

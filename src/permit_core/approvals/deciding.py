@@ -16,7 +16,7 @@ from permit_core.database import Database, Transaction
 from permit_core.entries import RoleAssignment
 from permit_core.errors import Conflict, Forbidden, NotFound
 from permit_core.identity import Actor
-from permit_core.policy.model import OperationRule
+from permit_core.policy.model import AccessRequestRule, OperationRule
 from permit_core.ports.approvals import Via
 from permit_core.ports.directory import Directory
 from permit_core.ports.request import ConfirmedBy, Request, RequestKind, RequestStatus
@@ -222,7 +222,7 @@ class Deciding:
             expires_at=expires_at,
         )
         if verb is Event.APPROVE and decided.role is not None:
-            given = RoleAssignment(decided.user, decided.role, decided.tenant, decided.resource)
+            given = RoleAssignment(decided.user, decided.role, decided.tenant, decided.resource, decided.expires_at)
             await self._directory.assign(reviewer, given, transaction=transaction)
         return decided
 
@@ -236,7 +236,7 @@ class Deciding:
             )
 
     async def _approval_end(self, request: Request, transaction: Transaction, now: datetime) -> datetime | None:
-        """When a yes given now ends; None for never. It lasts as long as was said when it was asked.
+        """When a yes given now ends; None for never.
 
         Raises:
             Conflict: ``may_not_ask``: the policy would not let the asker ask for this any more.
@@ -245,14 +245,21 @@ class Deciding:
             return now + (request.lasts or timedelta(0))
         rule = self._reviewers.rule(Subject.of(request))
         if isinstance(rule, OperationRule):
-            return now + min(rule.approval_expires, request.lasts or rule.approval_expires)
+            return end_of_yes(rule, request, now)
         if rule is not None:
             roles = await self._directory.tenant_roles(request.environment, request.tenant, request.user, transaction)
             if roles & rule.asked_by:
-                return None
+                return end_of_yes(rule, request, now)
         raise Conflict(
             "The asker may not ask for this any more.", code="may_not_ask", hint="The request can be denied."
         )
+
+
+def end_of_yes(rule: AccessRequestRule | OperationRule, request: Request, decided_at: datetime) -> datetime | None:
+    """When a yes ends: as soon as was said when it was asked, and no later than the policy says now; None for never."""
+    by_rule = rule.approval_expires if isinstance(rule, OperationRule) else rule.granted_for
+    lengths = [length for length in (by_rule, request.lasts) if length is not None]
+    return decided_at + min(lengths) if lengths else None
 
 
 def may_confirm_own(request: Request, actor: Actor, via: Via) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from permit_core.access import Check, Decision, ResourceRef
+from permit_core.approvals.deciding import end_of_yes
 from permit_core.approvals.lifecycle import Event
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.permit_io_adoption import Adoption, Remember
@@ -234,7 +235,7 @@ class PermitApprovals(ApprovalService):
             take_back = not await self._cancelled(link) and link.request.operation is not None
         async with self._database.transaction(self._client.environment) as transaction:
             # Within the transaction: no other approval of the same comes to be in between.
-            if take_back and not await self._needed(transaction, link.request):
+            if take_back and (link.request.role is not None or not await self._needed(transaction, link.request)):
                 await self._take_back(transaction, link.request)
             await self._links.owe(transaction, link.request.id, None)
 
@@ -263,14 +264,19 @@ class PermitApprovals(ApprovalService):
     async def _take_back(self, transaction: Transaction, request: Request) -> None:
         body = {
             "user": request.user,
-            "role": APPROVED,
+            "role": request.role or APPROVED,
             "tenant": request.tenant,
             "resource_instance": str(request.resource),
         }
         await or_none(
             self._client.sdk("a used approval's role", lambda sdk: sdk.api.role_assignments.unassign(body), safe=True)
         )
-        told = {"user": request.user, "role": APPROVED, "instance": str(request.resource), "request": request.id}
+        told = {
+            "user": request.user,
+            "role": request.role or APPROVED,
+            "instance": str(request.resource),
+            "request": request.id,
+        }
         await self._audit.append(
             transaction, AuditEvent("role.unassigned", system_actor(request.environment, request.tenant), told)
         )
@@ -356,10 +362,10 @@ class PermitApprovals(ApprovalService):
         by = _somebody(request, changes["decided_by"])
         if remote.status == "denied":
             return await self._followed.follow(transaction, request, Event.DENY, by, **changes)
-        expires_at = None
-        if request.operation is not None:
-            rule = self._model.operation_rule(request.operation, request.resource.type)
-            expires_at = decided_at if rule is None else decided_at + rule.approval_expires
+        rule = self._rights.rule(Subject.of(request))
+        expires_at = decided_at if request.operation is not None else None
+        if rule is not None:
+            expires_at = end_of_yes(rule, request, decided_at)
         return await self._followed.follow(transaction, request, Event.APPROVE, by, **changes, expires_at=expires_at)
 
     async def _links_about(

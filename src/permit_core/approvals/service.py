@@ -299,13 +299,15 @@ class ApprovalService:
         """
         return await self._calls.held_arguments(actor, request_id)
 
-    async def recover(self) -> int:
-        """Move calls that nobody is left to settle to ``unknown``: their process died, or they took too long.
+    async def recover(self, environment: str) -> int:
+        """Move calls of an environment that nobody is left to settle to ``unknown``.
+
+        Their process died, or they took too long.
 
         Returns:
             How many.
         """
-        return await self._calls.recover()
+        return await self._calls.recover(environment)
 
     # Standing yeses
 

@@ -163,11 +163,11 @@ class RequestStore:
         )
         return [request_of(row) for row in await transaction.execute(query)]
 
-    async def executing(self, transaction: Transaction, limit: int) -> list[Request]:
-        """Calls that are being sent, in whatever environment, the one begun first at the head, at most ``limit``."""
+    async def executing(self, environment: str, transaction: Transaction, limit: int) -> list[Request]:
+        """Calls that are being sent, the one begun first at the head, at most ``limit``."""
         query = (
             select(requests)
-            .where(requests.c.status == RequestStatus.EXECUTING.value)
+            .where(requests.c.environment == environment, requests.c.status == RequestStatus.EXECUTING.value)
             .order_by(requests.c.claimed_at, requests.c.id)
             .limit(limit)
         )

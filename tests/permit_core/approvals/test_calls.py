@@ -282,8 +282,8 @@ async def test_a_call_whose_process_died_is_found_unknown_at_once(
     await files.approved(await files.call())
     monkeypatch.setattr(calls, "this_runner", lambda: dead)
     (claimed,) = await files.claim(await files.call())
-    assert await second_process.core.approvals.recover() == 1
-    assert await second_process.core.approvals.recover() == 0
+    assert await second_process.core.approvals.recover("default") == 1
+    assert await second_process.core.approvals.recover("default") == 0
     assert (await files.stored(claimed)).status is RequestStatus.UNKNOWN
     records = await files.core.audit.records("default")
     assert (records[-1].event, records[-1].user) == ("request.unknown", "system")
@@ -313,7 +313,7 @@ async def test_a_call_that_takes_longer_than_any_is_unknown_before_the_next_begi
     await files.approved(await files.call())
     (claimed,) = await files.claim(await files.call())
     clock.advance(seconds=LONGEST_CALL.total_seconds() - 1)
-    assert await files.core.approvals.recover() == 0
+    assert await files.core.approvals.recover("default") == 0
     clock.advance(seconds=1)
     assert (await refused(files.claim(await files.call()))).code == "outcome_unknown"
     assert (await files.stored(claimed)).status is RequestStatus.UNKNOWN

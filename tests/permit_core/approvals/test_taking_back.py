@@ -1,11 +1,18 @@
 """What was given can be taken back, by whom, on record, and at once for everybody."""
 
 import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from permit_core.access import ResourceRef
 from permit_core.ports.request import RequestFilter, RequestStatus
+from permit_core.views import RequestView
+from tests.support.clock import SteadyClock
+from tests.support.core import POLICIES, make_core
 from tests.support.family import (
     ACCESS,
     DEAR_PIZZA,
@@ -15,6 +22,7 @@ from tests.support.family import (
     ROLE,
     SUSHI_WORLD,
     Family,
+    meet,
     refused,
 )
 
@@ -146,3 +154,31 @@ async def test_operation_approvals_are_listed_by_the_role_they_were_asked_in(eac
     assert (await approvals.list(family.joe, OPERATION, RequestFilter(role=ROLE))).items == [asked]
     assert (await approvals.list(family.joe, OPERATION, RequestFilter(role=REVIEWER))).items == []
     assert asked.resource == DEAR_PIZZA
+
+
+async def test_a_role_that_is_granted_for_a_time_ends_at_the_very_second_everywhere(
+    tmp_path: Path, clock: SteadyClock
+) -> None:
+    policy = yaml.safe_load((POLICIES / "family_food.yaml").read_text(encoding="utf-8"))
+    policy["access_requests"][0]["granted_for"] = "7 days"
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(json.dumps(policy) + "\n...\n", encoding="utf-8")
+    first = await make_core(tmp_path, clock=clock, policy_file=str(policy_file))
+    second = await make_core(tmp_path, clock=clock, facts=False, policy_file=str(policy_file))
+    try:
+        family, other = await meet(first, clock), await meet(second, clock)
+        asked = await family.asks_access()
+        assert RequestView.of(asked).yes_lasts == "7 days"
+        approved = await first.approvals.approve(family.joe, ACCESS, asked.id)
+        assert approved.expires_at == clock() + timedelta(days=7)
+        clock.advance(days=6, hours=23, minutes=59, seconds=59)
+        assert await family.may(family.henry, "read", SUSHI_WORLD)
+        assert await other.may(family.henry, "read", SUSHI_WORLD)
+        clock.advance(seconds=1)
+        assert not await other.may(family.henry, "read", SUSHI_WORLD)
+        assert not await family.may(family.henry, "read", SUSHI_WORLD)
+        assert (await first.approvals.get(family.henry, None, asked.id)).status is RequestStatus.EXPIRED
+        assert (await family.asks_access()).status is RequestStatus.PENDING
+    finally:
+        await second.close()
+        await first.close()
