@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from permit_core.policy.reverse import sources_of
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.request import ConfirmedBy, Request, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
-from permit_core.stores.notices import Notice, NoticeStore
+from permit_core.stores.notices import SESSION, Notice, NoticeStore
 from permit_core.stores.requests import Reviewed
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class NoticeBoard:
         store: the notices.
         clock: the present moment, in UTC.
         facts: the facts that are decided on, where they are in our database; without them everybody is asked about.
+        channels: the ways by which people are told; each notice is kept, and delivered, for each of them.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class NoticeBoard:
         clock: Clock,
         *,
         facts: CurrentFacts | None = None,
+        channels: Sequence[str] = (SESSION,),
     ) -> None:
+        self._channels = channels
         self._environment = environment
         self._model = model
         self._facts = facts
@@ -73,7 +76,9 @@ class NoticeBoard:
 
     async def request_decided(self, transaction: Transaction, request: Request) -> None:
         """Tell the asker."""
-        await self._store.add(transaction, [request.user], "request_decided", request, self._clock())
+        await self._store.add(
+            transaction, [request.user], "request_decided", request, channels=self._channels, now=self._clock()
+        )
 
     async def address(self) -> None:
         """Find out who is to be told of new requests, and put their notices into the outbox.
@@ -103,7 +108,9 @@ class NoticeBoard:
             recipients.append(request.user)
         async with self._database.transaction(self._environment) as transaction:
             if await self._store.take_announcement(transaction, request.id):
-                await self._store.add(transaction, recipients, "request_created", request, self._clock())
+                await self._store.add(
+                    transaction, recipients, "request_created", request, channels=self._channels, now=self._clock()
+                )
 
     async def _candidates(self, transaction: Transaction, request: Request) -> list[str]:
         """Those who could be allowed to review: whoever holds a role that it can come from; each is decided on then."""
@@ -137,6 +144,16 @@ class NoticeBoard:
         async with self._database.reading() as transaction:
             return await self._store.after(self._environment, transaction, last_id, BATCH)
 
+    async def waiting(self, channel: str, limit: int = BATCH) -> list[Notice]:
+        """What is still to be sent on a channel, for whomever, in order, at most ``limit``.
+
+        Whoever sends it calls :meth:`mark_delivered` once it is out: what was sent by a process that died before is sent
+        once more, and nothing is lost.
+        """
+        await self.address()
+        async with self._database.reading() as transaction:
+            return await self._store.waiting(self._environment, transaction, channel, limit)
+
     async def latest_id(self) -> int:
         """Where a new poller begins: the id of the newest notice, or 0."""
         async with self._database.reading() as transaction:
@@ -154,7 +171,7 @@ class NoticeBoard:
         if newcomer:
             async with self._database.transaction(self._environment) as transaction:
                 for request in await self._untold(transaction, actor):
-                    await self._store.add(transaction, [actor.user], "request_created", request, self._clock())
+                    await self._store.add(transaction, [actor.user], "request_created", request, now=self._clock())
         async with self._database.reading() as transaction:
             notices = await self._store.undelivered(actor.environment, transaction, actor.user, actor.tenant)
             asked = {Reviewed.of(notice.request) for notice in notices if notice.event == "request_created"}

@@ -16,6 +16,9 @@ from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.requests import request_of
 from permit_core.stores.tables import announcements, notices, requests, role_assignments, users
 
+SESSION = "session"
+"""The channel of those who have a session open, or open one later."""
+
 NoticeEvent = Literal["request_created", "request_decided"]
 
 
@@ -25,6 +28,7 @@ class Notice:
 
     Attributes:
         id: rises in the order in which notices became true.
+        channel: the way by which it is told, ``session`` for open sessions; each is delivered for itself.
         recipient: directory key of the person.
         tenant: the tenant it happened in.
         event: ``request_created`` for who may review it, ``request_decided`` for who asked.
@@ -38,25 +42,40 @@ class Notice:
     event: NoticeEvent
     request: Request
     created_at: datetime
+    channel: str = SESSION
 
 
 class NoticeStore:
     """Notices as rows, read together with the request they are about."""
 
     async def add(
-        self, transaction: Transaction, recipients: Iterable[str], event: NoticeEvent, request: Request, now: datetime
+        self,
+        transaction: Transaction,
+        recipients: Iterable[str],
+        event: NoticeEvent,
+        request: Request,
+        *,
+        channels: Iterable[str] = (SESSION,),
+        now: datetime,
     ) -> None:
-        """Keep one notice for each recipient."""
+        """Keep one notice for each recipient and channel; one that is there already stays as it is."""
+        there = select(notices.c.recipient, notices.c.channel).where(
+            notices.c.request_id == request.id, notices.c.event == event
+        )
+        known = {(row.recipient, row.channel) for row in await transaction.execute(there)}
+        wanted = {(recipient, channel): None for recipient in recipients for channel in channels}
         rows = [
             {
                 "recipient": recipient,
+                "channel": channel,
                 "environment": request.environment,
                 "tenant": request.tenant,
                 "event": event,
                 "request_id": request.id,
                 "created_at": now,
             }
-            for recipient in recipients
+            for recipient, channel in wanted
+            if (recipient, channel) not in known
         ]
         if rows:
             await transaction.execute(notices.insert(), rows)
@@ -82,9 +101,16 @@ class NoticeStore:
         return (await transaction.execute(done)).rowcount == 1
 
     async def after(self, environment: str, transaction: Transaction, last_id: int, limit: int) -> list[Notice]:
-        """Notices with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""
+        """Notices for sessions with a higher id than ``last_id``, whoever they are for, in order, at most ``limit``."""
         found = await transaction.execute(_after(), {"environment": environment, "last_id": last_id, "most": limit})
         return [_notice(row) for row in found]
+
+    async def waiting(self, environment: str, transaction: Transaction, channel: str, limit: int) -> list[Notice]:
+        """Notices that were not delivered on a channel yet, whoever they are for, in order, at most ``limit``."""
+        query = _with_request().where(
+            notices.c.environment == environment, notices.c.channel == channel, notices.c.delivered_at.is_(None)
+        )
+        return [_notice(row) for row in await transaction.execute(query.order_by(notices.c.id).limit(limit))]
 
     async def undelivered(self, environment: str, transaction: Transaction, user: str, tenant: str) -> list[Notice]:
         """What the user has not been told yet, in order; of new requests, only those that still wait."""
@@ -92,6 +118,7 @@ class NoticeStore:
             notices.c.environment == environment,
             notices.c.recipient == user,
             notices.c.tenant == tenant,
+            notices.c.channel == SESSION,
             notices.c.delivered_at.is_(None),
             or_(notices.c.event != "request_created", requests.c.status == RequestStatus.PENDING.value),
         )
@@ -176,6 +203,7 @@ def _with_request() -> Select[Any]:
         notices.c.id.label("notice_id"),
         notices.c.recipient,
         notices.c.event,
+        notices.c.channel,
         notices.c.created_at.label("notice_created_at"),
         *requests.c,
     ).join_from(notices, requests, notices.c.request_id == requests.c.id)
@@ -183,7 +211,7 @@ def _with_request() -> Select[Any]:
 
 @cache  # asked several times a second, for ever
 def _after() -> Select[Any]:
-    mine = notices.c.environment == bindparam("environment")
+    mine = and_(notices.c.environment == bindparam("environment"), notices.c.channel == SESSION)
     return (
         _with_request().where(mine, notices.c.id > bindparam("last_id")).order_by(notices.c.id).limit(bindparam("most"))
     )
@@ -197,4 +225,5 @@ def _notice(row: Row[Any]) -> Notice:
         event=row.event,
         request=request_of(row),
         created_at=row.notice_created_at,
+        channel=row.channel,
     )

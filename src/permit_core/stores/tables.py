@@ -281,7 +281,9 @@ notices = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("delivered_at", UtcDateTime),
     Column("environment", String(100), nullable=False),
+    Column("channel", String(20), nullable=False, server_default="session"),
     Index("ix_notices_recipient", "environment", "recipient", "delivered_at"),
+    Index("uq_notices_told", "request_id", "recipient", "event", "channel", unique=True),
 )
 
 # Requests that Permit.io has as well, under an id of its own. What is still owed to it is NULL, 'cancel' (the request

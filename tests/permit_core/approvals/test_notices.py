@@ -8,7 +8,8 @@ from permit_core.access import Check, Decision, Effect, ReasonCode
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.identity import Actor
 from permit_core.ports.request import RequestFilter, RequestStatus
-from permit_core.stores.notices import Notice
+from permit_core.stores.notices import SESSION, Notice, NoticeStore
+from tests.support.clock import SteadyClock
 from tests.support.core import TENANT
 from tests.support.family import ACCESS, OPERATION, PIZZA_PALACE, REVIEWER, SUSHI_WORLD, Family, refused
 
@@ -185,3 +186,32 @@ async def test_a_poll_brings_notices_in_order_and_in_portions(family: Family, mo
     assert await board.after(everything[-1].id) == []
     monkeypatch.setattr("permit_core.approvals.notices.BATCH", 3)
     assert await board.after(0) == everything[:3]
+
+
+async def test_each_channel_is_served_for_itself_until_it_was_delivered(family: Family, clock: SteadyClock) -> None:
+    core = family.core
+    board = NoticeBoard(
+        core.environment, core.model, core.database, core.pdp, NoticeStore(), clock, channels=(SESSION, "mail")
+    )
+    family.core.approvals._register._notices = board
+    family.core.approvals._notices = board
+    request = await family.asks_access()
+    mail = await board.waiting("mail")
+    assert [(notice.recipient, notice.channel, notice.request) for notice in mail] == [
+        ("1", "mail", request),
+        ("2", "mail", request),
+    ]
+    assert await board.waiting("mail") == mail
+    await board.mark_delivered([mail[0].id])
+    assert await board.waiting("mail", 1) == mail[1:]
+    assert told(await board.after(0)) == [("1", "request_created"), ("2", "request_created")]
+    (joe,) = await board.undelivered(family.joe)
+    assert joe.channel == SESSION
+
+
+async def test_nobody_is_told_the_same_twice(family: Family, clock: SteadyClock) -> None:
+    request = await family.asks_access()
+    store = NoticeStore()
+    async with family.core.database.transaction(family.core.environment) as transaction:
+        await store.add(transaction, ["1", "4", "4"], "request_created", request, now=clock())
+    assert [notice.recipient for notice in await family.core.notices.after(0)] == ["1", "2", "4"]

@@ -112,7 +112,7 @@ async def test_notices_and_ties_of_another_environment_are_not_seen(both: Databa
     async with both.transaction(HERE) as writing:
         for each in (mine, theirs):
             await REQUESTS.add(writing, each)
-            await NOTICES.add(writing, ["4"], "request_created", each, NOON)
+            await NOTICES.add(writing, ["4"], "request_created", each, now=NOON)
             await NOTICES.announce(writing, each.id, NOON)
             await REMOTE.tie(writing, each.id, f"remote-{each.environment}")
             await REMOTE.owe(writing, each.id, Owed.CANCEL)
