@@ -1,16 +1,21 @@
 """Everybody sees what they asked and what they may review, and nothing else; pages and totals agree with that."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from permit_core.access import Check, Decision, ResourceRef
+from permit_core.approvals.register import SWEEP
 from permit_core.database import Transaction
 from permit_core.errors import NotFound
 from permit_core.identity import Actor
 from permit_core.ports.record import RecordFilter
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.stores.requests import RequestStore
+from permit_core.stores.tables import requests
 from tests.support.family import (
     ACCESS,
     DEAR_BURGER,
@@ -204,3 +209,26 @@ async def test_a_long_list_asks_the_decision_point_once_for_each_pair_of_eyes(
 )
 async def test_what_is_no_key_cannot_be_filtered_by(family: Family, wanted: dict[str, Any]) -> None:
     assert (await refused(listed(family, family.joe, **wanted))).code == "invalid_filter"
+
+
+async def test_much_that_is_over_is_shown_so_at_once_and_moved_in_portions(family: Family) -> None:
+    first, many = await family.asks_access(), 2 * SWEEP + 50
+    async with family.core.database.transaction(first.environment) as transaction:
+        for number in range(many - 1):
+            another = replace(first, id=f"req_{number:032x}", resource=ResourceRef("restaurants", f"r{number}"))
+            await RequestStore().add(transaction, another)
+    family.clock.advance(days=7)
+
+    async def moved() -> int:
+        async with family.core.database.reading() as transaction:
+            over = select(func.count()).select_from(requests).where(requests.c.status == "expired")
+            return int((await transaction.execute(over)).scalar_one())
+
+    for portion in (SWEEP, 2 * SWEEP, many):
+        expired = RequestFilter(status=RequestStatus.EXPIRED)
+        listed = await family.core.approvals.list(family.henry, ACCESS, expired, 1, 100)
+        assert listed.total == many
+        assert {request.status for request in listed.items} == {RequestStatus.EXPIRED}
+        assert await moved() == portion
+    waiting = await family.core.approvals.list(family.henry, ACCESS, RequestFilter(status=RequestStatus.PENDING))
+    assert waiting.total == 0
