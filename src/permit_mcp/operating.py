@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from permit_core.bootstrap import Core
-from permit_core.errors import ConfigurationError, PermitError, UserFacing
+from permit_core.errors import ConfigurationError, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor
 from permit_core.settings import Settings
 from permit_core.views import plain
@@ -51,6 +51,9 @@ def one_sentence() -> Iterator[None]:
     """An error of ours as one sentence on standard error, and exit code 2."""
     try:
         yield
+    except StoreError as error:  # whose text is for the operator, which this is
+        typer.echo(plain(str(error)), err=True)
+        raise typer.Exit(FAILED) from None
     except UserFacing as error:
         typer.echo(plain(f"{error.message} {error.hint} ({error.code})"), err=True)
         raise typer.Exit(FAILED) from None
