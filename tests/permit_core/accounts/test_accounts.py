@@ -45,7 +45,9 @@ async def with_users(database: Database) -> Database:
     async with database.transaction() as transaction:
         for key in ("1", "2", "3"):
             await transaction.execute(
-                users.insert().values(key=key, first_name=key, last_name="", email="", attributes={})
+                users.insert().values(
+                    environment="default", key=key, first_name=key, last_name="", email="", attributes={}
+                )
             )
     return database
 
@@ -164,7 +166,9 @@ async def test_a_user_who_was_removed_and_made_again_has_no_account(accounts: Ac
         await transaction.execute(delete(users).where(users.c.key == "3"))
     assert await accounts.holding("default", "henry", henry.epoch) is None
     async with database.transaction() as transaction:
-        await transaction.execute(users.insert().values(key="3", first_name="", last_name="", email="", attributes={}))
+        await transaction.execute(
+            users.insert().values(environment="default", key="3", first_name="", last_name="", email="", attributes={})
+        )
     assert await accounts.list_all("default") == []
 
 
@@ -241,8 +245,12 @@ async def test_the_accounts_that_the_chat_had_are_brought_forward(database_url: 
             (before / "versions" / revision.name).write_text(revision.read_text())
     database = Database.open(database_url)
     await migrate(database, before)
-    await with_users(database)
     async with database.transaction() as transaction:
+        for key in ("2", "3"):
+            row = text(
+                "INSERT INTO users (key, first_name, last_name, email, attributes) VALUES (:key, '', '', '', '{}')"
+            )
+            await transaction.execute(row, {"key": key})
         await transaction.execute(
             text("CREATE TABLE accounts (user_key VARCHAR(100), username VARCHAR(100), hashed_password VARCHAR(200))")
         )
