@@ -112,6 +112,12 @@ class Declarations:
         return Declared(whole, finders, undeclared, len(there))
 
 
+def acted_on(guard: Guard) -> tuple[str, ...]:
+    """The arguments that name what a call acts on; the record never masks them, whatever they are called."""
+    named = guard.rule.resource or ""
+    return (named[named.find("{") + 1 : named.find("}")],) if "{" in named else ()
+
+
 def guard_rule(action: str, resource: str | FindResource, rule: Mapping[str, Any]) -> ToolRule:
     """The rule that ``@permit.guard`` declares.
 
@@ -147,12 +153,11 @@ def _misfits(it: Registered, guard: Guard | None) -> list[str]:
         return []
     place = f"{it.kind}.{it.name}"
     wrong = [f"{place}: {text}" for text in schema_differences(guard.rule.arguments, it.schema)]
-    named = guard.rule.resource or ""
-    argument = named[named.find("{") + 1 : named.find("}")] if "{" in named else None
     properties = it.schema.get("properties", {})
-    if argument is not None and argument not in properties:
-        known = ", ".join(properties) or "none"
-        wrong.append(f"{place}: resource names {{{argument}}}, which is no argument of it (its arguments: {known})")
+    for argument in acted_on(guard):
+        if argument not in properties:
+            known = ", ".join(properties) or "none"
+            wrong.append(f"{place}: resource names {{{argument}}}, which is no argument of it (its arguments: {known})")
     return wrong
 
 

@@ -30,7 +30,7 @@ from permit_core.views import plain
 from permit_mcp.acting import USER_ID, Acting, VerifiedToken, acting_as
 from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
-from permit_mcp.declarations import Declarations
+from permit_mcp.declarations import Declarations, acted_on
 from permit_mcp.judging import Asked, Judging, json_values
 
 logger = logging.getLogger(__name__)
@@ -317,7 +317,10 @@ class Enforcement:
     ) -> None:
         name = call.shown or call.name
         body = {
-            **redact({_EVENTS[call.kind][0]: name, "arguments": call.arguments}),
+            **redact(
+                {_EVENTS[call.kind][0]: name, "arguments": call.arguments},
+                show=acted_on(case.guard) if case is not None else (),
+            ),
             "outcome": outcome.kind,
             "code": outcome.code,
             **(decided.as_dict() if decided else {}),

@@ -37,7 +37,7 @@ from permit_core.policy.judgement import (
 from permit_core.policy.schema import ConfirmedBy
 from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.quotas import QuotaStore
-from permit_mcp.declarations import Declarations, Declared, Registered
+from permit_mcp.declarations import Declarations, Declared, Registered, acted_on
 
 _ASKED_ANEW = frozenset(
     {
@@ -259,6 +259,7 @@ class Judging:
             resource=resource if stored is not None else ResourceRef(resource.type, None),
             acts_on=shown,
             attributes=stored.attributes if stored is not None else {},
+            show=acted_on(guard),
         )
 
 

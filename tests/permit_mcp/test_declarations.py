@@ -248,3 +248,17 @@ async def test_the_host_can_write_the_text_of_answers_and_refusals(files: Path, 
         refused = await call(mcp, "delete_file", {"name": "a"}, era)
         assert text_of(refused) == "<delete_file not_declared>"
         assert (refused.meta or {})["permit/refusal"]["code"] == "not_declared"
+
+
+async def test_the_record_masks_a_secret_but_never_what_was_acted_on(files: Path) -> None:
+    mcp, permit = server(files, "mcp")
+
+    async def rotate(token: str, password: str) -> str:
+        return token
+
+    mcp.tool()(permit.guard("delete", "files:{token}")(rotate))
+    async with asking(permit) as core:
+        await call(mcp, "rotate", {"token": "deploy", "password": "swordfish"})
+        records = await core.audit.records(core.environment)
+        [body] = [record.body for record in records if record.event == "tool.call"]
+        assert body["arguments"] == {"token": "deploy", "password": "[redacted]"}
