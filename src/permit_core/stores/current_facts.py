@@ -63,8 +63,14 @@ class CurrentFacts:
     def at_hand(self, environment: str) -> Facts | None:
         """The facts as they are committed at this moment; None when that cannot be said without waiting."""
         kept = self._kept.get(environment)
-        if kept is None or kept.version != self._store.glance(environment, self._database):
+        version = None if kept is None else self._store.glance(environment, self._database)
+        if kept is None or version is None:
             return None
+        if kept.version != version:
+            changes = self._store.glance_changes(environment, self._database, kept.version, version)
+            if changes is None:
+                return None
+            kept = self._kept[environment] = kept.patched(version, changes, self._clock())
         if kept.next_end is not None and kept.next_end <= self._clock():
             return None
         return kept.facts

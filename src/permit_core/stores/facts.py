@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from permit_core.stores.tables import (
 _OF: BindParameter[str] = bindparam("environment")
 _VERSION = Prepared(select(environments.c.facts_version, environments.c.facts_stamp).where(environments.c.key == _OF))
 _GLANCE = "SELECT facts_version, facts_stamp FROM environments WHERE key = ?"
+_GLANCE_CHANGE = "SELECT previous_stamp, changes FROM fact_changes WHERE environment = ? AND version = ?"
 _CHANGES = Prepared(
     select(fact_changes.c.version, fact_changes.c.previous_stamp, fact_changes.c.changes)
     .where(fact_changes.c.environment == _OF, fact_changes.c.version > bindparam("after"))
@@ -79,6 +81,9 @@ _ALL_TUPLES = Prepared(select(relationship_tuples).where(relationship_tuples.c.e
 
 KEPT_CHANGES = 1000
 """How many states back a snapshot may be and is still patched."""
+
+MOST_GLANCES = 3
+"""How many states back a snapshot may be and is patched without waiting."""
 
 MOST_CHANGES = 500
 """More changes than this are not told one by one: all facts are read again."""
@@ -123,6 +128,22 @@ class FactStore:
         """The state that is committed at this moment; None when that cannot be said without waiting."""
         row = database.glance(_GLANCE, (environment,))
         return None if row is None else FactsVersion(*row)
+
+    def glance_changes(
+        self, environment: str, database: Database, since: FactsVersion, until: FactsVersion
+    ) -> list[FactChange] | None:
+        """How one committed state became a later one; None when that cannot be said without waiting, or is much."""
+        if not 0 < until.number - since.number <= MOST_GLANCES:
+            return None
+        found: list[FactChange] = []
+        stamp: str | None = since.stamp
+        for number in range(since.number + 1, until.number + 1):
+            row = database.glance(_GLANCE_CHANGE, (environment, number))
+            if row is None or row[1] is None or stamp not in {None, row[0]}:
+                return None
+            found += [_change(each) for each in json.loads(row[1])]
+            stamp = None  # rows that follow each other are those of one history
+        return found
 
     async def changes(
         self, environment: str, transaction: Transaction, since: FactsVersion

@@ -140,8 +140,23 @@ async def test_on_sqlite_unchanged_facts_are_at_hand(core: Core) -> None:
     await change(core, "note")
     assert current.at_hand(ENVIRONMENT) is facts
     await change(core, "give")
+    patched = current.at_hand(ENVIRONMENT)
+    assert patched is not None
+    assert patched.direct_roles("3", TENANT, SUSHI)
+    assert not facts.direct_roles("3", TENANT, SUSHI)
+    assert await current.facts(ENVIRONMENT) is current.at_hand(ENVIRONMENT) is patched
+
+
+async def test_on_sqlite_what_is_far_behind_is_not_at_hand(core: Core) -> None:
+    current = CurrentFacts(FactStore(), core.database)
+    await current.facts(ENVIRONMENT)
+    for word in ("give", "take", "give", "take"):
+        await change(core, word)
     assert current.at_hand(ENVIRONMENT) is None
-    assert await current.facts(ENVIRONMENT) is current.at_hand(ENVIRONMENT)
+    await current.facts(ENVIRONMENT)
+    async with core.database.transaction(ENVIRONMENT) as transaction:
+        await FactStore().bump(ENVIRONMENT, transaction, None, core.clock())
+    assert current.at_hand(ENVIRONMENT) is None
 
 
 async def test_what_is_not_committed_is_not_at_hand(core: Core) -> None:
@@ -170,7 +185,7 @@ async def test_a_look_keeps_nobody_from_writing_the_log_into_the_file(core: Core
     current = CurrentFacts(FactStore(), core.database)
     await current.facts(ENVIRONMENT)
     await change(core, "give")
-    assert current.at_hand(ENVIRONMENT) is None
+    assert current.at_hand(ENVIRONMENT) is not None
     with closing(sqlite3.connect(core.database.location)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     assert (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
