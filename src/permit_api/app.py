@@ -41,7 +41,7 @@ from permit_api.routes import (
     users,
 )
 from permit_api.routes.at_once import AtOnce
-from permit_api.routes.gate import Server, refuse_strangers
+from permit_api.routes.gate import Server, known_query, refuse_strangers
 from permit_api.routes.proxied import read_waiting
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
@@ -112,15 +112,17 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
         responses=_ERRORS,
         redirect_slashes=False,
     )
-    for router in (health.router, checks.router, elements.login, keys.router, environments.router, projects.router):
-        app.include_router(router)
+    known = Depends(known_query)
+    app.include_router(health.router)
+    for router in (checks.router, elements.login, keys.router, environments.router, projects.router):
+        app.include_router(router, dependencies=[known])
     for prefix, routers in (("schema", _SCHEMA), ("facts", _FACTS), ("elements", _ELEMENTS)):
-        within = APIRouter(prefix=f"/v2/{prefix}/{{proj_id}}/{{env_id}}")
+        within = APIRouter(prefix=f"/v2/{prefix}/{{proj_id}}/{{env_id}}", dependencies=[known])
         for router in routers:
             within.include_router(router)
         app.include_router(within)
     for router in _FACTS:
-        app.include_router(router, prefix="/facts", dependencies=[Depends(read_waiting)])
+        app.include_router(router, prefix="/facts", dependencies=[known, Depends(read_waiting)])
     answer_errors(app, refuse_strangers)
     app.add_middleware(Limits)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]

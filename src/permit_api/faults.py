@@ -45,9 +45,9 @@ class Unprocessable(PermitError):
 
 def not_found(what: str, ident: str) -> ApiFault:
     """404: there is no such thing in this environment."""
-    return ApiFault(
-        404, "NOT_FOUND", "The requested data could not be found", f"could not find {what} with id or key {ident!r}"
-    )
+    title = "The requested data could not be found"
+    # Clients look for the title in the message as well.
+    return ApiFault(404, "NOT_FOUND", title, f"{title}: could not find {what} with id or key {ident!r}")
 
 
 def duplicate(what: str, key: str) -> ApiFault:

@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from permit_api.app import create_app
-from permit_api.nouns.beginning import Issued, Level, begin, issue
+from permit_api.nouns.beginning import Issued, Level, begin, issue, oldest_environment
 from permit_api.settings import LocalSettings
 from permit_api.store.opening import open_store
 from permit_core.clock import utc_now
@@ -47,7 +47,8 @@ async def _serve(settings: LocalSettings, listening: socket.socket, new_key: Lev
             more = await database.write(lambda connection: issue(connection, new_key, utc_now()))
         host, port = listening.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        for line in _welcome(url, database.location, [each for each in (first, more) if each]):
+        there = None if first or more else await database.read(oldest_environment)
+        for line in _welcome(url, database.location, [each for each in (first, more) if each], there):
             typer.echo(line)
         config = uvicorn.Config(
             create_app(database),
@@ -69,13 +70,17 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def _welcome(url: str, location: str, keys: list[Issued]) -> list[str]:
+def _welcome(url: str, location: str, keys: list[Issued], there: tuple[str, str] | None = None) -> list[str]:
+    """What is printed before the server is ready; ``there`` are project and environment when no key was made."""
     lines = [f"Permit-compatible API and decision point: {url}", f"Database: {location}"]
     for key in keys:
         of = "the organisation" if key.environment_id is None else "an environment"
         lines += ["", f"A new API key of {of}, shown this once:", f"export PERMIT_API_KEY={key.secret}"]
         if key.environment_id is not None:
             lines += [f"export PROJECT_ID={key.project_id}", f"export ENV_ID={key.environment_id}"]
-    if keys:
+    if there is not None:
+        lines += ["", "Its API keys were shown when they were made; --new-key environment makes another one."]
+        lines += [f"export PROJECT_ID={there[0]}", f"export ENV_ID={there[1]}"]
+    if keys or there is not None:
         lines += [f"export PERMIT_API_URL={url}", f"export PERMIT_PDP_URL={url}", ""]
     return [*lines, "Ready. Ctrl-C ends it."]

@@ -226,3 +226,49 @@ def test_the_level_of_a_logged_in_user_is_that_of_the_highest_role(family: Famil
         found = answer(family.logged_in(user).get(runtime, params=where))
         assert found["current_permission_level"] == level
     answer(family.logged_in("joe").get(family.environment.path("elements/config/no-such-element/runtime")), 404)
+
+
+def test_the_same_request_does_not_wait_twice(family: Family) -> None:
+    family.ask()
+    answer(family.api.post(family.access("henry"), json={"access_request_details": WANTED, "reason": "again"}), 409)
+    family.ask(resource_instance="restaurants:2")
+
+
+def test_an_element_s_token_cannot_fill_the_database(family: Family) -> None:
+    family.ask_operation()
+    henry, details = family.logged_in("henry"), {"tenant": "default", "resource": "restaurants"}
+
+    def ask(number: int, reason: str = "please") -> int:
+        body = {"access_request_details": {**details, "resource_instance": f"restaurants:new-{number}"}}
+        return henry.post(family.approval(), json={**body, "reason": reason}).status_code
+
+    assert ask(0, "x" * 501) == 422
+    assert [ask(number) for number in range(19)] == [200] * 19
+    assert ask(19) == 409, "twenty wait"
+    listed = answer(family.api.get(family.environment.path("facts/resource_instances"), params={"search": "new-"}))
+    assert len(listed) == 19, "what was refused has made no instance"
+    answer(family.logged_in("rose").get(family.approval()))
+
+
+def test_whoever_cancels_and_asks_again_comes_to_an_end_all_the_same(family: Family) -> None:
+    codes = []
+    for number in range(101):
+        body = {"access_request_details": {**WANTED, "resource_instance": f"restaurants:{1 + number % 2}"}}
+        asked = family.api.post(family.access("henry"), json=body)
+        codes.append(asked.status_code)
+        if asked.status_code == 200:
+            answer(family.api.put(family.access("henry", f"/{asked.json()['id']}/cancel")))
+    assert codes == [200] * 100 + [409]
+
+
+def test_lists_are_read_page_by_page_and_hold_what_one_may_see(family: Family) -> None:
+    asked = [family.ask()["id"], family.ask(resource_instance="restaurants:2")["id"], family.ask("rose")["id"]]
+
+    def listed(who: str, **query: int) -> tuple[list[str], int]:
+        found = answer(family.api.get(family.access(who), params=query))
+        return [each["id"] for each in found["data"]], found["total_count"]
+
+    assert listed("joe") == ([asked[0], asked[2]], 2), "joe reviews the first restaurant alone"
+    assert listed("joe", per_page=1, page=2) == ([asked[2]], 2)
+    assert listed("henry") == (asked[:2], 2)
+    assert listed("rose") == (asked[2:], 1)

@@ -17,10 +17,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 NAME = "urn:permit-io-openapi"
 # Ours only: nothing describes it, or not what is sent there.
 NOT_DESCRIBED = re.compile(
-    r"/(allowed|user-permissions|user-tenants|authorized_users|local|facts|health|ready|v2/auth)\b"
+    r"/(allowed|user-permissions|user-tenants|authorized_users|local|facts|health|ready|v2/auth)\b|/v2/.*/parents/"
 )
 
-OURS_ALONE = {"POST /v2/auth/elements_login_as"}  # the description leaves it out, the SDK calls it
+_ROLES = ("roles", "resources/{}/roles")
+OURS_ALONE = {  # the description leaves them out, SDKs call them
+    "POST /v2/auth/elements_login_as",
+    *(f"{method} /v2/schema/{{}}/{{}}/{roles}/{{}}/parents/{{}}" for method in ("PUT", "DELETE") for roles in _ROLES),
+}
 
 
 def operations(document: dict[str, Any]) -> set[str]:
@@ -44,6 +48,9 @@ class Description:
 
     def __init__(self, file: Path) -> None:
         self._document = json.loads(file.read_text(encoding="utf-8"))
+        # It says that a tenant's attributes are an object; they are null where none were given, and clients expect that.
+        for name in ("TenantRead", "TenantBlockRead"):
+            self._document["components"]["schemas"][name]["properties"]["attributes"]["type"] = ["object", "null"]
         resource: Resource[Any] = Resource.from_contents(self._document, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(NAME, resource)
         self._paths = [(re.compile(_pattern(path)), path) for path in sorted(self._document["paths"], key=_generality)]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from permit_api.decisions.snapshots import Snapshot
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
-from permit_core.entries import ResourceInstance
+from permit_core.entries import ResourceInstance, User
 from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
 from permit_core.policy.engine import decide
 from permit_core.policy.relations import find_holding
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 logger = logging.getLogger(__name__)
 
@@ -27,28 +30,33 @@ _FAILED = Decision(Effect.DENY, ReasonCode.PDP_ERROR, chain=("the check could no
 def decide_check(snapshot: Snapshot, check: Check) -> Decision:
     """Decide.
 
-    An instance that nobody has told of has no roles, but the attributes of the check may put it into a resource set.
+    A user or an instance that is not in the directory has no roles, but the attributes of the check may put it into a
+    set, as at Permit.io. Where they do not, the answer is the one for what is not there.
     """
-    decision = decide(snapshot.model, snapshot.facts, check)
+    decision = first = decide(snapshot.model, snapshot.facts, check)
+    facts = snapshot.facts
+    if decision.reason_code is ReasonCode.NO_SUCH_USER:
+        key = check.actor.user
+        facts = replace(facts, users=_With(facts.users, key, User(key, "")))
+        decision = decide(snapshot.model, facts, check)
     if decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and check.resource_attributes:
         unknown = ResourceInstance(check.resource, check.actor.tenant)
-        facts = replace(snapshot.facts, instances=_With(snapshot.facts.instances, check.resource, unknown))
-        found = decide(snapshot.model, facts, check)
-        return found if found.allowed else decision
-    return decision
+        facts = replace(facts, instances=_With(facts.instances, check.resource, unknown))
+        decision = decide(snapshot.model, facts, check)
+    return decision if decision.allowed else first
 
 
-class _With(Mapping[ResourceRef, ResourceInstance]):
-    """Instances with one more."""
+class _With(Mapping[K, V]):
+    """A mapping with one entry more."""
 
-    def __init__(self, below: Mapping[ResourceRef, ResourceInstance], ref: ResourceRef, more: ResourceInstance) -> None:
-        self._below, self._ref, self._more = below, ref, more
+    def __init__(self, below: Mapping[K, V], key: K, more: V) -> None:
+        self._below, self._key, self._more = below, key, more
 
-    def __getitem__(self, ref: ResourceRef) -> ResourceInstance:
-        return self._more if ref == self._ref else self._below[ref]
+    def __getitem__(self, key: K) -> V:
+        return self._more if key == self._key else self._below[key]
 
-    def __iter__(self) -> Any:
-        yield self._ref
+    def __iter__(self) -> Iterator[K]:
+        yield self._key
         yield from self._below
 
     def __len__(self) -> int:

@@ -35,6 +35,8 @@ from permit_core.policy.references import BUILT_IN_RESOURCE, BUILT_IN_USER, Poli
 NO_ACTION = "__none__"
 """What a type without actions has in a model, which wants one. No role is granted it, so no check of it is allowed."""
 
+_ALL = ("allOf", "and")
+_LISTS = (*_ALL, "anyOf", "or")
 _ROOTS = {"user": "user", "subject": "user", "resource": "resource"}
 
 
@@ -163,17 +165,38 @@ def _sets(session: Session, kinds: Mapping[str, str]) -> tuple[dict[str, Any], d
         found: list[Any] = []
         above: Row | None = row
         while above is not None:
-            if above["body"].get("conditions"):
-                found.append(above["body"]["conditions"])
+            conditions = said(above["body"].get("conditions"))
+            if conditions:
+                found.append(conditions)
             above = rows.get(above["parent_id"])
         if not found:
             continue  # it says nothing, so nobody is in it
-        conditions = found[0] if len(found) == 1 else {"allOf": found}
+        together = found[0] if len(found) == 1 else {"allOf": found}
         if row["resource_id"] is None:
-            of_users[row["key"]] = {"conditions": conditions}
+            of_users[row["key"]] = {"conditions": together}
         else:
-            of_resources[row["key"]] = {"conditions": conditions, "resource": kinds[row["resource_id"]]}
+            of_resources[row["key"]] = {"conditions": together, "resource": kinds[row["resource_id"]]}
     return of_users, of_resources
+
+
+def said(conditions: Any) -> Any:
+    """Conditions without the empty ones among them: None when nothing is said, in whatever shape.
+
+    ``{}``, ``{"allOf": []}`` and ``{"allOf": [{}]}`` are the same: clients write each of them for no condition. Beside others
+    one that says nothing is left out only where all must hold; of several alternatives it would change what is meant.
+    """
+    if not isinstance(conditions, Mapping):
+        return conditions
+    kept: dict[Any, Any] = {}
+    for key, value in conditions.items():
+        if key in _LISTS and isinstance(value, list):
+            parts = [part for part in map(said, value) if part is not None]
+            if not parts:
+                continue
+            kept[key] = parts if key in _ALL else value
+        else:
+            kept[key] = value
+    return kept or None
 
 
 def _rules(session: Session, user_sets: Mapping[str, Any], resource_sets: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -98,4 +98,4 @@ class Snapshots:
 
 
 def _tenants(session: Session) -> dict[str, dict[str, object]]:
-    return {row["key"]: row["attributes"] for row in session.all_of(tenants)}
+    return {row["key"]: row["attributes"] or {} for row in session.all_of(tenants)}

@@ -228,13 +228,14 @@ def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
     elif caller.key["project_id"] is not None:
         raise forbidden("only a key of the organisation makes such keys")
     _needs_admin(caller)
-    words = {"access_level": body.access_level, "owner_type": body.owner_type, "name": body.name}
-    row, secret = add_key(caller.connection, caller.organization_id, project, environment, caller.now, **words)
+    words: dict[str, Any] = {"access_level": body.access_level, "owner_type": body.owner_type, "name": body.name}
+    ids = (caller.organization_id, project, environment)
+    row, secret = add_key(caller.connection, *ids, caller.now, minted_by=caller.key["id"], **words)
     return read_key(row, secret)
 
 
 def delete_key(caller: Caller, key_id: str) -> None:
-    """Take a key away: it opens nothing from then on."""
+    """Take a key away: it opens nothing from then on, nor do the keys that were made with it."""
     row = key_of(caller, key_id)
     _needs_admin(caller)
     caller.connection.execute(delete(api_keys).where(api_keys.c.id == row["id"]))
@@ -252,11 +253,16 @@ def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
 
 
 def environment_key(caller: Caller, project: str, environment: str) -> dict[str, Any]:
-    """A key of an environment. Secrets are not kept, so it is a new one, shown this once."""
+    """A key of an environment. Secrets are not kept, so it is a new one, shown this once.
+
+    Raises:
+        ApiFault: 403, the key that asks is no admin; 403 or 404 as of :func:`find_environment`.
+    """
     row = find_environment(caller, project, environment)
+    _needs_admin(caller)
     ids = (caller.organization_id, row["project_id"], row["id"])
-    words = {"access_level": caller.key["access_level"], "owner_type": "pdp_config", "name": None}
-    key, secret = add_key(caller.connection, *ids, caller.now, **words)
+    words: dict[str, Any] = {"access_level": caller.key["access_level"], "owner_type": "pdp_config", "name": None}
+    key, secret = add_key(caller.connection, *ids, caller.now, minted_by=caller.key["id"], **words)
     return read_key(key, secret)
 
 
@@ -288,7 +294,7 @@ def add_environment(connection: Connection, project: Row, body: EnvironmentCreat
     )
     within = {"environment_id": row["id"]}
     named = {"key": DEFAULT_TENANT, "name": "Default Tenant", "description": None}
-    _insert(connection, tenants, "tenant", now, **within, **named, attributes={}, last_action_at=now)
+    _insert(connection, tenants, "tenant", now, **within, **named, attributes=None, last_action_at=now)
     for key in BUILT_IN:
         _insert(connection, resources, "resource", now, **within, key=key, body={"name": key}, built_in=True)
     return row
@@ -300,11 +306,14 @@ def add_key(
     project: str | None,
     environment: str | None,
     now: datetime,
+    *,
+    minted_by: str | None = None,
     **words: Any,
 ) -> tuple[Row, str]:
-    """A new key, and its secret, which is kept nowhere."""
+    """A new key, and its secret, which is kept nowhere. It ends with the key that it was made with, if with one."""
     secret, handle, digest = new_secret()
     ids = {"organization_id": organization_id, "project_id": project, "environment_id": environment}
+    words["minted_by"] = minted_by
     return _insert(connection, api_keys, "API key", now, **ids, **words, handle=handle, digest=digest), secret
 
 

@@ -15,6 +15,7 @@ from permit_api.store.tables import environments, organizations
 
 NAME = "default"
 Level = Literal["environment", "organization"]
+_OLDEST = select(environments).order_by(environments.c.created_at, environments.c.id).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,15 @@ def begin(connection: Connection, now: datetime) -> Issued | None:
     return issue(connection, "environment", now)
 
 
+def oldest_environment(connection: Connection) -> tuple[str, str] | None:
+    """Project and id of the environment that ``issue`` would make a key of; None when every one was taken away."""
+    row = connection.execute(_OLDEST).mappings().one_or_none()
+    return None if row is None else (str(row["project_id"]), str(row["id"]))
+
+
 def issue(connection: Connection, level: Level, now: datetime) -> Issued:
     """A new admin key, of the oldest environment or of the whole organisation."""
-    oldest = select(environments).order_by(environments.c.created_at, environments.c.id).limit(1)
-    found: Row = connection.execute(oldest).mappings().one()
+    found: Row = connection.execute(_OLDEST).mappings().one()
     project, environment = (found["project_id"], found["id"]) if level == "environment" else (None, None)
     words: dict[str, Any] = {"access_level": "admin", "owner_type": "member", "name": "permit-mcp local"}
     _, secret = add_key(connection, found["organization_id"], project, environment, now, **words)

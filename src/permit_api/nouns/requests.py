@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import and_, update
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
 
 from permit_api.faults import Unprocessable, conflict, forbidden, invalid, not_found
 from permit_api.nouns.assignments import assign
@@ -20,9 +21,12 @@ from permit_api.shapes.elements import AccessDetails, AccessRequestCreate, Opera
 from permit_api.shapes.facts import AssignmentCreate
 from permit_api.store.session import Listed, Paging, Row, Session, as_uuid, some
 from permit_api.store.tables import elements, instances, requests, resources, roles, tenants, users
+from permit_core.approvals.asking import MOST_PENDING
 
 ACCESS, OPERATION = "access_request", "operation_approval"
 Verdict = Literal["approved", "denied", "canceled"]
+MOST_A_DAY = 100
+"""A user of an element makes no more requests within a day, decided, canceled or not: each may make an instance."""
 NO_RESOURCE = "__tenant"
 """What a request for a role in a whole tenant has for a resource."""
 
@@ -63,6 +67,7 @@ def ask_access(session: Session, who: Acting, body: AccessRequestCreate) -> dict
         raise Unprocessable(("access_request_details", "resource_instance"), "a role of a resource needs an instance")
     if role["resource_id"] is None and instance is not None:
         raise Unprocessable(("access_request_details", "role"), "a role of tenants is not held on an instance")
+    _may_ask_more(session, who)
     row = _insert(session, ACCESS, who, reason=body.reason, resource=resource, instance=instance, role=role)
     return read_request(session, row)
 
@@ -81,6 +86,7 @@ def ask_operation(session: Session, who: Acting, body: OperationApprovalCreate) 
     if session.find(roles, APPROVED, roles.c.owner_id == resource["id"]) is None:
         raise invalid(f"{resource['key']} has no role {APPROVED}: make an operation approval element for it")
     named = _full_name(resource, details.resource_instance)
+    _may_ask_more(session, who)
     instance = ensure_instance(session, named, who.tenant)
     _belongs(instance, resource, who.tenant)
     row = _insert(session, OPERATION, who, reason=body.reason, resource=resource, instance=instance)
@@ -113,11 +119,8 @@ def list_requests(
             where.append(column.in_([each["id"] for each in named]))
     if instance is not None:
         where.append(requests.c.instance_id.in_(_instances(session, instance)))
-    may = _reviewer_of(session, who)
-    rows = [row for row in session.all_of(requests, *where) if row["user_id"] == who.user["id"] or may(row)]
-    start = (paging.page - 1) * paging.per_page
-    shown = [read_request(session, row, listed=True) for row in rows[start : start + paging.per_page]]
-    return Listed(shown, len(rows), paging.per_page)
+    rows, total = session.page(session.query(requests, *where, _seen_by(session, who, kind, where)), paging)
+    return Listed([read_request(session, row, listed=True) for row in rows], total, paging.per_page)
 
 
 def get_request(session: Session, who: Acting, kind: str, request_id: str) -> dict[str, Any]:
@@ -214,21 +217,55 @@ def _insert(
     instance: Row | None,
     role: Row | None = None,
 ) -> Row:
+    same = {
+        "element_id": who.element["id"],
+        "kind": kind,
+        "user_id": who.user["id"],
+        "tenant_id": who.tenant["id"],
+        "resource_id": None if resource is None else resource["id"],
+        "instance_id": None if instance is None else instance["id"],
+        "role_id": None if role is None else role["id"],
+        "status": "pending",
+    }
+    alike = [requests.c[name].is_(None) if value is None else requests.c[name] == value for name, value in same.items()]
+    if session.all_of(requests, *alike):
+        raise conflict("the same request waits already")
     return session.insert(
         requests,
         "request",
-        element_id=who.element["id"],
-        kind=kind,
-        user_id=who.user["id"],
-        tenant_id=who.tenant["id"],
-        resource_id=None if resource is None else resource["id"],
-        instance_id=None if instance is None else instance["id"],
-        role_id=None if role is None else role["id"],
+        **same,
         reason=reason,
-        status="pending",
         reviewer_id=None,
         reviewed_at=None,
         reviewer_comment=None,
+    )
+
+
+def _may_ask_more(session: Session, who: Acting) -> None:
+    """Raise 409 when too many of this user's requests wait, or were made within a day."""
+    mine = requests.c.user_id == who.user["id"], requests.c.environment_id == session.environment_id
+    within = {
+        MOST_PENDING: (requests.c.status == "pending", "wait already"),
+        MOST_A_DAY: (requests.c.created_at > session.now - timedelta(days=1), "were made within a day"),
+    }
+    for most, (which, said) in within.items():
+        count = select(func.count()).select_from(requests).where(*mine, which)
+        if session.connection.execute(count).scalar_one() >= most:
+            raise conflict(f"{most} requests of this user {said}")
+
+
+def _seen_by(session: Session, who: Acting, kind: str, where: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Which requests a user sees, as a condition: the own ones, and those about what the user may decide on."""
+    may, table = _reviewer_of(session, who), requests.c
+    mine = table.environment_id == session.environment_id
+    places = session.rows(select(table.resource_id, table.instance_id).where(mine, *where).distinct())
+    decided = [place for place in places if may({**place, "kind": kind})]
+    whole = {place["resource_id"] for place in decided if place["instance_id"] is None}
+    return or_(
+        table.user_id == who.user["id"],
+        table.instance_id.in_({place["instance_id"] for place in decided} - {None}),
+        and_(table.instance_id.is_(None), table.resource_id.in_(whole - {None})),
+        and_(table.instance_id.is_(None), table.resource_id.is_(None), literal(None in whole)),
     )
 
 

@@ -155,6 +155,35 @@ def update_role(session: Session, resource: Row | None, row: Row, body: RoleUpda
     return session.by_id(roles, row["id"])
 
 
+def add_parent(session: Session, resource_ident: str | None, ident: str, parent: str) -> dict[str, Any]:
+    """Let a role extend one more; the role. One that it extends already stays.
+
+    Raises:
+        ApiFault: 404, one of them is not there; 400, they would extend each other.
+    """
+    resource = owner_of(session, resource_ident)
+    row, base = role_of(session, resource, ident), role_of(session, resource, parent)
+    mine = session.rows(select(role_extends).where(role_extends.c.role_id == row["id"]))
+    if base["id"] not in {each["base_id"] for each in mine}:
+        place = max((each["place"] for each in mine), default=-1) + 1
+        session.link(role_extends, "extended role", {"role_id": row["id"], "base_id": base["id"], "place": place})
+    return read_role(session, session.update(roles, row["id"]))
+
+
+def remove_parent(session: Session, resource_ident: str | None, ident: str, parent: str) -> dict[str, Any]:
+    """Let a role not extend another any more; the role.
+
+    Raises:
+        ApiFault: 404, one of them is not there, or it does not extend it.
+    """
+    resource = owner_of(session, resource_ident)
+    row, base = role_of(session, resource, ident), role_of(session, resource, parent)
+    link = and_(role_extends.c.role_id == row["id"], role_extends.c.base_id == base["id"])
+    if not session.delete(role_extends, link):
+        raise not_found("parent Role", parent)
+    return read_role(session, session.update(roles, row["id"]))
+
+
 def delete_role(session: Session, resource_ident: str | None, ident: str) -> None:
     """Take a role away, and with it its assignments."""
     row = role_of(session, owner_of(session, resource_ident), ident)

@@ -54,7 +54,7 @@ def create_tenant(session: Session, body: TenantCreate) -> dict[str, Any]:
         key=body.key,
         name=body.name,
         description=body.description,
-        attributes=body.attributes or {},
+        attributes=body.attributes,
         last_action_at=session.now,
     )
     return read_tenant(session, row)
@@ -65,7 +65,6 @@ def change_tenant(session: Session, ident: str, body: TenantUpdate) -> dict[str,
     row = tenant_of(session, ident)
     given = body.given()
     given["name"] = given.get("name") or row["name"]
-    given["attributes"] = (given["attributes"] or {}) if "attributes" in given else row["attributes"]
     return read_tenant(session, session.update(tenants, row["id"], last_action_at=session.now, **given))
 
 

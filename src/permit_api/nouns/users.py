@@ -163,6 +163,8 @@ def _add_roles(session: Session, body: UserCreate, *, again: bool = False) -> No
 
 
 def _matching(search: str, operator: str) -> ColumnElement[bool]:
+    if search.endswith("*") and operator == "contains":
+        search, operator = search[:-1], "startswith"
     columns = [func.lower(users.c[name]) for name in ("key", *_NAMES)]
     full = func.lower(func.coalesce(users.c.first_name, "") + " " + func.coalesce(users.c.last_name, ""))
     return or_(*(getattr(column, operator)(search.lower(), autoescape=True) for column in (*columns, full)))

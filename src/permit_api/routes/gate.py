@@ -5,11 +5,13 @@ The key is looked up in the transaction that does the work, so one that was take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
@@ -67,6 +69,43 @@ def paging(
 
 
 InPages = Annotated[Paging, Depends(paging)]
+
+_BY_ATTRIBUTE = "attr_"
+
+
+def paging_by_attributes(request: Request, pages: InPages) -> Paging:
+    """The same of a list that ``attr_NAME=VALUE`` narrows."""
+    given = request.query_params.multi_items()
+    asked = [(name.removeprefix(_BY_ATTRIBUTE), value) for name, value in given if name.startswith(_BY_ATTRIBUTE)]
+    return replace(pages, attributes=tuple(asked))
+
+
+ByAttributes = Annotated[Paging, Depends(paging_by_attributes)]
+
+
+def _parts(dependant: Dependant) -> Iterator[Dependant]:
+    """A call and all that it depends on."""
+    yield dependant
+    for part in dependant.dependencies:
+        yield from _parts(part)
+
+
+def known_query(request: Request) -> None:
+    """Refuse a parameter that this call does not know: a list that it was to narrow would be answered whole.
+
+    Raises:
+        RequestValidationError: there is one; answered with 422 to whoever may call at all.
+    """
+    route = request.scope.get("route")
+    if request.method != "GET" or not isinstance(route, APIRoute):
+        return
+    parts = list(_parts(route.dependant))
+    known = {"page", "per_page"} | {field.alias for part in parts for field in part.query_params}
+    by_attributes = any(part.call is paging_by_attributes for part in parts)
+    for name in request.query_params:
+        if name not in known and not (by_attributes and name.startswith(_BY_ATTRIBUTE)):
+            said = {"loc": ("query", name), "msg": "this call knows no such parameter", "type": "extra_forbidden"}
+            raise RequestValidationError([said])
 
 
 class Account:

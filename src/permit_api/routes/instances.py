@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from permit_api.nouns import instances
-from permit_api.routes.gate import InPages, Scope
+from permit_api.routes.gate import ByAttributes, Scope
 from permit_api.routes.parameters import Filter, Filters
 from permit_api.shapes.facts import InstanceCreate, InstanceUpdate
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/resource_instances", tags=["Resource instances"])
 @router.get("")
 async def list_instances(
     scope: Scope,
-    pages: InPages,
+    pages: ByAttributes,
     search: Filters,
     tenant: Filter = None,
     resource: Filter = None,
@@ -32,7 +32,7 @@ async def list_instances(
 
 @router.get("/detailed")
 async def list_detailed(
-    scope: Scope, pages: InPages, search: Filters, tenant: Filter = None, resource: Filter = None
+    scope: Scope, pages: ByAttributes, search: Filters, tenant: Filter = None, resource: Filter = None
 ) -> Response:
     """The instances, with the relationships they stand in."""
     return await scope.read(

@@ -6,14 +6,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from permit_api.nouns import roles
-from permit_api.routes.gate import InPages, Scope
+from permit_api.routes.gate import ByAttributes, Scope
 from permit_api.shapes.schema import Permissions, RoleCreate, RoleUpdate
 
 router = APIRouter(prefix="/resources/{resource_id}/roles", tags=["Resource roles"])
 
 
 @router.get("")
-async def list_roles(scope: Scope, resource_id: str, pages: InPages) -> Response:
+async def list_roles(scope: Scope, resource_id: str, pages: ByAttributes) -> Response:
     """The roles."""
     return await scope.read(lambda session: roles.list_roles(session, resource_id, pages))
 
@@ -52,6 +52,18 @@ async def add_permissions(scope: Scope, resource_id: str, role_id: str, body: Pe
 async def remove_permissions(scope: Scope, resource_id: str, role_id: str, body: Permissions) -> Response:
     """Take permissions away; the role."""
     return await scope.write(lambda session: roles.remove_permissions(session, resource_id, role_id, body.permissions))
+
+
+@router.put("/{role_id}/parents/{parent_id}")
+async def add_parent(scope: Scope, resource_id: str, role_id: str, parent_id: str) -> Response:
+    """Let the role extend another one as well; the role."""
+    return await scope.write(lambda session: roles.add_parent(session, resource_id, role_id, parent_id))
+
+
+@router.delete("/{role_id}/parents/{parent_id}")
+async def remove_parent(scope: Scope, resource_id: str, role_id: str, parent_id: str) -> Response:
+    """Let the role extend another one no more; the role."""
+    return await scope.write(lambda session: roles.remove_parent(session, resource_id, role_id, parent_id))
 
 
 @router.get("/{role_id}/ancestors")

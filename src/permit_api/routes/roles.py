@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from permit_api.nouns import roles
-from permit_api.routes.gate import InPages, Scope
+from permit_api.routes.gate import ByAttributes, Scope
 from permit_api.routes.parameters import Search
 from permit_api.shapes.schema import Permissions, RoleCreate, RolesBulk, RoleUpdate
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/roles", tags=["Roles"])
 
 @router.get("")
 async def list_roles(
-    scope: Scope, pages: InPages, include_total_count: bool = False, search: Search = None
+    scope: Scope, pages: ByAttributes, include_total_count: bool = False, search: Search = None
 ) -> Response:
     """The roles."""
     return await scope.read(
@@ -57,6 +57,18 @@ async def add_permissions(scope: Scope, role_id: str, body: Permissions) -> Resp
 async def remove_permissions(scope: Scope, role_id: str, body: Permissions) -> Response:
     """Take permissions away; the role."""
     return await scope.write(lambda session: roles.remove_permissions(session, None, role_id, body.permissions))
+
+
+@router.put("/{role_id}/parents/{parent_id}")
+async def add_parent(scope: Scope, role_id: str, parent_id: str) -> Response:
+    """Let the role extend another one as well; the role."""
+    return await scope.write(lambda session: roles.add_parent(session, None, role_id, parent_id))
+
+
+@router.delete("/{role_id}/parents/{parent_id}")
+async def remove_parent(scope: Scope, role_id: str, parent_id: str) -> Response:
+    """Let the role extend another one no more; the role."""
+    return await scope.write(lambda session: roles.remove_parent(session, None, role_id, parent_id))
 
 
 @router.get("/{role_id}/ancestors")

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from permit_api.nouns import tenants, users
-from permit_api.routes.gate import InPages, Scope
+from permit_api.routes.gate import ByAttributes, Scope
 from permit_api.routes.parameters import Filter, Search
 from permit_api.shapes.facts import TenantCreate, TenantUpdate, UserCreate
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/tenants", tags=["Tenants"])
 
 @router.get("")
 async def list_tenants(
-    scope: Scope, pages: InPages, search: Search = None, include_total_count: bool = False
+    scope: Scope, pages: ByAttributes, search: Search = None, include_total_count: bool = False
 ) -> Response:
     """The tenants."""
     return await scope.read(lambda session: tenants.list_tenants(session, pages, search), envelope=include_total_count)
@@ -49,7 +49,7 @@ async def delete_tenant(scope: Scope, tenant_id: str) -> Response:
 async def list_members(
     scope: Scope,
     tenant_id: str,
-    pages: InPages,
+    pages: ByAttributes,
     search: Search = None,
     role: Filter = None,
     include_resource_instance_roles: bool = False,

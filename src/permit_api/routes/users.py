@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from permit_api.nouns import assignments, users
-from permit_api.routes.gate import InPages, Scope
+from permit_api.routes.gate import ByAttributes, Scope
 from permit_api.routes.parameters import Filter, Search
 from permit_api.shapes.facts import AssignmentCreate, AssignmentRemove, UserCreate, UserRole, UserRoleRemove, UserUpdate
 from permit_api.store.session import Session
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/users", tags=["Users"])
 @router.get("")
 async def list_users(
     scope: Scope,
-    pages: InPages,
+    pages: ByAttributes,
     search: Search = None,
     search_operator: Literal["contains", "startswith", "endswith"] = "contains",
     role: Filter = None,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from permit_api.shapes.parts import Body, Ident, Key, Name, Text
+from permit_core.approvals.wording import COMMENT_CHARACTERS, REASON_CHARACTERS
 
 Level = Literal["LEVEL_1", "LEVEL_2", "LEVEL_3", "LEVEL_4", "HIDDEN", "UNCONFIGURED"]
 ElementsType = Literal["user_management", "audit_log", "approval_flow", "operation_approval", "approval_management"]
+
+Reason = Annotated[Text, Field(max_length=REASON_CHARACTERS)]
+Comment = Annotated[Text, Field(max_length=COMMENT_CHARACTERS)]
 
 
 class Webhook(Body):
@@ -60,20 +66,20 @@ class AccessRequestCreate(Body):
     """A request for a role."""
 
     access_request_details: AccessDetails
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class OperationApprovalCreate(Body):
     """A request to do something once."""
 
     access_request_details: OperationDetails
-    reason: Text | None = None
+    reason: Reason | None = None
 
 
 class Review(Body):
     """A decision, or a comment, on an operation approval; or the denial of an access request."""
 
-    reviewer_comment: Text | None = None
+    reviewer_comment: Comment | None = None
 
 
 class AccessReview(Review):

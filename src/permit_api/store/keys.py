@@ -6,12 +6,13 @@ import hashlib
 import secrets
 
 PREFIX = "permit_key_"
-_HANDLE = 12  # characters; they are no secret, fifty others are
+_HANDLE = 12  # characters; they are no secret, the others are
+_BYTES = 64  # a key has 97 characters then: Permit.io's command line refuses shorter ones before it calls
 
 
 def new_secret() -> tuple[str, str, str]:
     """A new key, its handle, and the digest that is kept of it."""
-    secret = PREFIX + secrets.token_urlsafe(48)
+    secret = PREFIX + secrets.token_urlsafe(_BYTES)
     return secret, handle_of(secret), digest_of(secret)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,10 +29,20 @@ def as_uuid(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """One page of a list, counted from 1."""
+    """One page of a list, counted from 1.
+
+    Attributes:
+        attributes: only what has these attributes, each with this value as a caller writes it.
+    """
 
     page: int
     per_page: int
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def before(self) -> int:
+        """How many come before it."""
+        return (self.page - 1) * self.per_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +141,14 @@ class Session:
 
     def page(self, statement: Select[Any], paging: Paging) -> tuple[list[Row], int]:
         """The rows of one page, and how many there are in all."""
+        if paging.attributes:
+            # Values of attributes have types, and callers write texts: compared here, alike on both databases.
+            found = [row for row in self.rows(statement) if _has(row, paging.attributes)]
+            return found[paging.before : paging.before + paging.per_page], len(found)
         total = self.connection.execute(
             select(func.count()).select_from(statement.order_by(None).subquery())
         ).scalar_one()
-        offset = (paging.page - 1) * paging.per_page
-        return self.rows(statement.limit(paging.per_page).offset(offset)), total
+        return self.rows(statement.limit(paging.per_page).offset(paging.before)), total
 
     def insert(self, table: Table, what: str, **values: Any) -> Row:
         """A new row, with its id, its environment and its times.
@@ -241,14 +255,31 @@ class Session:
         return bool(self.touched & SCHEMA)
 
 
+def _has(row: Row, wanted: Iterable[tuple[str, str]]) -> bool:
+    """Whether a row has these attributes: in a column of its own, or among the words of its body."""
+    known = row["attributes"] if "attributes" in row else row["body"].get("attributes")
+    return all(name in (known or {}) and _written(known[name]) == value for name, value in wanted)
+
+
+def _written(value: Any) -> str:
+    """A value as it is written in an address."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def in_order_of(table: Table) -> tuple[Any, Any]:
     """Lists are in the order in which their things were made."""
     return table.c.created_at, table.c.id
 
 
 def containing(search: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
-    """One of the columns contains the text, whatever the case; nothing in it is a pattern."""
-    return or_(*(func.lower(column).contains(search.lower(), autoescape=True) for column in columns))
+    """One of the columns contains the text, whatever the case; or begins with it, when it ends with ``*``.
+
+    Nothing else in it is a pattern.
+    """
+    lowered = [func.lower(column) for column in columns]
+    if search.endswith("*"):
+        return or_(*(column.startswith(search[:-1].lower(), autoescape=True) for column in lowered))
+    return or_(*(column.contains(search.lower(), autoescape=True) for column in lowered))
 
 
 def some(**values: Any) -> dict[str, Any]:
