@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from family_food.chat.toolbox import Toolbox
 from family_food.messages import ModelStep, ToolResults
+from family_food.settings import ChatSettings
 from family_food.tables import orders, turns
 from permit_core.identity import Actor
 from tests.server.conftest import StartServer
@@ -101,11 +102,14 @@ async def test_before_the_turn_is_written(start: StartServer, monkeypatch: pytes
     assert await outcomes(server) == ["cancelled", "completed"]
 
 
-async def test_a_call_that_changes_nothing_is_stopped_at_once(
-    start: StartServer, monkeypatch: pytest.MonkeyPatch
+async def test_a_call_that_changes_nothing_by_the_policy_s_word_is_stopped_at_once(
+    start: StartServer, settings: ChatSettings, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("family_food.chat.consent.READ_ONLY", frozenset({"look_slowly"}))
-    server = await start(ScriptedModel(calls(("look_slowly", {"seconds": 600})), says("Hello.")), tiny)
+    policy = tmp_path / "policy.yaml"
+    text = Path(settings.policy_file).read_text()
+    policy.write_text(text.replace("\ntools:\n", "\ntools:\n  look_slowly: {open: true, read_only: true}\n"))
+    model = ScriptedModel(calls(("look_slowly", {"seconds": 600})), says("Hello."))
+    server = await start(model, tiny, policy_file=str(policy))
     see_everything(server, "look_slowly")
     async with server.chat("henry") as henry:
         await henry.say("look")

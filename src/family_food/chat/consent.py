@@ -24,11 +24,6 @@ from permit_core.ports.request import RequestKind
 from permit_core.redaction import redact
 from permit_core.views import plain
 
-READ_ONLY = frozenset(
-    {"list_resource_instances", "list_access_requests", "list_operation_approvals", "list_dishes", "list_orders"}
-)
-"""The tools that change nothing. What a tool says of itself is not asked."""
-
 LONGEST_NAME = 128
 _LONGEST_VALUE = 600
 
@@ -81,8 +76,9 @@ class Consent:
         self._menu = Menu(core)
 
     def looks(self, tool: str) -> bool:
-        """Whether a tool changes nothing, by the word of whoever runs this server."""
-        return tool in READ_ONLY
+        """Whether a tool changes nothing, by the policy's word. What a tool says of itself is not asked."""
+        declared = self._core.model.guard("tools", tool)
+        return declared is not None and not declared.writes
 
     async def tainted(self) -> bool:
         """Whether the conversation holds words that may instruct the model.

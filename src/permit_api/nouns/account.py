@@ -238,7 +238,9 @@ def delete_key(caller: Caller, key_id: str) -> None:
     """Take a key away: it opens nothing from then on, nor do the keys that were made with it."""
     row = key_of(caller, key_id)
     _needs_admin(caller)
-    caller.connection.execute(delete(api_keys).where(api_keys.c.id == row["id"]))
+    gone = select(api_keys.c.id).where(api_keys.c.id == row["id"]).cte(recursive=True)
+    gone = gone.union(select(api_keys.c.id).join(gone, api_keys.c.minted_by == gone.c.id))
+    caller.connection.execute(delete(api_keys).where(api_keys.c.id.in_(select(gone.c.id))))
 
 
 def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:

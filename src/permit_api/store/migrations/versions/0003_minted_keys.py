@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
@@ -11,6 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; in words that both databases take together with its reference."""
-    op.execute("ALTER TABLE api_keys ADD COLUMN minted_by VARCHAR(36) REFERENCES api_keys (id) ON DELETE CASCADE")
+    """Add the column."""
+    op.add_column("api_keys", sa.Column("minted_by", sa.String(36)))
     op.create_index("ix_api_keys_minted_by", "api_keys", ["minted_by"])
