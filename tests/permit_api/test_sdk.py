@@ -119,7 +119,8 @@ async def test_a_user_set_and_a_resource_set_allow_by_attributes(permit: Permit)
     )
     grandmother = {"key": "ann", "attributes": {"age": 70}}
     quiet: dict[str, Any] = {"type": "restaurants", "attributes": {"loud": False}}
-    assert not await permit.check(grandmother, "read", quiet), "whom nobody synced is nobody"
+    assert await permit.check(grandmother, "read", quiet), "what a check brings counts for whom nobody synced as well"
+    assert not await permit.check({"key": "ann"}, "read", quiet)
     await permit.api.users.create({"key": "ann"})
     assert await permit.check(grandmother, "read", quiet)
     assert await permit.check(grandmother, "read", {**quiet, "key": "not-told-of"})

@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_is(tmp_path: Path, monkeypatc
 def test_a_policy_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "cut.yaml"
     text = Path(POLICY).read_text(encoding="utf-8")
-    file.write_text(text[: text.index("access_requests:")], encoding="utf-8")
+    file.write_text(text[: text.index("\naccess_requests:")], encoding="utf-8")
 
     result = run("policy", "check", str(file))
 
@@ -264,7 +264,7 @@ def test_a_policy_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_tool_that_is_nearly_one_of_ours_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     text = Path(POLICY).read_text(encoding="utf-8").replace("- list_access_requests", "- list_acess_requests", 1)
-    file.write_text(text.removesuffix("...\n") + "tools:\n  deny_access_reqest: open\n  own_tool: open\n...\n")
+    file.write_text(text.replace("\ntools:\n", "\ntools:\n  deny_access_reqest: open\n  own_tool: open\n"))
 
     result = run("policy", "check", str(file))
 

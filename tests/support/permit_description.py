@@ -49,7 +49,7 @@ class Description:
     def __init__(self, file: Path) -> None:
         self._document = json.loads(file.read_text(encoding="utf-8"))
         # It says that a tenant's attributes are an object; they are null where none were given, and clients expect that.
-        for name in ("TenantRead", "TenantBlockRead"):
+        for name in ("TenantRead", "TenantBlockRead", "RoleAssignmentTenant", "TenantObj"):
             self._document["components"]["schemas"][name]["properties"]["attributes"]["type"] = ["object", "null"]
         resource: Resource[Any] = Resource.from_contents(self._document, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(NAME, resource)
