@@ -87,7 +87,9 @@ class Labels:
         session = _session(actor, place)
         rows = await self._database.read(lambda connection: _READ.all(connection, {**session, "now": now}))
         if any(row.expires_at is not None and row.expires_at < now + SESSION_LIFE for row in rows):
-            await self._database.write(lambda connection: _put_off(connection, session, now), durable=False)
+            await self._database.write(
+                lambda connection: _put_off(connection, session, now), environment=actor.environment, durable=False
+            )
         return frozenset(row.label for row in rows)
 
     async def taint(self, actor: Actor, place: str, labels: Iterable[str], source: str, *, kept: bool = False) -> None:
@@ -123,7 +125,7 @@ class Labels:
                 body = {"place": place, "labels": new, "source": source}
                 self._audit.append_now(connection, AuditEvent("session.labelled", actor, body))
 
-        await self._database.write(work)
+        await self._database.write(work, environment=actor.environment)
 
     async def end(self, actor: Actor, place: str) -> None:
         """End a session, by its human's word: what was read is gone, and so are its labels.
@@ -131,7 +133,9 @@ class Labels:
         Raises:
             StoreError: the database does not answer.
         """
-        await self._database.write(lambda connection: self.end_now(connection, actor, place))
+        await self._database.write(
+            lambda connection: self.end_now(connection, actor, place), environment=actor.environment
+        )
 
     def end_now(self, connection: Connection, actor: Actor, place: str) -> None:
         """The same for a function that :meth:`permit_core.database.Database.write` runs."""
