@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from permit_core.bootstrap import Core
+from permit_core.policy.facts import Facts
+from permit_core.policy.strangers import strangers
 from permit_core.ports.approvals import Via
-from permit_core.ports.request import RequestKind, RequestStatus
+from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_mcp import PermitServer
 from tests.support.tool_servers import call, make_mcp, refusal, text_of, tools_of
 
@@ -129,4 +131,7 @@ async def test_a_held_call_waits_for_a_humans_yes_and_then_runs_once(files: Path
         anew = await refusal(mcp, "delete_file", {"name": "a b/c.md"}, era)
         assert anew["request_id"] != first["request_id"]
         assert (await core.approvals.get(bob, None, first["request_id"])).status is RequestStatus.USED
+        undecided = await core.approvals.list(bob, RequestKind.CALL, RequestFilter(status=RequestStatus.PENDING))
+        assert undecided.items
+        assert strangers(core.model, Facts.of([], [], [], [], []), undecided.items) == []
     assert ran == ["a b/c.md"]

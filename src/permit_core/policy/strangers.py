@@ -155,11 +155,12 @@ def _requests(model: PolicyModel, requests: Iterable[RequestLike]) -> Iterator[S
         if request.role is not None:
             known = any(rule.role == request.role for rule in model.requestable_roles(kind))
             wanted = f"role {request.role}"
-        elif request.operation is not None:
+        elif request.operation is not None and getattr(request, "called", None) is None:
             known = model.operation_rule(request.operation, kind) is not None
             wanted = f"operation {request.operation}"
         else:
-            known, wanted = model.resource_type(kind) is not None, "a call"
+            # One call, held by the rule of its tool; of an open tool it is on nothing.
+            known, wanted = not kind or model.resource_type(kind) is not None, "a call"
         if not known:
             text = f"request {request.id} asks for {wanted} on {request.resource}, which the policy has no rule for: deny it"
             yield Stranger("request", request.id, text)
