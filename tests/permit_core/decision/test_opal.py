@@ -12,6 +12,7 @@ from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.decision import opal
 from permit_core.decision.opa import OpaPdp
+from permit_core.decision.opa_answers import RULES_VERSION
 from permit_core.decision.opa_client import OpaClient
 from permit_core.decision.opa_documents import facts_document
 from permit_core.decision.opal import OpalFeed
@@ -45,7 +46,7 @@ class OpalStandIn(HttpStandIn):
         elif exchange.request.method == "GET":
             await exchange.json(200, {})
         else:
-            await exchange.json(200, {"result": {"rules": 1, "missing": ["model", "facts"]}})
+            await exchange.json(200, {"result": {"rules": RULES_VERSION, "missing": ["model", "facts"]}})
 
 
 class StuckStandIn(HttpStandIn):
