@@ -6,11 +6,12 @@ Texts that a person wrote travel as :class:`PersonText`, which says on the spot 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from permit_core.policy.schema import duration_in_words
 from permit_core.ports.request import KindName, Request, StatusName
 
 # C0 and C1 controls (newline and tab become spaces first), the characters that reorder or hide text, those that carry
@@ -73,7 +74,7 @@ class RequestView(BaseModel):
             tool=None if request.called is None else plain(request.called.tool),
             arguments={} if request.called is None else dict(request.called.arguments),
             pinned=dict(request.pinned),
-            yes_lasts="for good" if request.lasts is None else in_words(request.lasts),
+            yes_lasts="for good" if request.lasts is None else duration_in_words(request.lasts),
             reason=PersonText(written_by=plain(request.user_name), text=plain(request.reason)),
             created_at=request.created_at,
             expires_at=request.expires_at,
@@ -83,17 +84,8 @@ class RequestView(BaseModel):
         )
 
 
-def in_words(length: timedelta) -> str:
-    """A length of time as the policy writes it: ``7 days``, ``90 minutes``."""
-    seconds = int(length.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
-
-
 class ToolErrorView(BaseModel):
-    """How every refusal of every tool looks: structured content of a result with ``is_error``."""
+    """How every refusal of every tool looks: the text, and the metadata, of a result with ``is_error``."""
 
     code: str
     message: str

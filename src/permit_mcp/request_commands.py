@@ -187,7 +187,7 @@ def described(request: Request) -> str:
     if request.expires_at is not None:
         until = request.expires_at.strftime("%Y-%m-%d %H:%M UTC")
         lines.append(f"  {'can be answered' if view.status == 'pending' else 'good'} until {until}")
-    lines.append(f"  a yes lasts: {'for good' if request.lasts is None else request.lasts}")
+    lines.append(f"  a yes lasts: {view.yes_lasts}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""What the nine tools answer: typed, published as output schemas, the same for every backend."""
+"""What the built-in tools answer: typed, published as output schemas, the same for every backend."""
 
 from __future__ import annotations
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError, PolicyFileError
+from permit_core.identity import Actor
 from permit_mcp import PermitServer
 from permit_mcp.acting import LATER
 from tests.support.core import family_settings
-from tests.support.tool_servers import answer, call, make_mcp, refusal_of, serving, tools_of
+from tests.support.tool_servers import answer, audited, call, make_mcp, refusal, refusal_of, serving, tools_of
 
 NINE = {
     "list_resource_instances",
@@ -27,6 +30,13 @@ NINE = {
 }
 ABOUT_ONES_OWN = {"get_request", "wait_for_request", "withdraw_request"}
 TWELVE = NINE | ABOUT_ONES_OWN
+
+
+class Mine(BaseModel):
+    """What a tool of the host's own answers."""
+
+    first: int
+    user: str
 
 
 async def test_the_twelve_tools_are_there_on_both_kinds_of_server_in_both_eras(core: Core, kind: str, era: str) -> None:
@@ -49,6 +59,26 @@ async def test_excluded_tools_are_not_there_but_can_still_be_had(core: Core, kin
     permit = PermitServer(mcp, ["create_access_request", "create_operation_approval"], core=core)
     assert set(await tools_of(mcp)) == TWELVE - {"create_access_request", "create_operation_approval"}
     assert set(permit.tools) == TWELVE
+
+
+async def test_a_tool_of_ones_own_takes_the_place_of_an_excluded_one(core: Core, kind: str, era: str) -> None:
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, ["list_access_requests"], core=core, acting_user="1")
+    built_in = permit.tools["list_access_requests"]
+
+    async def list_access_requests(viewer: Actor, first: int = 2) -> Mine:
+        """What I asked for."""
+        return Mine(first=first, user=viewer.user)
+
+    permit.add_tool(replace(built_in, function=list_access_requests))
+    tool = (await tools_of(mcp, era))["list_access_requests"]
+    assert (tool.title, tool.description) == (built_in.title, "What I asked for.")
+    assert tool.input_schema["properties"].keys() == {"first"}
+    assert await answer(mcp, "list_access_requests", {"first": 5}, era) == {"first": 5, "user": "1"}
+    assert (await refusal(mcp, "list_access_requests", {"viewer": "2"}, era))["code"] == "forbidden_argument"
+    assert [(record["tool"], record["outcome"]) for record in await audited(core, "tool.call")] == [
+        ("list_access_requests", "ok")
+    ]
 
 
 async def test_excluding_a_tool_that_there_is_not_is_an_error(core: Core) -> None:

@@ -9,7 +9,7 @@ import pytest
 from permit_core.bootstrap import Core
 from permit_core.ports.request import RequestKind
 from permit_core.views import RequestView
-from tests.support.family import CHEAP_PIZZA, DEAR_PIZZA, HIDDEN_DISH, ROLE, SUSHI_WORLD, Family
+from tests.support.family import CHEAP_PIZZA, DEAR_BURGER, DEAR_PIZZA, HIDDEN_DISH, ROLE, SUSHI_WORLD, Family
 from tests.support.tool_servers import answer, refusal, serving
 
 NOT_A_REQUEST = "req_" + "0" * 32
@@ -177,6 +177,24 @@ async def test_lists_can_be_narrowed_by_status_role_resource_user_and_approver(
     assert await found(parents, user="me") == []
     assert sorted(await found(parents, approver="me")) == ["Henry", "Rose"]
     assert await found(parents, approver=mine.user) == []
+
+
+async def test_operation_approvals_can_be_narrowed_by_user_role_and_resource(family: Family, parents: Any) -> None:
+    his = await family.asks_operation()
+    hers = await family.asks_operation(family.rose, DEAR_BURGER)
+    assert his.asked_as is not None
+
+    async def found(**wanted: Any) -> set[str]:
+        page = await answer(parents, "list_operation_approvals", wanted)
+        assert page["total"] == len(page["requests"])
+        return {request["id"] for request in page["requests"]}
+
+    assert await found() == {his.id, hers.id}
+    assert await found(role=his.asked_as) == {his.id, hers.id}
+    assert await found(role="parent") == set()
+    assert await found(user=hers.user) == {hers.id}
+    assert await found(resource_instance=str(DEAR_PIZZA)) == {his.id}
+    assert await found(role=his.asked_as, resource_instance=str(DEAR_BURGER)) == {hers.id}
 
 
 async def test_requests_carry_names_and_marked_words_and_nothing_else_of_people(family: Family, parents: Any) -> None:

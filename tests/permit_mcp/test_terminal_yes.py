@@ -117,6 +117,7 @@ async def test_a_yes_typed_after_the_question_stood_lets_exactly_one_call_throug
                 question = watch.before
                 assert "one call of delete_file" in question
                 assert 'name = "report.txt"' in question
+                assert "a yes lasts: 1 hour\r" in question
                 assert "Bot" in question
                 assert (folder / "files" / "report.txt").exists()
                 assert await asked(client, "report.txt") == request_id

@@ -26,7 +26,7 @@ def make_mcp(kind: str) -> Any:
 
 
 def serving(core: Core, user: str | None, kind: str = "mcp", **options: Any) -> Any:
-    """A server with the nine tools, bound to a user or, with None, to nobody."""
+    """A server with the built-in tools, bound to a user or, with None, to nobody."""
     mcp = make_mcp(kind)
     PermitServer(mcp, acting_user=user, core=core, **options)
     return mcp

@@ -11,7 +11,7 @@ from permit_core.policy.facts import Facts
 from permit_core.policy.guards import STRICTNESS
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.references import guarded
-from permit_core.policy.schema import Confirm, Quota, ToolRule
+from permit_core.policy.schema import Confirm, Quota, ToolRule, duration_in_words
 
 _RANK = {Effect.DENY: 0, Effect.REQUIRE_APPROVAL: 1, Effect.ALLOW: 2}
 
@@ -89,7 +89,7 @@ def _confirm(confirm: Confirm) -> str:
 
 
 def _quota(quota: Quota) -> str:
-    return f"{quota.most} {quota.sum or 'calls'} per {quota.per}"
+    return f"{quota.most} {quota.sum or 'calls'} per {duration_in_words(quota.per)}"
 
 
 def _asking(before: PolicyModel, after: PolicyModel) -> Iterator[str]:
@@ -104,7 +104,8 @@ def _asking(before: PolicyModel, after: PolicyModel) -> Iterator[str]:
             and old.granted_for is not None
             and (rule.granted_for is None or rule.granted_for > old.granted_for)
         ):
-            yield f"{place}: granted for {rule.granted_for or 'good'}, before for {old.granted_for}"
+            now = "good" if rule.granted_for is None else duration_in_words(rule.granted_for)
+            yield f"{place}: granted for {now}, before for {duration_in_words(old.granted_for)}"
         if old is not None and old.review_action != rule.review_action:
             yield f"{place}: decided by whoever may {rule.review_action}, before {old.review_action}"
     operations = {(rule.resource, rule.operation): rule for rule in before.operation_approvals}
@@ -118,7 +119,8 @@ def _asking(before: PolicyModel, after: PolicyModel) -> Iterator[str]:
             gone = known.pinned.keys() - operation.pinned.keys()
             yield from (f"{place}: {name} is no longer pinned" for name in sorted(gone))
             if operation.approval_expires > known.approval_expires:
-                yield f"{place}: a yes lasts {operation.approval_expires}, before {known.approval_expires}"
+                now, then = (duration_in_words(rule.approval_expires) for rule in (operation, known))
+                yield f"{place}: a yes lasts {now}, before {then}"
 
 
 def _asked_by(place: str, old: frozenset[str], new: frozenset[str]) -> Iterator[str]:

@@ -47,6 +47,15 @@ def _read_duration(value: Any) -> Any:
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
+def duration_in_words(length: timedelta) -> str:
+    """A length of time as the policy writes it: ``7 days``, ``90 minutes``."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
 def _check_user_key(value: Any) -> Any:
     if not isinstance(value, str) or not USER_KEY.match(value):
         raise PydanticCustomError("key", "a user key of letters, digits and | @ + - . _; quote a number")
