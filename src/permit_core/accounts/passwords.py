@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from permit_core.errors import ConfigurationError, InvalidInput, TooMany
+from permit_core.errors import InvalidInput, TooMany
 
 MAX_BYTES = 72
 """bcrypt reads no further; a longer password is refused rather than cut."""
@@ -26,7 +26,7 @@ _RETRY_SECONDS = 5
 def _step_back() -> None:
     """Let everybody else's work come first: a check keeps a core busy for a good part of a second."""
     if sys.platform == "linux":  # elsewhere this would be said of the whole process, not of this thread
-        os.setpriority(os.PRIO_PROCESS, 0, 10)
+        os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10))
 
 
 _threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="password", initializer=_step_back)
@@ -38,7 +38,6 @@ async def hash_password(password: str) -> str:
 
     Raises:
         InvalidInput: ``invalid_password``: empty, or more than 72 bytes.
-        ConfigurationError: bcrypt is not installed.
     """
     encoded = password.encode()
     if not 1 <= len(encoded) <= MAX_BYTES:
@@ -65,13 +64,9 @@ async def verify_password(password: str, hashed_password: str | None) -> bool:
 
 
 def _bcrypt() -> Any:
-    """The library, which only those installations have that use accounts."""
-    try:
-        import bcrypt
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "passwords need bcrypt, which is not installed: install permit-mcp[accounts]"
-        ) from error
+    """The library, imported when the first password is checked: most programs check none."""
+    import bcrypt
+
     return bcrypt
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from permit_core.accounts import passwords
 from permit_core.accounts.passwords import hash_password, verify_password
-from permit_core.errors import ConfigurationError, InvalidInput, TooMany
+from permit_core.errors import InvalidInput, TooMany
 
 
 async def test_the_right_password_is_right_and_others_are_not() -> None:
@@ -90,10 +90,3 @@ async def test_everybody_elses_work_comes_first(monkeypatch: pytest.MonkeyPatch)
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     await verify_password("x", None)
     assert priorities[0] > ours
-
-
-async def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bcrypt", None)
-    for work in (hash_password("henry_password"), verify_password("henry_password", None)):
-        with pytest.raises(ConfigurationError, match=r"permit-mcp\[accounts\]"):
-            await work
