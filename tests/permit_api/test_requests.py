@@ -228,10 +228,16 @@ def test_the_level_of_a_logged_in_user_is_that_of_the_highest_role(family: Famil
     answer(family.logged_in("joe").get(family.environment.path("elements/config/no-such-element/runtime")), 404)
 
 
-def test_the_same_request_does_not_wait_twice(family: Family) -> None:
-    family.ask()
-    answer(family.api.post(family.access("henry"), json={"access_request_details": WANTED, "reason": "again"}), 409)
-    family.ask(resource_instance="restaurants:2")
+def test_a_user_s_same_request_does_not_wait_twice(family: Family) -> None:
+    family.ask_operation()
+    details = {"tenant": "default", "resource": "restaurants", "resource_instance": "restaurants:1"}
+    again = {"access_request_details": details, "reason": "again"}
+    answer(family.logged_in("henry").post(family.approval(), json=again), 409)
+
+
+def test_a_program_with_a_key_decides_itself_what_it_asks_for_its_users(family: Family) -> None:
+    for _ in range(21):
+        family.ask()
 
 
 def test_an_element_s_token_cannot_fill_the_database(family: Family) -> None:
@@ -251,13 +257,14 @@ def test_an_element_s_token_cannot_fill_the_database(family: Family) -> None:
 
 
 def test_whoever_cancels_and_asks_again_comes_to_an_end_all_the_same(family: Family) -> None:
-    codes = []
+    codes, henry = [], family.logged_in("henry")
+    details = {"tenant": "default", "resource": "restaurants"}
     for number in range(101):
-        body = {"access_request_details": {**WANTED, "resource_instance": f"restaurants:{1 + number % 2}"}}
-        asked = family.api.post(family.access("henry"), json=body)
+        body = {"access_request_details": {**details, "resource_instance": f"restaurants:{1 + number % 2}"}}
+        asked = henry.post(family.approval(), json=body)
         codes.append(asked.status_code)
         if asked.status_code == 200:
-            answer(family.api.put(family.access("henry", f"/{asked.json()['id']}/cancel")))
+            answer(henry.put(family.approval(f"/{asked.json()['id']}/cancel")))
     assert codes == [200] * 100 + [409]
 
 

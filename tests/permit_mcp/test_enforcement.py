@@ -140,7 +140,7 @@ async def test_the_hosts_own_tools_are_enforced_and_recorded_too(core: Core, kin
 
     mcp.tool()(list_dishes)
     permit = PermitServer(mcp, acting_user="3", core=core)
-    permit.open(list_dishes)
+    permit.open(read_only=True)(list_dishes)
     mcp.tool()(burn_down)
     assert "list_dishes" in await tools_of(mcp, era)
     assert "burn_down" not in await tools_of(mcp, era)

@@ -36,7 +36,7 @@ def serving_open(core: Core, user: str | None, tool: Any, kind: str = "mcp") -> 
     """The same with a tool of the host's own that is declared open."""
     mcp = make_mcp(kind)
     permit = PermitServer(mcp, acting_user=user, core=core)
-    mcp.tool()(permit.open(tool))
+    mcp.tool()(permit.open(read_only=True)(tool))
     return mcp
 
 

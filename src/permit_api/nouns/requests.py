@@ -33,15 +33,23 @@ NO_RESOURCE = "__tenant"
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who asks or decides, where, through which element."""
+    """Who asks or decides, where, through which element.
+
+    Attributes:
+        by_login: with the token of an element log-in, which the user holds; otherwise a program with an environment's
+            key acts for the user, and is trusted to know when to stop.
+    """
 
     user: Row
     tenant: Row
     element: Row
+    by_login: bool = False
 
 
-def acting(session: Session, element_ident: str, user_ident: str, tenant_ident: str) -> Acting:
-    """Whoever is named.
+def acting(
+    session: Session, element_ident: str, user_ident: str, tenant_ident: str, *, by_login: bool = False
+) -> Acting:
+    """The user, the tenant and the element that are named.
 
     Raises:
         ApiFault: 404, one of the three is not there; 403, the user does not belong to the tenant.
@@ -50,7 +58,7 @@ def acting(session: Session, element_ident: str, user_ident: str, tenant_ident: 
     user = session.get(users, user_ident, "User")
     if not belongs_to(session, user, tenant):
         raise forbidden("the user does not belong to this tenant")
-    return Acting(user, tenant, element_of(session, element_ident))
+    return Acting(user, tenant, element_of(session, element_ident), by_login)
 
 
 def ask_access(session: Session, who: Acting, body: AccessRequestCreate) -> dict[str, Any]:
@@ -228,7 +236,7 @@ def _insert(
         "status": "pending",
     }
     alike = [requests.c[name].is_(None) if value is None else requests.c[name] == value for name, value in same.items()]
-    if session.all_of(requests, *alike):
+    if who.by_login and session.all_of(requests, *alike):
         raise conflict("the same request waits already")
     return session.insert(
         requests,
@@ -242,7 +250,9 @@ def _insert(
 
 
 def _may_ask_more(session: Session, who: Acting) -> None:
-    """Raise 409 when too many of this user's requests wait, or were made within a day."""
+    """Raise 409 when somebody with a user's token has too many requests waiting, or made too many within a day."""
+    if not who.by_login:
+        return
     mine = requests.c.user_id == who.user["id"], requests.c.environment_id == session.environment_id
     within = {
         MOST_PENDING: (requests.c.status == "pending", "wait already"),

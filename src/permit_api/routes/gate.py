@@ -214,7 +214,7 @@ class AsUser:
         found = account.find_environment(Caller(connection, key, now), self._path["proj_id"], self._path["env_id"])
         session = Session(connection, found, now)
         user, tenant = session.by_id(users, login["user_id"]), session.by_id(tenants, login["tenant_id"])
-        return session, acting(session, self._element, user["id"], tenant["id"])
+        return session, acting(session, self._element, user["id"], tenant["id"], by_login=True)
 
 
 def enter(connection: Connection, token: str | None, server: Server) -> Caller:
