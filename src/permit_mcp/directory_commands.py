@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 import yaml
@@ -14,16 +14,21 @@ import yaml
 from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
-from permit_core.entries import RoleAssignment
-from permit_core.errors import ConfigurationError, Forbidden, InvalidInput
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
+from permit_core.errors import ConfigurationError, Conflict, Forbidden, InvalidInput
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile, load_facts
+from permit_core.policy.facts_schema import TenantEntry
+from permit_core.ports.record import AuditRecord, RecordFilter
 from permit_core.views import plain
 from permit_mcp.operating import AsJson, Operator, operator, run, show_json, show_table
 from permit_mcp.terminal import at_the_terminal
 
 app = typer.Typer(help="Users, things and roles in the database.", no_args_is_help=True)
+
+PAGE = 500
+"""How many records are read at a time."""
 
 OnInstance = Annotated[str | None, typer.Argument(help="The instance, as type:key; everywhere when it is left out.")]
 
@@ -34,28 +39,32 @@ def load_(
     *,
     bring_back: Annotated[
         list[str] | None,
-        typer.Option(metavar="USER:ROLE[:TYPE:KEY]", help="A role that was taken away and is to be given again."),
+        typer.Option(metavar="NAME", help="What was taken away and is to be there again, by the name that is shown."),
     ] = None,
     as_operator: Operator = None,
     as_json: AsJson = False,
 ) -> None:
     """Add what a facts file says and the database does not, after a yes at the terminal; nothing is taken away.
 
-    What it would change is shown first. A role that was taken away stays away, unless it is named.
+    What it would change is shown first. What was taken away or removed stays away, unless it is named.
     """
     returning = frozenset(bring_back or ())
 
     async def work(core: Core) -> tuple[list[str], list[str], bool]:
         actor = await operator(core, as_operator)
         wanted = load_facts(file, core.model)
-        changes, left = await _changes(core, wanted, returning)
-        if unknown := returning - {
-            _named(change.what) for change in changes if isinstance(change.what, RoleAssignment)
-        }:
+        changes, left, named = await _changes(core, wanted, returning)
+        if unknown := returning - named:
             raise ConfigurationError(f"--bring-back names what the file would not add: {', '.join(sorted(unknown))}")
         if changes and not await _confirmed([change.text for change in changes], left, "Do this?"):
             return [change.text for change in changes], left, False
         async with core.database.transaction(core.environment) as transaction:
+            if await _changes(core, wanted, returning, transaction) != (changes, left, named):
+                raise Conflict(
+                    "The database changed since the question was asked, so nothing was done.",
+                    code="changed_meanwhile",
+                    hint="Look at what would change now: run the command again.",
+                )
             for change in changes:
                 await _write(core, actor, change.what, transaction)
         return [change.text for change in changes], left, True
@@ -213,10 +222,10 @@ def _say_what_was_done(changed: list[str], left: list[str], *, done: bool) -> No
         typer.echo(plain(f"left as it is: {line}"))
 
 
-async def _facts(core: Core) -> Facts:
+async def _facts(core: Core, transaction: Transaction | None = None) -> Facts:
     if core.facts is None:
         raise ConfigurationError("the facts are in Permit.io: its console and API show and change them")
-    return await core.facts.facts(core.environment)
+    return await core.facts.facts(core.environment, transaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,66 +234,145 @@ class _Change:
     what: Any
 
 
-async def _changes(core: Core, wanted: FactsFile, returning: Iterable[str]) -> tuple[list[_Change], list[str]]:
-    """What a file would add or change, and what of it was taken away before and stays so."""
-    there = await _facts(core)
-    found = [_Change(f"add the tenant {it.key}", it) for it in wanted.tenants if it.key not in there.tenants]
-    found += [
-        _Change(f"{'change' if user.key in there.users else 'add'} the user {user.key}", user)
-        for user in wanted.users
-        if there.users.get(user.key) != user
-    ]
-    for instance in wanted.instances:
-        if there.instances.get(instance.ref) != instance:
-            verb = "change" if instance.ref in there.instances else "add"
-            found.append(_Change(f"{verb} {instance.ref}", instance))
-    taken = await _taken_away(core)
-    held, left = set(_assignments(there)), []
-    for given in wanted.assignments:
-        if given in held:
-            continue
-        text = f"give {given.user} the role {_role(given)}"
-        if given in taken and _named(given) not in set(returning):
-            left.append(
-                f"{given.user} had the role {_role(given)}, and it was taken away (--bring-back {_named(given)})"
-            )
+class _Wanted(NamedTuple):
+    """An entry of a file that the database has not, or has otherwise; ``name`` is its name for ``--bring-back``."""
+
+    what: Any
+    text: str
+    name: str
+    needs: tuple[Any, ...] = ()
+
+
+async def _changes(
+    core: Core, file: FactsFile, returning: frozenset[str], transaction: Transaction | None = None
+) -> tuple[list[_Change], list[str], frozenset[str]]:
+    """What a file would add or change; what of it was taken away before and stays so; and what of that is named."""
+    there, taken = await _facts(core, transaction), await _taken_away(core, file, transaction)
+    found, left = [], []
+    named, gone = set(), set()
+    for wanted in _missing(core, file, there):
+        this = _identity(wanted.what)
+        if this in taken and wanted.name not in returning:
+            left.append(f"{wanted.text}: it was taken away (--bring-back {wanted.name})")
+            gone.add(this)
+        elif not gone.isdisjoint(wanted.needs):
+            left.append(f"{wanted.text}: what it is about was taken away")
+            gone.add(this)
         else:
-            found.append(_Change(text, given))
-    found += [
-        _Change(f"relate {link.subject} as {link.relation} to {link.object}", link)
-        for link in wanted.tuples
-        if link.subject not in there.subjects_of(link.object, link.relation)
-    ]
-    return found, left
+            named.update({wanted.name} & returning)
+            found.append(_Change(wanted.text, wanted.what))
+    return found, left, frozenset(named)
 
 
-async def _taken_away(core: Core) -> set[RoleAssignment]:
-    """Roles that somebody took away and nobody gave again, as the log has it."""
-    taken: set[RoleAssignment] = set()
-    for record in await core.audit.records(core.environment):
-        if record.event not in {"role.assigned", "role.unassigned"}:
-            continue
-        on = record.body.get("instance")
-        given = RoleAssignment(
-            str(record.body.get("user")),
-            str(record.body.get("role")),
-            record.tenant,
-            ResourceRef.parse(on) if on else None,
-        )
-        (taken.add if record.event == "role.unassigned" else taken.discard)(given)
+def _missing(core: Core, file: FactsFile, there: Facts) -> Iterator[_Wanted]:
+    """What a file says and the database does not; what others need comes before them."""
+    for tenant in file.tenants:
+        if tenant.key not in there.tenants:
+            yield _Wanted(tenant, f"add the tenant {tenant.key}", f"tenant={tenant.key}")
+    for user in file.users:
+        if there.users.get(user.key) != user:
+            verb = "change" if user.key in there.users else "add"
+            yield _Wanted(user, f"{verb} the user {user.key}", f"user={user.key}")
+    for instance in file.instances:
+        if there.instances.get(instance.ref) != instance:
+            text = f"{'change' if instance.ref in there.instances else 'add'} {instance.ref}"
+            yield _Wanted(instance, text, f"instance={instance.ref}", (("tenant", instance.tenant),))
+    held = set(_assignments(there))
+    for given in file.assignments:
+        if given not in held:
+            needs = ("tenant", given.tenant), ("user", given.user), given.resource
+            yield _Wanted(given, f"give {given.user} the role {_role(given)}", _named(core, given), needs)
+    for link in file.tuples:
+        if link.subject not in there.subjects_of(link.object, link.relation):
+            text = f"relate {link.subject} as {link.relation} to {link.object}"
+            name = f"relationship={link.subject}:{link.relation}:{link.object}"
+            yield _Wanted(link, text, name, (("tenant", link.tenant), link.subject, link.object))
+
+
+def _identity(what: Any) -> Any:
+    """What stays the same of an entry when its attributes change."""
+    match what:
+        case TenantEntry():
+            return "tenant", what.key
+        case User():
+            return "user", what.key
+        case ResourceInstance():
+            return what.ref
+        case RoleAssignment():
+            return replace(what, expires_at=None)
+    return what
+
+
+async def _taken_away(core: Core, file: FactsFile, transaction: Transaction | None) -> set[Any]:
+    """What of a file somebody took away and nobody gave again, as the log has it: identities of entries."""
+    taken: set[Any] = set()
+    for record in await _directory_records(core, transaction):
+        roles = {_assignment(told, record.tenant) for told in record.body.get("roles", ())}
+        if record.event.endswith(("removed", "unassigned")):
+            taken |= roles | _removed(record, file)
+        else:
+            taken -= roles | _given(record)
     return taken
+
+
+def _removed(record: AuditRecord, file: FactsFile) -> set[Any]:
+    """What went, and what of the file went with it without a word of its own in the record."""
+    gone = _given(record)
+    match record.event:
+        case "instance.removed":
+            gone |= {link for link in file.tuples if not gone.isdisjoint({link.subject, link.object})}
+        case "tenant.removed":
+            gone |= {it.ref for it in file.instances if it.tenant == record.tenant}
+            gone |= {link for link in file.tuples if link.tenant == record.tenant}
+    return gone
+
+
+def _given(record: AuditRecord) -> set[Any]:
+    """The one entry that a record is about."""
+    body = record.body
+    match record.event.partition(".")[0], body:
+        case "role", {"user": _, "role": _}:
+            return {_assignment(body, record.tenant)}
+        case "user", {"user": user}:
+            return {("user", user)}
+        case "instance", {"instance": str() as instance}:
+            return {ResourceRef.parse(instance)}
+        case "tenant", _:
+            return {("tenant", record.tenant)}
+        case "relationship", {"subject": str() as subject, "relation": relation, "object": str() as thing}:
+            return {RelationshipTuple(ResourceRef.parse(subject), relation, ResourceRef.parse(thing), record.tenant)}
+    return set()
+
+
+async def _directory_records(core: Core, transaction: Transaction | None) -> list[AuditRecord]:
+    """Every record of a fact that came or went, oldest first."""
+    found: list[AuditRecord] = []
+    for family in ("role", "user", "instance", "tenant", "relationship", "directory"):
+        wanted, last = RecordFilter(event=family), 0
+        while page := await core.audit.records(
+            core.environment, wanted, after_seq=last, limit=PAGE, transaction=transaction
+        ):
+            found += page
+            last = page[-1].seq
+    return sorted(found, key=lambda record: record.seq)
+
+
+def _assignment(told: Mapping[str, Any], tenant: str) -> RoleAssignment:
+    on = told.get("instance")
+    resource = ResourceRef.parse(on) if on else None
+    return RoleAssignment(str(told["user"]), str(told["role"]), str(told.get("tenant", tenant)), resource)
 
 
 async def _write(core: Core, actor: Actor, what: Any, transaction: Transaction) -> None:
     directory = core.directory
-    match type(what).__name__:
-        case "TenantEntry":
+    match what:
+        case TenantEntry():
             await directory.put_tenant(actor, what.key, what.name, transaction)
-        case "User":
+        case User():
             await directory.put_user(actor, what, transaction)
-        case "ResourceInstance":
+        case ResourceInstance():
             await directory.put_instance(actor, what, transaction)
-        case "RoleAssignment":
+        case RoleAssignment():
             await directory.assign(actor, what, transaction)
         case _:
             await directory.relate(actor, what, transaction)
@@ -301,8 +389,11 @@ def _role(given: RoleAssignment) -> str:
     return f"{given.role} on {given.resource}" if given.resource is not None else given.role
 
 
-def _named(given: RoleAssignment) -> str:
-    return ":".join([given.user, given.role, *([str(given.resource)] if given.resource is not None else [])])
+def _named(core: Core, given: RoleAssignment) -> str:
+    """A role as ``--bring-back`` names it; the tenant is said where it is not the one that is worked in."""
+    tenant = "" if given.tenant == core.settings.tenant else f"{given.tenant}/"
+    on = [] if given.resource is None else [str(given.resource)]
+    return tenant + ":".join([given.user, given.role, *on])
 
 
 def _document(facts: Facts, first: str) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+"""``permit-mcp facts load``: what was taken away or removed stays so, unless it is named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from permit_core.access import ResourceRef
+from permit_core.bootstrap import Core
+from permit_core.entries import RelationshipTuple, RoleAssignment
+from permit_core.ports.record import AuditEvent
+from permit_core.settings import Settings
+from permit_mcp import terminal
+from permit_mcp.command_line import app
+from permit_mcp.core_source import open_filled_core
+from tests.permit_mcp.test_account_commands import Person
+
+POLICY = """\
+version: 2
+name: Files
+operators: [me]
+resources:
+  folders: {actions: [read], roles: {owner: {permissions: [read]}}}
+  files:
+    actions: [read]
+    relations: {folder: folders}
+    roles: {owner: {permissions: [read]}}
+roles:
+  clerk: {permissions: ["files:read"]}
+...
+"""
+FACTS = """\
+tenants: [{key: default, name: Default}, {key: other, name: Other}]
+users:
+  - {key: me, first_name: Me}
+  - {key: ann, first_name: Ann}
+  - {key: bob, first_name: Bob}
+resource_instances:
+  - {resource: folders, key: f}
+  - {resource: files, key: a}
+  - {resource: files, key: b}
+  - {resource: files, key: o, tenant: other}
+relationship_tuples:
+  - {subject: "folders:f", relation: folder, object: "files:a"}
+  - {subject: "folders:f", relation: folder, object: "files:b"}
+role_assignments:
+  - {user: ann, role: clerk}
+  - {user: ann, role: owner, resource_instance: "files:a"}
+  - {user: bob, role: clerk}
+  - {user: bob, role: owner, resource_instance: "files:b"}
+  - {user: bob, role: clerk, tenant: other}
+"""
+NOISE = 120
+"""More records than one look at the log gives."""
+
+
+@pytest.fixture
+def folder(files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in (("policy", POLICY), ("facts", FACTS)):
+        (files / f"{name}.yaml").write_text(text)
+        monkeypatch.setenv(f"{name.upper()}_FILE", str(files / f"{name}.yaml"))
+    return files
+
+
+def after(work: Callable[[Core], Awaitable[Any]]) -> None:
+    """Fill the database from the file, change it, and have much else happen in between."""
+
+    async def whole() -> None:
+        core = await open_filled_core(Settings.load())
+        try:
+            for number in range(NOISE):
+                await core.audit.note(AuditEvent("role.asleep", core.system, {"number": number}))
+            await work(core)
+            await core.audit.note(AuditEvent("tool.call", core.system, {}))
+        finally:
+            await core.close()
+
+    asyncio.run(whole())
+
+
+def load(*options: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, ["facts", "load", "facts.yaml", "--json", *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.stdout))
+
+
+FILE_A = ResourceRef("files", "a")
+
+
+@pytest.mark.parametrize(
+    ("removed", "left"),
+    [
+        (
+            lambda core: core.directory.unassign(core.system, RoleAssignment("ann", "clerk", "default")),
+            {"ann:clerk"},
+        ),
+        (
+            lambda core: core.directory.remove_user(core.system, "bob"),
+            {"user=bob", "bob:clerk", "bob:owner:files:b", "other/bob:clerk"},
+        ),
+        (
+            lambda core: core.directory.remove_instance(core.system, FILE_A),
+            {"instance=files:a", "ann:owner:files:a", "relationship=folders:f:folder:files:a"},
+        ),
+        (
+            lambda core: core.directory.remove_tenant(core.system, "other"),
+            {"tenant=other", "instance=files:o", "other/bob:clerk"},
+        ),
+        (
+            lambda core: core.directory.unrelate(
+                core.system, RelationshipTuple(ResourceRef("folders", "f"), "folder", FILE_A, "default")
+            ),
+            {"relationship=folders:f:folder:files:a"},
+        ),
+    ],
+    ids=["role", "user", "instance", "tenant", "relationship"],
+)
+def test_what_was_removed_long_ago_does_not_come_back_with_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, removed: Callable[[Core], Awaitable[Any]], left: set[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    after(removed)
+    answer = load()
+    assert answer["changes"] == []
+    assert {line.partition("--bring-back ")[2].rstrip(")") for line in answer["left"]} == left
+    person = Person("y")
+    monkeypatch.setattr(terminal, "TERMINAL", person.name)
+    answer = load(*[word for name in sorted(left) for word in ("--bring-back", name)])
+    person.leave()
+    assert (len(answer["changes"]), answer["left"], answer["done"]) == (len(left), [], True)
+    assert load() == {"changes": [], "left": [], "done": True}
+
+
+def test_what_is_about_something_removed_is_left_with_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    after(lambda core: core.directory.remove_user(core.system, "bob"))
+    (folder / "facts.yaml").write_text(FACTS + '  - {user: bob, role: owner, resource_instance: "files:a"}\n')
+    answer = load()
+    assert answer["changes"] == []
+    assert "give bob the role owner on files:a: what it is about was taken away" in answer["left"]
+
+
+def test_what_came_back_by_a_persons_word_is_no_more_taken_for_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def back_and_forth(core: Core) -> None:
+        user = await core.directory.user(core.environment, "bob")
+        assert user is not None
+        await core.directory.remove_user(core.system, "bob")
+        await core.directory.put_user(core.system, user)
+
+    monkeypatch.chdir(folder)
+    after(back_and_forth)
+    assert not any("user=bob" in line for line in load()["left"])
+
+
+def test_a_name_that_the_file_would_not_add_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(app, ["facts", "load", "facts.yaml", "--bring-back", "user=eve"])
+    assert (done.exit_code, "would not add: user=eve" in done.output) == (2, True)
+
+
+def test_nothing_is_done_when_the_database_changed_while_the_person_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    after(lambda core: core.directory.unassign(core.system, RoleAssignment("ann", "clerk", "default")))
+    (folder / "facts.yaml").write_text(FACTS + '  - {user: bob, role: owner, resource_instance: "files:a"}\n')
+
+    async def meanwhile(*_: Any) -> bool:
+        core = await open_filled_core(Settings.load())
+        try:
+            await core.directory.remove_user(core.system, "bob")
+        finally:
+            await core.close()
+        return True
+
+    monkeypatch.setattr("permit_mcp.directory_commands._confirmed", meanwhile)
+    done = CliRunner().invoke(app, ["facts", "load", "facts.yaml"])
+    assert (done.exit_code, "changed_meanwhile" in done.output) == (2, True)
