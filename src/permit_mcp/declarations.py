@@ -44,13 +44,13 @@ class Declared:
         model: policy and code together.
         finders: functions that find what a call acts on, where code has one.
         undeclared: what nothing is declared of.
-        found_for: how many things were registered when this was put together.
+        found_for: what was registered when this was put together.
     """
 
     model: PolicyModel
     finders: Mapping[tuple[GuardKind, str], FindResource]
     undeclared: tuple[Registered, ...]
-    found_for: int
+    found_for: tuple[Registered, ...]
 
     def resource(self, guard: Guard, arguments: Mapping[str, Any]) -> tuple[ResourceRef, str]:
         """What a call acts on: for the decision, and as text for people.
@@ -109,7 +109,7 @@ class Declarations:
         if wrong:
             raise ConfigurationError("; ".join(wrong))
         undeclared = tuple(it for it in there if whole.guard(it.kind, it.name) is None)
-        return Declared(whole, finders, undeclared, len(there))
+        return Declared(whole, finders, undeclared, tuple(there))
 
 
 def acted_on(guard: Guard) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ from permit_mcp.acting import USER_ID, Acting, VerifiedToken, acting_as
 from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
 from permit_mcp.declarations import Declarations, acted_on
-from permit_mcp.judging import Asked, Judging, json_values
+from permit_mcp.judging import Asked, Judging
+from permit_mcp.signatures import json_values, secret_names
 
 logger = logging.getLogger(__name__)
 
@@ -277,21 +278,26 @@ class Enforcement:
         if case.actor is None:
             raise NotFound("This needs a user to act for.", code="no_such_user", hint="Name the user in user_id.")
         core = await self._cores.get()
-        asked = Asked(case.actor, guard, json_values(arguments), call.definition())
+        hide = tuple(secret_names(call.schema or {}))
+        asked = Asked(case.actor, guard, json_values(arguments), call.definition(), hide)
         case.claimed = await self._judging.admit(core, asked)
 
     async def _run(self, case: _Case, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
-        """Run it, and settle the approval that it uses: ``unknown`` unless an answer came."""
-        settled = CallOutcome.LOST
+        """Run it, and settle the approval that it uses: ``unknown`` unless an answer came.
+
+        What it reads is with the session before anything of it can be: errors and notifications say things as well.
+        """
+        settled = CallOutcome.NOT_SENT
         try:
+            if case.guard.rule.reads and case.actor is not None:
+                await self._judging.taint(await self._cores.get(), case.actor, case.guard)
+            settled = CallOutcome.LOST
             with acting_as(case.actor):
                 answer = await run()
             settled = CallOutcome.NOT_SENT if outcome_of(answer).kind == "asked" else CallOutcome.ANSWERED
         finally:
             if case.claimed and case.actor is not None:
                 await self._settle(case.actor, case.claimed, settled)
-        if case.guard.rule.reads and case.actor is not None:
-            await self._judging.taint(await self._cores.get(), case.actor, case.guard)
         return answer
 
     async def _settle(self, actor: Actor, claimed: tuple[Request, ...], outcome: CallOutcome) -> None:
@@ -319,6 +325,7 @@ class Enforcement:
         body = {
             **redact(
                 {_EVENTS[call.kind][0]: name, "arguments": call.arguments},
+                hide=secret_names(call.schema or {}),
                 show=acted_on(case.guard) if case is not None else (),
             ),
             "outcome": outcome.kind,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from functools import lru_cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError
+from fastmcp.exceptions import NotFoundError, PromptError
 from fastmcp.prompts.base import Prompt, PromptResult
+from fastmcp.prompts.function_prompt import FunctionPrompt
 from fastmcp.resources.base import Resource, ResourceResult
-from fastmcp.resources.template import ResourceTemplate
+from fastmcp.resources.template import FunctionResourceTemplate, ResourceTemplate
 from fastmcp.server.auth.auth import AuthProvider, MultiAuth, OAuthProvider, RemoteAuthProvider
 from fastmcp.server.dependencies import get_access_token, without_injected_parameters
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import InputRequiredToolResult, Tool, ToolResult
 from fastmcp.tools.function_tool import FunctionTool
+from fastmcp.utilities.versions import VersionSpec
 from mcp.types import CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams
-from pydantic import TypeAdapter, ValidationError
 
 from permit_core.canonical import definition_digest
 from permit_core.errors import ConfigurationError, PermitError
@@ -30,7 +29,8 @@ from permit_mcp.declarations import Registered
 from permit_mcp.enforcement import Call, Enforcement, Outcome, Unknown, WrongArguments
 from permit_mcp.permit_tool import PermitTool
 from permit_mcp.refusals import Present, answer_to, presented, protocol_error, refusal_in
-from permit_mcp.sdk_host import NOT_DECLARED
+from permit_mcp.sdk_host import NOT_DECLARED, check_completion, or_wrong, prompt_schema
+from permit_mcp.signatures import arguments_of
 
 T = TypeVar("T", bound=Tool | Resource | ResourceTemplate | Prompt)
 
@@ -121,13 +121,20 @@ class _Guard(Middleware):
             raise protocol_error(error, kind) from None
         return [_entry(entry, seen[name_of(entry)]) for entry in listed if seen[name_of(entry)] != "hidden"]
 
+    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        if context.method == "completion/complete":
+            message = context.message
+            params = message if isinstance(message, dict) else message.model_dump(by_alias=True)
+            await check_completion(self._enforcement, params.get("ref"), _token())
+        return await call_next(context)
+
     async def on_call_tool(
         self,
         context: MiddlewareContext[CallToolRequestParams],
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         name = context.message.name
-        tool = await self._mcp.get_tool(name)
+        tool = await self._mcp.get_tool(name, _version(context))
         try:
             call = self._read(name, tool, dict(context.message.arguments or {}))
             answer = await self._enforcement.guarded(call, lambda: call_next(context), _tool_outcome)
@@ -161,7 +168,7 @@ class _Guard(Middleware):
         call_next: CallNext[ReadResourceRequestParams, ResourceResult],
     ) -> ResourceResult:
         uri = str(context.message.uri)
-        call = await self._read_resource(uri)
+        call = await self._read_resource(uri, _version(context))
         try:
             return await self._enforcement.guarded(call, lambda: call_next(context), lambda _: Outcome("ok"))
         except Unknown:
@@ -175,7 +182,7 @@ class _Guard(Middleware):
         call_next: CallNext[GetPromptRequestParams, PromptResult],
     ) -> PromptResult:
         name = context.message.name
-        prompt = await self._mcp.get_prompt(name)
+        prompt = await self._mcp.get_prompt(name, _version(context))
         arguments = dict(context.message.arguments or {})
         schema = None if prompt is None else _prompt_schema(prompt)
         said = prompt.description or "" if prompt is not None else ""
@@ -184,7 +191,7 @@ class _Guard(Middleware):
             name,
             arguments,
             schema,
-            lambda: arguments,
+            lambda: _prompt_arguments(prompt, arguments),
             lambda: definition_digest(name, said, schema or {}),
             _token(),
         )
@@ -203,11 +210,8 @@ class _Guard(Middleware):
         def validated() -> Mapping[str, Any]:
             if not isinstance(tool, FunctionTool):
                 return arguments  # a tool of another server's: what it makes of them is not known here
-            try:
-                given: dict[str, Any] = _arguments_of(tool.fn).validate_python(arguments, strict=strict)
-            except ValidationError as error:
-                raise WrongArguments(each["loc"] for each in error.errors(include_url=False)) from None
-            return given
+            real = arguments_of(without_injected_parameters(tool.fn))
+            return or_wrong(lambda: real.validate_python(arguments, strict=strict))
 
         def definition() -> str:
             annotations = tool.annotations.model_dump(mode="json", exclude_none=True) if tool.annotations else None
@@ -215,12 +219,12 @@ class _Guard(Middleware):
 
         return Call("tools", name, arguments, tool.parameters, validated, definition, _token())
 
-    async def _read_resource(self, uri: str) -> Call:
-        resource = await self._mcp.get_resource(uri)
+    async def _read_resource(self, uri: str, version: VersionSpec | None) -> Call:
+        resource = await self._mcp.get_resource(uri, version)
         if resource is not None and str(resource.uri) == uri:
             said = resource.description or ""
             return Call("mcp_resources", uri, {}, {}, dict, lambda: definition_digest(uri, said, {}), _token())
-        template = await self._mcp.get_resource_template(uri)
+        template = await self._mcp.get_resource_template(uri, version)
         if template is None:
             return Call("mcp_resources", uri, {}, None, dict, str, _token())
         values, name, schema, said = (
@@ -234,28 +238,41 @@ class _Guard(Middleware):
             name,
             values,
             schema,
-            lambda: values,
+            lambda: _template_arguments(template, values),
             lambda: definition_digest(name, said, schema),
             _token(),
             uri,
         )
 
 
-@lru_cache(maxsize=1000)
-def _arguments_of(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:
-    """What validates arguments as FastMCP does for this function, and answers them instead of calling it."""
-    real = without_injected_parameters(function)
-    signature = inspect.signature(real)
+def _prompt_schema(prompt: Prompt) -> dict[str, Any]:
+    real = arguments_of(without_injected_parameters(prompt.fn)) if isinstance(prompt, FunctionPrompt) else None
+    return prompt_schema(prompt.arguments, real)
 
-    def answer(*positional: Any, **named: Any) -> dict[str, Any]:
-        bound = signature.bind(*positional, **named)
-        bound.apply_defaults()
-        return dict(bound.arguments)
 
-    answer.__signature__ = signature  # type: ignore[attr-defined]
-    answer.__annotations__ = {**get_type_hints(real, include_extras=True), "return": Any}
-    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(answer)  # type: ignore[arg-type]  # a function is one
-    return adapter
+def _prompt_arguments(prompt: Prompt | None, arguments: dict[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(prompt, FunctionPrompt):
+        return arguments
+    real = arguments_of(without_injected_parameters(prompt.fn))
+    try:
+        read = prompt._convert_string_arguments(arguments)  # noqa: SLF001 - texts are read as JSON, as FastMCP does
+    except PromptError:
+        raise WrongArguments([]) from None
+    return or_wrong(lambda: real.validate_python(read))
+
+
+def _template_arguments(template: ResourceTemplate, values: dict[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(template, FunctionResourceTemplate):
+        return values
+    real = arguments_of(template.fn)
+    return or_wrong(lambda: real.validate_python(values))
+
+
+def _version(context: MiddlewareContext[Any]) -> VersionSpec | None:
+    """Which version of a component is called: each has its own function and its own schema."""
+    meta = context.message.meta
+    given = (meta or {}).get("fastmcp", {}).get("version")
+    return VersionSpec(**given) if isinstance(given, dict) else None if given is None else VersionSpec(eq=given)
 
 
 def _checks_audience(auth: AuthProvider | None) -> bool:
@@ -268,16 +285,6 @@ def _checks_audience(auth: AuthProvider | None) -> bool:
         case OAuthProvider():
             return True  # it takes only what it issued itself
     return bool(getattr(auth, "audience", None))
-
-
-def _prompt_schema(prompt: Prompt) -> dict[str, Any]:
-    """A prompt's arguments, which are all text, as a schema."""
-    there = prompt.arguments or []
-    return {
-        "type": "object",
-        "properties": {argument.name: {"type": "string"} for argument in there},
-        "required": [argument.name for argument in there if argument.required],
-    }
 
 
 def _token() -> VerifiedToken | None:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import pydantic_core
-
 from permit_core.access import Check, Decision, ReasonCode, ResourceRef
 from permit_core.approvals.calls import Call
 from permit_core.bootstrap import Core
@@ -38,6 +36,7 @@ from permit_core.policy.schema import ConfirmedBy
 from permit_core.ports.request import Request, RequestStatus
 from permit_core.stores.quotas import QuotaStore
 from permit_mcp.declarations import Declarations, Declared, Registered, acted_on
+from permit_mcp.signatures import json_values
 
 _ASKED_ANEW = frozenset(
     {
@@ -64,6 +63,7 @@ class Asked:
         guard: what is declared of what is called.
         arguments: as it will really get them, as JSON values.
         definition: digest of what it says of itself.
+        hide: names of arguments that the record masks.
         labels: what the session has read until now.
     """
 
@@ -71,22 +71,8 @@ class Asked:
     guard: Guard
     arguments: Mapping[str, Any]
     definition: str
+    hide: tuple[str, ...] = ()
     labels: frozenset[str] = frozenset()
-
-
-def json_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Validated arguments as JSON values, for conditions and digests.
-
-    Raises:
-        InvalidInput: ``not_canonical``: an argument has no JSON form.
-    """
-    try:
-        values: dict[str, Any] = pydantic_core.to_jsonable_python(dict(arguments), inf_nan_mode="constants")
-    except pydantic_core.PydanticSerializationError:
-        raise InvalidInput(
-            "An argument has no JSON form, so nobody can be asked about it.", code="not_canonical"
-        ) from None
-    return values
 
 
 async def decide(core: Core, check: Check, transaction: Transaction | None = None) -> tuple[Check, Decision]:
@@ -135,9 +121,9 @@ class Judging:
         Raises:
             ConfigurationError: they contradict each other, or what is registered.
         """
-        model, registered = core.model, list(self._register())
+        model, registered = core.model, tuple(self._register())
         kept = self._declared
-        if kept is None or kept[0] is not model or kept[1].found_for != len(registered):
+        if kept is None or kept[0] is not model or kept[1].found_for != registered:
             kept = self._declared = (model, self._declarations.put_together(model, registered))
         return kept[1]
 
@@ -183,10 +169,10 @@ class Judging:
             raise _waits(await core.approvals.hold(asked.actor, call, hold)) from None
 
     async def taint(self, core: Core, actor: Actor, guard: Guard) -> None:
-        """What was read stays with the session; durable when this returns.
+        """What will be read stays with the session; durable when this returns.
 
         Raises:
-            StoreError: it is not durable: the answer must not be given back.
+            StoreError: it is not durable: nothing may be read.
         """
         if guard.rule.reads:
             await core.labels.taint(actor, self._place_of(actor), guard.rule.reads, guard.name)
@@ -206,12 +192,15 @@ class Judging:
         declared, guard, actor = self.declared(core), asked.guard, asked.actor
         scope = Scope({}, {}, {}, asked.arguments)
         check = decision = None
-        if not guard.is_open:
+        if guard.is_open:
+            about = guard.check(actor, asked.arguments)
+        else:
             resource, _ = declared.resource(guard, asked.arguments)
-            check = Check(actor, str(guard.rule.action), resource, call=asked.arguments)
-            check, decision = await decide(core, check, transaction)
-            if core.facts is not None:
-                scope = scope_of(await core.facts.facts(actor.environment, transaction), check, core.model)
+            about = Check(actor, str(guard.rule.action), resource, call=asked.arguments)
+            about, decision = await decide(core, about, transaction)
+            check = about
+        if core.facts is not None:
+            scope = scope_of(await core.facts.facts(actor.environment, transaction), about, core.model)
         return judge(
             declared.model,
             guard,
@@ -247,7 +236,7 @@ class Judging:
         """The call as a human is asked about it."""
         guard = asked.guard
         if guard.is_open:
-            return Call(guard.name, asked.arguments, asked.definition, ResourceRef(""))
+            return Call(guard.name, asked.arguments, asked.definition, ResourceRef(""), hide=asked.hide)
         resource, shown = self.declared(core).resource(guard, asked.arguments)
         stored = None
         if resource.key is not None:
@@ -259,6 +248,7 @@ class Judging:
             resource=resource if stored is not None else ResourceRef(resource.type, None),
             acts_on=shown,
             attributes=stored.attributes if stored is not None else {},
+            hide=asked.hide,
             show=acted_on(guard),
         )
 

@@ -10,19 +10,23 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.resources import ResourceTemplate
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult, Implementation
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from permit_core.canonical import definition_digest
 from permit_core.errors import ConfigurationError, PermitError
 from permit_core.policy.guards import GuardKind
+from permit_core.views import plain
 from permit_mcp.acting import VerifiedToken
 from permit_mcp.declarations import Registered
 from permit_mcp.enforcement import Call, Enforcement, Listing, Outcome, Unknown, WrongArguments
 from permit_mcp.permit_tool import PermitTool
 from permit_mcp.refusals import Present, answer_to, presented, protocol_error, refusal_in
+from permit_mcp.signatures import arguments_of
 
 Context = ServerRequestContext[Any, Any]
 
@@ -69,7 +73,7 @@ class SdkHost:
         for template in self._resources.list_templates():
             yield Registered("mcp_resources", template.uri_template, template.fn, template.parameters)
         for prompt in self._prompts.list_prompts():
-            yield Registered("prompts", prompt.name, prompt.fn, _prompt_schema(prompt.arguments))
+            yield Registered("prompts", prompt.name, prompt.fn, prompt_schema(prompt.arguments, _real(prompt)))
 
     def authentication(self) -> bool:
         """Whether requests over HTTP have an access token that was verified.
@@ -100,7 +104,7 @@ class SdkHost:
             return Call("tools", name, arguments, None, lambda: arguments, str, token)
 
         def validated() -> Mapping[str, Any]:
-            return _or_wrong(lambda: tool.fn_metadata.validate_arguments(arguments))
+            return or_wrong(lambda: tool.fn_metadata.validate_arguments(arguments))
 
         def definition() -> str:
             annotations = tool.annotations.model_dump(mode="json", exclude_none=True) if tool.annotations else None
@@ -116,18 +120,7 @@ class SdkHost:
             return Call("mcp_resources", uri, {}, {}, dict, lambda: definition_digest(uri, said, {}), token)
         for template in self._resources.list_templates():
             if (found := template.matches(uri)) is not None:
-                values = dict(found)
-                said, schema = template.description or "", template.parameters
-                return Call(
-                    "mcp_resources",
-                    template.uri_template,
-                    values,
-                    schema,
-                    lambda values=values: values,  # type: ignore[misc]
-                    lambda name=template.uri_template, said=said, schema=schema: definition_digest(name, said, schema),  # type: ignore[misc]
-                    token,
-                    uri,
-                )
+                return _read_template(template, uri, dict(found), token)
         return Call("mcp_resources", uri, {}, None, dict, str, token)
 
     def read_prompt(self, name: str, arguments: dict[str, Any], token: VerifiedToken | None) -> Call:
@@ -135,11 +128,13 @@ class SdkHost:
         prompt = self._prompts.get_prompt(name)
         if prompt is None:
             return Call("prompts", name, arguments, None, lambda: arguments, str, token)
-        schema = _prompt_schema(prompt.arguments)
-        said = prompt.description or ""
-        return Call(
-            "prompts", name, arguments, schema, lambda: arguments, lambda: definition_digest(name, said, schema), token
-        )
+        real, said = _real(prompt), prompt.description or ""
+        schema = prompt_schema(prompt.arguments, real)
+
+        def validated() -> Mapping[str, Any]:
+            return or_wrong(lambda: real.validate_python(arguments))
+
+        return Call("prompts", name, arguments, schema, validated, lambda: definition_digest(name, said, schema), token)
 
 
 class _Guard:
@@ -173,7 +168,17 @@ class _Guard:
             case "prompts/get", str() as name, _, (Mapping() | None) as arguments:
                 call = self._host.read_prompt(name, dict(arguments or {}), _token(ctx))
                 return await self._other(ctx, call_next, call)
+            case "completion/complete", _, _, _:
+                await check_completion(self._enforcement, params.get("ref"), _token(ctx))
+            case "subscriptions/listen", _, _, _:
+                await self._check_subscriptions(ctx, params.get("notifications"))
         return await call_next(ctx)  # nothing of ours; or malformed, and the SDK refuses it before anything is found
+
+    async def _check_subscriptions(self, ctx: Context, wanted: Any) -> None:
+        """Who is told that a resource changed must be one who may read it."""
+        uris = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+        for uri in uris if isinstance(uris, list) else ():
+            await self._other(ctx, _nothing, self._host.read_resource(str(uri), _token(ctx)))
 
     async def _list(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         kind, where, key = _LISTS[ctx.method]
@@ -236,21 +241,58 @@ class _Guard:
         return body
 
 
-def _or_wrong(validate: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+async def check_completion(enforcement: Enforcement, ref: Any, token: VerifiedToken | None) -> None:
+    """Let values be completed for what is declared and there for whoever asks, and for nothing else.
+
+    Raises:
+        MCPError: it is not; or that cannot be found out.
+    """
+    named = ref if isinstance(ref, Mapping) else {}
+    kind: GuardKind = "prompts" if named.get("type") == "ref/prompt" else "mcp_resources"
+    name = str(named.get("name" if kind == "prompts" else "uri"))
+    try:
+        seen = await enforcement.listing(kind, [name], token)
+    except PermitError as error:
+        raise protocol_error(error, "completion/complete") from None
+    if seen[name] != "shown":
+        raise MCPError(INVALID_PARAMS, f"There is nothing to complete for {plain(name)[:200]}")
+
+
+async def _nothing(_ctx: Context) -> HandlerResult:
+    return {}
+
+
+def _real(made: ResourceTemplate | Prompt) -> TypeAdapter[dict[str, Any]]:
+    return arguments_of(made.fn, frozenset({made.context_kwarg or ""}))
+
+
+def _read_template(template: ResourceTemplate, uri: str, values: dict[str, Any], token: VerifiedToken | None) -> Call:
+    def validated() -> Mapping[str, Any]:
+        return or_wrong(lambda: _real(template).validate_python(values))
+
+    def definition() -> str:
+        return definition_digest(template.uri_template, template.description or "", template.parameters)
+
+    return Call("mcp_resources", template.uri_template, values, template.parameters, validated, definition, token, uri)
+
+
+def or_wrong(validate: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What is validated; what a server's validation says is wrong as :class:`WrongArguments`."""
     try:
         return validate()
     except ValidationError as error:
         raise WrongArguments(each["loc"] for each in error.errors(include_url=False)) from None
 
 
-def _prompt_schema(arguments: Any) -> dict[str, Any]:
-    """A prompt's arguments, which are all text, as a schema."""
+def prompt_schema(arguments: Any, real: TypeAdapter[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """A prompt's arguments as a schema: what its function gets where that is known, else the texts that come."""
     there = arguments or []
-    return {
+    texts = {
         "type": "object",
         "properties": {argument.name: {"type": "string"} for argument in there},
         "required": [argument.name for argument in there if argument.required],
     }
+    return texts if real is None else {**texts, **real.json_schema()}
 
 
 def _token(ctx: Context) -> VerifiedToken | None:

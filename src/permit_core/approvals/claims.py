@@ -84,12 +84,16 @@ class Claims:
     async def _live(
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction
     ) -> list[Request]:
-        """What the user asked for here and can still become of use, newest first; nothing across tenants."""
+        """What the user asked for here and can still become of use, newest first; nothing across tenants.
+
+        What one agent of a person asked for is for no other.
+        """
         if instance.tenant != user.tenant:
             return []
-        return await self._store.about(
+        asked = await self._store.about(
             user.environment, transaction, user.tenant, user.user, _subject(operation, instance), LIVE
         )
+        return [request for request in asked if request.agent in {None, user.agent}]
 
     def _fitting(
         self, live: Sequence[Request], operation: str, instance: ResourceInstance, now: datetime
