@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ AGAIN_SECONDS = 30.0
 """How soon keys are fetched again for a token whose key is not among them."""
 FETCH_SECONDS = 5.0
 MAX_BYTES = 1_000_000
+CHUNK = 65_536
 MAX_TOKEN = 16_000
 LEEWAY_SECONDS = 30
 
@@ -116,12 +118,16 @@ class JwksVerifier:
             self._fetched_at = time.monotonic()
             try:
                 self._keys = await self._fetch()
-            except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
+            except _CANNOT_BE_HAD as error:
                 # What an issuer that is away has published stays true for a while; a token of another key does not count.
                 logger.warning("the keys of %s cannot be had: %s", self.issuer, type(error).__name__)
             return self._keys
 
     async def _fetch(self) -> KeySet:
+        with anyio.fail_after(FETCH_SECONDS * 2):
+            return await self._fetch_now()
+
+    async def _fetch_now(self) -> KeySet:
         async with httpx2.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False) as client:
             uri = self._jwks_uri or await self._find(client)
             return KeySet.import_key_set(await _json(client, uri))  # type: ignore[arg-type]
@@ -137,16 +143,26 @@ class JwksVerifier:
         raise ValueError("no metadata")
 
 
+_CANNOT_BE_HAD = (
+    httpx2.HTTPError, httpx2.InvalidURL, JoseError, ConfigurationError, ValueError, KeyError, TypeError, RecursionError,
+    TimeoutError,
+)  # fmt: skip
+"""What can be wrong with an issuer's answer, the URL that it names among it."""
+
+
 class _UnknownKey(Exception):
     """No published key is the one that a token names."""
 
 
 async def _json(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
-    answer = await client.get(url)
-    answer.raise_for_status()
-    if len(answer.content) > MAX_BYTES:
-        raise ValueError("too large")
-    found = answer.json()
+    content = bytearray()
+    async with client.stream("GET", url) as answer:
+        answer.raise_for_status()
+        async for part in answer.aiter_bytes(CHUNK):
+            content += part
+            if len(content) > MAX_BYTES:
+                raise ValueError("too large")
+    found = json.loads(content)
     if not isinstance(found, dict):
         raise TypeError("no object")
     return found

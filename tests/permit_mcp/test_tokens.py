@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from joserfc import jwt
@@ -77,6 +78,24 @@ async def test_without_the_issuers_keys_no_token_is_taken() -> None:
     verifier = JwksVerifier(issuer.url, HERE)
     assert await verifier.verify_token(token) is None
     assert await verifier.verify_token(token) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/keys", {"keys": [], "padding": "x" * 1_100_000}),
+        ("/.well-known/oauth-authorization-server", {"jwks_uri": "http://elsewhere.example/keys"}),
+        ("/.well-known/oauth-authorization-server", {"jwks_uri": "https://[::1/keys"}),
+        ("/.well-known/oauth-authorization-server", {"jwks_uri": "https://a:99999999/keys"}),
+        ("/.well-known/oauth-authorization-server", {"jwks_uri": 5}),
+    ],
+    ids=["large", "no https", "no address", "no port", "no text"],
+)
+async def test_an_issuer_that_answers_nonsense_has_no_keys(
+    issuer: TokenIssuer, path: str, page: dict[str, Any]
+) -> None:
+    issuer.pages[path] = {"issuer": issuer.url, **page}
+    assert await JwksVerifier(issuer.url, HERE).verify_token(issuer.token("ann", HERE)) is None
 
 
 async def test_the_keys_can_be_named(issuer: TokenIssuer) -> None:

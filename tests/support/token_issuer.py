@@ -21,6 +21,7 @@ class TokenIssuer:
         self.url = url
         self.asked = 0
         self.key = ECKey.generate_key("P-256", {"kid": "one"})
+        self.pages: dict[str, Any] = {}
 
     def turn_key(self) -> None:
         """Sign with a new key from now on, and publish it alone."""
@@ -35,7 +36,9 @@ class TokenIssuer:
         return jwt.encode(header or {"alg": "ES256", "kid": self.key.kid}, body, signed_with)
 
     def page(self, path: str) -> dict[str, Any] | None:
-        """What is served at a path."""
+        """What is served at a path: of ``pages``, else what is right."""
+        if path in self.pages:
+            return self.pages[path]  # type: ignore[no-any-return]
         if path == "/.well-known/oauth-authorization-server":
             return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
         if path == "/keys":

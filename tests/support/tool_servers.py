@@ -33,7 +33,7 @@ def serving(core: Core, user: str | None, kind: str = "mcp", **options: Any) -> 
 
 
 def serving_open(core: Core, user: str | None, tool: Any, kind: str = "mcp") -> Any:
-    """The same with a tool of the host's own that is declared open."""
+    """The same with a tool of the host's own that is declared open, and read-only as the family's policy has it."""
     mcp = make_mcp(kind)
     permit = PermitServer(mcp, acting_user=user, core=core)
     mcp.tool()(permit.open(read_only=True)(tool))
