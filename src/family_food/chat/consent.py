@@ -14,7 +14,7 @@ from family_food.chat.confirmation import Question, quoted
 from family_food.chat.protocol import AskedCall, AskedFact
 from family_food.messages import Entry, EventMessage, ToolCall
 from family_food.ordering.menu import DISHES, ORDER, Dish, Menu, access_denied, order_check, price_text
-from permit_core.access import Check, Effect, ResourceRef
+from permit_core.access import OBJECT_KEY, Check, Effect, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.entries import ResourceInstance
 from permit_core.errors import InvalidInput, NotFound, UserFacing
@@ -26,6 +26,8 @@ from permit_core.views import plain
 
 LONGEST_NAME = 128
 _LONGEST_VALUE = 600
+_ARGUMENTS = "arguments"
+"""What a request of a call has of its asker's words besides the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Consent:
 
     async def _has_words_of_others(self, content: Mapping[str, Any]) -> bool:
         for part, words in _written(content):
-            if not words.keys() <= {"reason", "comment"} or not await self._are_own(part, words):
+            if not words.keys() <= {"reason", "comment", _ARGUMENTS} or not await self._are_own(part, words):
                 return True
         return False
 
@@ -127,7 +129,7 @@ class Consent:
             stored = await self._core.approvals.get(self._actor, kind, str(request.get("id")))
         except (ValueError, UserFacing):
             return False
-        wrote = {"reason": stored.user, "comment": stored.decided_by}
+        wrote = {"reason": stored.user, "comment": stored.decided_by, _ARGUMENTS: stored.user}
         return all(wrote[name] == self._actor.user for name in words)
 
     # What is asked
@@ -204,11 +206,16 @@ def _event_has_words(event: EventMessage) -> bool:
     if event.event == "turn_interrupted":
         return False
     request = event.request
-    return request is None or bool(request.comment is not None and request.comment.text)
+    if request is None or (request.kind == RequestKind.CALL.value and event.event == "request_created"):
+        return True
+    return bool(request.comment is not None and request.comment.text)
 
 
 def _written(content: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]]:
-    """Every object that holds words of people (:class:`permit_core.views.PersonText`), with these words by name."""
+    """Every object that holds words of people (:class:`permit_core.views.PersonText`), with these words by name.
+
+    What a call that waits was called with is such words as well: whoever asked, or their model, wrote it.
+    """
     waiting: list[Any] = [content]
     while waiting:
         part = waiting.pop()
@@ -220,6 +227,8 @@ def _written(content: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Map
                 for name, value in part.items()
                 if isinstance(value, Mapping) and "treat_as" in value and value.get("text")
             }
+            if part.get("kind") == RequestKind.CALL.value and "requesting_user" in part:
+                words[_ARGUMENTS] = {"written_by": part["requesting_user"]}
             if words:
                 yield part, words
             waiting += [value for name, value in part.items() if str(name) not in words]
@@ -237,7 +246,17 @@ def _text(arguments: Mapping[str, Any], name: str) -> str:
 def _call(call: ToolCall) -> Wish:
     """A call of which nothing is stored: its own words, as they are."""
     arguments = redact(call.arguments)
-    facts = tuple((plain(str(name))[:100], plain(str(value))[:_LONGEST_VALUE]) for name, value in arguments.items())
+    facts = tuple((_as_name(str(name)), _cut(plain(str(value)))) for name, value in arguments.items())
     spelled = ", ".join(f"{name} {quoted(value)}" for name, value in facts)
     name = plain(call.name)[:LONGEST_NAME]
     return Wish(f"call {name}{f' with {spelled}' if spelled else ''}", (("Call", name), *facts))
+
+
+def _as_name(text: str) -> str:
+    """An argument's name as it is; in quotation marks where it is more than a name, and could pass for a sentence."""
+    name = plain(text)[:100]
+    return name if OBJECT_KEY.match(name) else quoted(name)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
