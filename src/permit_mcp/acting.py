@@ -23,6 +23,8 @@ from permit_core.views import plain
 from permit_mcp.core_source import CoreSource
 
 if TYPE_CHECKING:
+    from mcp.server.auth.provider import AccessToken
+
     from permit_core.policy.facts import Facts
 
 USER_ID = "user_id"
@@ -72,6 +74,19 @@ class VerifiedToken:
     client: str = ""
     scopes: tuple[str, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, token: AccessToken) -> VerifiedToken:
+        """What a verifier says. Names that are no text are none: the number 7 is not the user whose subject is ``7``."""
+        claims = token.claims or {}
+        issuer, subject = claims.get("iss"), token.subject or claims.get("sub")
+        return cls(
+            issuer=issuer if isinstance(issuer, str) else "",
+            subject=subject if isinstance(subject, str) else "",
+            client=token.client_id or "",
+            scopes=tuple(token.scopes),
+            claims=claims,
+        )
 
 
 Identify = Callable[[VerifiedToken], "str | Awaitable[str | None] | None"]

@@ -289,16 +289,7 @@ def _checks_audience(auth: AuthProvider | None) -> bool:
 
 def _token() -> VerifiedToken | None:
     token = get_access_token()
-    if token is None:
-        return None
-    claims = token.claims or {}
-    return VerifiedToken(
-        issuer=str(claims.get("iss") or ""),
-        subject=str(token.subject or claims.get("sub") or ""),
-        client=token.client_id or "",
-        scopes=tuple(token.scopes),
-        claims=claims,
-    )
+    return None if token is None else VerifiedToken.of(token)
 
 
 def _entry(entry: T, listing: str) -> T:

@@ -299,16 +299,7 @@ def _token(ctx: Context) -> VerifiedToken | None:
     """The verified token of this very request; what a session began with may be another one by now."""
     user = getattr(ctx.request, "scope", {}).get("user") if ctx.request is not None else None
     token = user.access_token if isinstance(user, AuthenticatedUser) else get_access_token()
-    if token is None:
-        return None
-    claims = token.claims or {}
-    return VerifiedToken(
-        issuer=str(claims.get("iss") or ""),
-        subject=str(token.subject or claims.get("sub") or ""),
-        client=token.client_id or "",
-        scopes=tuple(token.scopes),
-        claims=claims,
-    )
+    return None if token is None else VerifiedToken.of(token)
 
 
 def _entry(entry: dict[str, Any], listing: Listing) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
+from mcp.server.auth.provider import AccessToken
 
 from permit_core.errors import ConfigurationError
+from permit_mcp.acting import VerifiedToken
 from permit_mcp.tokens import JwksVerifier
 from tests.support.token_issuer import TokenIssuer, issuing
 
@@ -109,3 +111,19 @@ async def test_the_keys_can_be_named(issuer: TokenIssuer) -> None:
 def test_what_is_no_safe_url_is_refused_at_construction(issuer: str, audience: str) -> None:
     with pytest.raises(ConfigurationError):
         JwksVerifier(issuer, audience)
+
+
+@pytest.mark.parametrize(
+    ("claims", "identity"),
+    [
+        ({"iss": "https://id.example", "sub": "7"}, ("https://id.example", "7")),
+        ({"iss": "https://id.example", "sub": 7}, ("https://id.example", "")),
+        ({"iss": ["https://id.example"], "sub": True}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_a_subject_that_is_no_text_is_no_one_whatever_another_verifier_takes(
+    claims: dict[str, Any], identity: tuple[str, str]
+) -> None:
+    token = VerifiedToken.of(AccessToken(token="t", client_id="c", scopes=[], claims=claims))
+    assert (token.issuer, token.subject) == identity
