@@ -137,6 +137,23 @@ def test_nothing_of_an_extra_is_imported_before_it_is_needed() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_server_is_made_without_what_its_client_would_wait_for(tmp_path: Path) -> None:
+    policy = ROOT / "policies" / "family_food.yaml"
+    code = f"""
+import sys
+from mcp.server import MCPServer
+from permit_mcp import PermitServer
+PermitServer(MCPServer("quick"), acting_user="me", policy={str(policy)!r})
+slow = {{"alembic", "aiosqlite", "asyncpg", "sqlalchemy", "typer", "permit_core.bootstrap"}}
+sys.exit(", ".join(sorted(slow & sys.modules.keys())) or 0)
+"""
+    environment = {"PYTHONPATH": str(ROOT / "src"), "ENV_FILE": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 0, f"imported before the first request: {done.stderr}"
+
+
 def test_ci_runs_the_readmes_test_command_word_for_word() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -524,7 +524,8 @@ def _sqlite_engine(url: URL, *, create: bool) -> Engine:
         )
     file = Path(url.database)
     if create:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # SQLite says that it cannot be opened, which is an outage
+            file.parent.mkdir(parents=True, exist_ok=True)
     engine = sqlite_engine(url)
     if not url.database.startswith("file:"):
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from permit_core.access import USER_KEY
-from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError, Forbidden, NotFound
 from permit_core.identity import Actor
 from permit_core.views import plain
@@ -25,6 +24,7 @@ from permit_mcp.core_source import CoreSource
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
+    from permit_core.bootstrap import Core
     from permit_core.policy.facts import Facts
 
 USER_ID = "user_id"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
+from typing import TYPE_CHECKING
 
-from permit_core.audit.hooks import RecordHook
-from permit_core.bootstrap import Core, open_core
+from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
+
+if TYPE_CHECKING:
+    from permit_core.audit.hooks import RecordHook
+    from permit_core.bootstrap import Core
+    from permit_core.policy.model import PolicyModel
 
 
 class CoreSource:
@@ -16,6 +22,9 @@ class CoreSource:
         core: used as it is, and left open by :meth:`close`: whoever made it closes it.
         settings: from which a core of our own is opened; read from the environment when None.
         on_record: is given each audit record that is written from now on.
+
+    Raises:
+        ConfigurationError: a setting or the policy file is wrong.
     """
 
     def __init__(
@@ -25,9 +34,36 @@ class CoreSource:
         self._on_record = on_record
         if core is not None and on_record is not None:
             core.audit.show_to(on_record)
-        self._settings = settings
+        self._settings = core.settings if core is not None else settings or Settings.load()
+        # Read here, so that a fault is said to whoever wrote it, and not when the first call comes.
+        self._read = core.model if core is not None else load_policy(self._settings.policy_path)
         self._own: Core | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def model(self) -> PolicyModel:
+        """The policy: that of the core, or the one a core is about to be opened over."""
+        return self._own.model if self._own is not None else self._read
+
+    async def start(self) -> None:
+        """Find out what cannot work without opening a database of our own: a client waits for the start.
+
+        A decision point or a directory elsewhere, or a hook that is named, is asked for now: only opening tells whether
+        the settings fit it.
+
+        Raises:
+            ConfigurationError: the facts file is wrong; or as of :meth:`get`.
+            StoreError: the database cannot be reached, where it is opened now.
+        """
+        if self._given is not None or self._own is not None:
+            return
+        settings = self._settings
+        if settings.pdp != "embedded" or settings.permit_api_key.get_secret_value() or settings.audit_hook:
+            await self.get()
+        elif settings.facts_file:
+            from permit_core.policy.facts_file import load_facts  # only where there are facts to begin with
+
+            load_facts(settings.facts_file, self._read)
 
     async def get(self) -> Core:
         """The core.
@@ -40,10 +76,16 @@ class CoreSource:
             return self._given
         async with self._opening:
             if self._own is None:
-                self._own = await open_filled_core(self._settings or Settings.load())
-                if self._on_record is not None:
-                    self._own.audit.show_to(self._on_record)
+                # In a context of its own: what a core starts outlives the call that happens to open it.
+                await asyncio.create_task(self._open(), context=Context())
+            if self._own is None:
+                raise AssertionError("opened, or raised")
             return self._own
+
+    async def _open(self) -> None:
+        self._own = await open_filled_core(self._settings)
+        if self._on_record is not None:
+            self._own.audit.show_to(self._on_record)
 
     async def close(self) -> None:
         """Close a core of our own; the next :meth:`get` opens another."""
@@ -60,6 +102,10 @@ async def open_filled_core(settings: Settings) -> Core:
         ConfigurationError: as of :func:`~permit_core.bootstrap.open_core`; or the facts file is wrong.
         StoreError: the database cannot be reached.
     """
+    # Not at the top: it brings the database's library, which is slow to import, and a server over stdio answers its
+    # client's first request without it.
+    from permit_core.bootstrap import open_core
+
     core = await open_core(settings)
     try:
         if settings.facts_file and core.permit_io is None:

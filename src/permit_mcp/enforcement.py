@@ -12,12 +12,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 
-from permit_core.approvals.calls import Outcome as CallOutcome
-from permit_core.bootstrap import Core
 from permit_core.decision.journal import Journal, journal
 from permit_core.errors import Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
@@ -33,6 +31,10 @@ from permit_mcp.core_source import CoreSource
 from permit_mcp.declarations import Declarations, acted_on
 from permit_mcp.judging import Asked, Judging
 from permit_mcp.signatures import json_values, secret_names
+
+if TYPE_CHECKING:
+    from permit_core.approvals.calls import Outcome as CallOutcome
+    from permit_core.bootstrap import Core
 
 logger = logging.getLogger(__name__)
 
@@ -147,12 +149,14 @@ class Enforcement:
     async def start(self) -> None:
         """Find out, before anything is served, what cannot work, and say what nobody declared.
 
+        The database is opened by the first request that needs it, see :meth:`~permit_mcp.core_source.CoreSource.start`.
+
         Raises:
             ConfigurationError: policy, settings and declarations do not fit together.
-            StoreError: the database is unreachable.
+            StoreError: the database is unreachable, where it is opened now.
         """
-        core = await self._cores.get()
-        declared = self._judging.declared(core)
+        await self._cores.start()
+        declared = self._judging.declared(self._cores.model)
         if self._said_at_start:
             return
         self._said_at_start = True
@@ -171,7 +175,7 @@ class Enforcement:
             ConfigurationError: policy, settings and declarations do not fit together.
         """
         core = await self._cores.get()
-        declared = self._judging.declared(core)
+        declared = self._judging.declared(core.model)
         actor: Actor | None = None
         try:
             if not self._acting.is_unbound:
@@ -231,7 +235,7 @@ class Enforcement:
     async def _let_in(self, call: Call) -> _Case:
         """Who acts (nobody, on an unbound server), and what is declared of what is called."""
         core = await self._cores.get()
-        guard = self._judging.declared(core).model.guard(call.kind, call.name)
+        guard = self._judging.declared(core.model).model.guard(call.kind, call.name)
         user_id = call.arguments.get(USER_ID)
         unbound = self._acting.is_unbound
         if not unbound:
@@ -287,6 +291,9 @@ class Enforcement:
 
         What it reads is with the session before anything of it can be: errors and notifications say things as well.
         """
+        # Imported when a call comes: what stores is slow to import, and no client waits for it at the start.
+        from permit_core.approvals.calls import Outcome as CallOutcome
+
         settled = CallOutcome.NOT_SENT
         try:
             if case.guard.rule.reads and case.actor is not None:

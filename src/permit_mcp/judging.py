@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from permit_core.access import Check, Decision, ReasonCode, ResourceRef
-from permit_core.approvals.calls import Call
-from permit_core.bootstrap import Core
-from permit_core.database import Transaction
 from permit_core.errors import Forbidden, InvalidInput
 from permit_core.identity import Actor
-from permit_core.labels import ACROSS_SERVERS
 from permit_core.policy.conditions import Scope
 from permit_core.policy.guards import Guard, resource_of, split_resource
 from permit_core.policy.judgement import (
@@ -34,9 +30,14 @@ from permit_core.policy.judgement import (
 )
 from permit_core.policy.schema import ConfirmedBy
 from permit_core.ports.request import Request, RequestStatus
-from permit_core.stores.quotas import QuotaStore
 from permit_mcp.declarations import Declarations, Declared, Registered, acted_on
 from permit_mcp.signatures import json_values
+
+if TYPE_CHECKING:
+    from permit_core.approvals.calls import Call
+    from permit_core.bootstrap import Core
+    from permit_core.database import Transaction
+    from permit_core.policy.model import PolicyModel
 
 _ASKED_ANEW = frozenset(
     {
@@ -105,23 +106,21 @@ class Judging:
     Args:
         declarations: what code declares.
         register: what there is to declare.
-        place: what keeps what a session reads, see :mod:`permit_core.labels`.
     """
 
-    def __init__(self, declarations: Declarations, register: Register, place: str) -> None:
+    def __init__(self, declarations: Declarations, register: Register) -> None:
         self._declarations = declarations
         self._register = register
-        self._place = place
-        self._quotas = QuotaStore()
+        self._place = ""
         self._declared: tuple[Any, Declared] | None = None
 
-    def declared(self, core: Core) -> Declared:
-        """Policy and code together, as they are now.
+    def declared(self, model: PolicyModel) -> Declared:
+        """The policy and code together, as they are now.
 
         Raises:
             ConfigurationError: they contradict each other, or what is registered.
         """
-        model, registered = core.model, tuple(self._register())
+        registered = tuple(self._register())
         kept = self._declared
         if kept is None or kept[0] is not model or kept[1].found_for != registered:
             kept = self._declared = (model, self._declarations.put_together(model, registered))
@@ -178,7 +177,13 @@ class Judging:
             await core.labels.taint(actor, self._place_of(actor), guard.rule.reads, guard.name)
 
     def _place_of(self, actor: Actor) -> str:
-        return ACROSS_SERVERS if actor.agent is not None else self._place
+        # Imported when a call comes, as below: what stores is slow to import, and no client waits for it at the start.
+        from permit_core.labels import ACROSS_SERVERS, process_place
+
+        if actor.agent is not None:
+            return ACROSS_SERVERS
+        self._place = self._place or process_place()
+        return self._place
 
     async def _judge(
         self,
@@ -189,7 +194,7 @@ class Judging:
         spent: Mapping[QuotaWindow, Any] | None = None,
         approved: Mapping[Gate, ConfirmedBy] | None = None,
     ) -> Judgement:
-        declared, guard, actor = self.declared(core), asked.guard, asked.actor
+        declared, guard, actor = self.declared(core.model), asked.guard, asked.actor
         scope = Scope({}, {}, {}, asked.arguments)
         check = decision = None
         if guard.is_open:
@@ -224,20 +229,24 @@ class Judging:
         approved: Mapping[Gate, ConfirmedBy],
     ) -> Judgement:
         """Judge within a transaction, and write there what an allowed call uses up of a quota."""
-        environment = asked.actor.environment
+        from permit_core.stores.quotas import QuotaStore  # not at the start, see _place_of
+
+        environment, quotas = asked.actor.environment, QuotaStore()
         periods = windows(asked.guard, asked.actor, core.clock())
-        spent = await self._quotas.spent(environment, transaction, periods) if periods else {}
+        spent = await quotas.spent(environment, transaction, periods) if periods else {}
         judged = await self._judge(core, asked, transaction, spent=spent, approved=approved)
         if isinstance(judged, Allow):
-            await self._quotas.spend(environment, transaction, judged.spends)
+            await quotas.spend(environment, transaction, judged.spends)
         return judged
 
     async def _call(self, core: Core, asked: Asked) -> Call:
         """The call as a human is asked about it."""
+        from permit_core.approvals.calls import Call  # not at the start, see _place_of
+
         guard = asked.guard
         if guard.is_open:
             return Call(guard.name, asked.arguments, asked.definition, ResourceRef(""), hide=asked.hide)
-        resource, shown = self.declared(core).resource(guard, asked.arguments)
+        resource, shown = self.declared(core.model).resource(guard, asked.arguments)
         stored = None
         if resource.key is not None:
             stored = await core.directory.instance(asked.actor.environment, asked.actor.tenant, resource)

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from mcp.server.mcpserver import MCPServer
 
 from permit_core.access import Decision
-from permit_core.audit.hooks import RecordHook
-from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError
-from permit_core.labels import process_place
-from permit_core.policy.loader import load_policy
 from permit_core.policy.tool_rules import ToolRule
 from permit_core.settings import Settings
 from permit_mcp.acting import Acting, ByToken, acting_now
@@ -30,6 +26,9 @@ from permit_mcp.sdk_host import SdkHost
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+
+    from permit_core.audit.hooks import RecordHook
+    from permit_core.bootstrap import Core
 
 Function = TypeVar("Function")
 
@@ -111,7 +110,7 @@ class PermitServer:
             self._acting,
             self._cores,
             self._declarations,
-            Judging(self._declarations, self._host.registered, process_place()),
+            Judging(self._declarations, self._host.registered),
         )
         self._host.guard(self._enforcement, present)
         for tool in self.tools.values():
@@ -187,13 +186,16 @@ class PermitServer:
         return await check_now(await self._cores.get(), actor, action, resource, call)
 
     async def start(self) -> None:
-        """Find out what cannot work before anything is served; servers do it when they start.
+        """Find out what cannot work before anything is served.
+
+        Servers do it when they start, and leave the database to the first request that needs it.
 
         Raises:
             ConfigurationError: settings, policy and declarations do not fit together.
             StoreError: the database is unreachable.
         """
         await self._enforcement.start()
+        await self._cores.get()
 
     async def core(self) -> Core:
         """The core that decides, asks and remembers; opened now, if it was not before.
@@ -241,9 +243,7 @@ def _settings(
         if given or settings is not None:
             raise ValueError("core is given: it has its own settings, policy and facts")
         return None
-    settings = settings.model_copy(update=given) if settings is not None else Settings.load(**given)
-    load_policy(settings.policy_path)  # said here, to whoever wrote it, and not when the first call comes
-    return settings
+    return settings.model_copy(update=given) if settings is not None else Settings.load(**given)
 
 
 def _host_of(mcp: Any) -> Host:

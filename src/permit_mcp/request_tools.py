@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from permit_core.access import ResourceRef
-from permit_core.bootstrap import Core
 from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
@@ -30,6 +29,9 @@ from permit_mcp.parameters import (
 )
 from permit_mcp.permit_tool import ACTS, DECIDES, LOOKS, PermitTool
 from permit_mcp.results import RequestPage
+
+if TYPE_CHECKING:
+    from permit_core.bootstrap import Core
 
 ACCESS = RequestKind.ACCESS_REQUEST
 OPERATION = RequestKind.OPERATION_APPROVAL

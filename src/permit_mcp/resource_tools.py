@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from permit_core.access import Check, Decision
-from permit_core.bootstrap import Core
 from permit_core.entries import ResourceInstance
 from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
@@ -16,6 +15,9 @@ from permit_mcp.core_source import CoreSource
 from permit_mcp.parameters import PageNumber, PerPage
 from permit_mcp.permit_tool import LOOKS, PermitTool
 from permit_mcp.results import InstancePage, InstanceView
+
+if TYPE_CHECKING:
+    from permit_core.bootstrap import Core
 
 READ = "read"
 """The action that says whether somebody may look into an instance."""

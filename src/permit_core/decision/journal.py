@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from permit_core.access import Check, Decision
-from permit_core.database import Transaction
-from permit_core.ports.pdp import Pdp
+
+if TYPE_CHECKING:  # a server answers its first request before the database's library is imported
+    from permit_core.database import Transaction
+    from permit_core.ports.pdp import Pdp
 
 MOST_DECISIONS = 300
 """What one record holds; a call that asks more often says how many are left out."""
