@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,10 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp.types import Completion, PromptReference, ResourceTemplateReference
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, RootModel, SecretStr
 
 from permit_core.canonical import arguments_digest
+from permit_core.errors import InvalidInput
 from permit_core.ports.approvals import Via
 from permit_core.ports.request import RequestFilter, RequestKind
 from permit_mcp import PermitServer
@@ -31,10 +35,6 @@ def server(folder: Path, kind: str, user: str = "bob", more: str = "", facts: st
 class Letter(BaseModel):
     to: str
     copy_to: str = Field("", exclude=True)
-
-
-class Unwritten:
-    pass
 
 
 @pytest.mark.parametrize(
@@ -205,3 +205,50 @@ async def test_a_version_of_a_tool_is_judged_by_its_own_signature(files: Path) -
         assert (refusal_of(old)["code"], ran) == ("never", [])
         assert not (await client.call_tool("wipe", {"name": "a"})).is_error
         assert ran == [False]
+
+
+async def test_changes_of_a_resource_are_told_to_those_who_may_read_it_and_to_nobody_else(files: Path) -> None:
+    for user, may in (("ann", True), ("eve", False)):
+        mcp, permit = server(files, "mcp", user)
+
+        async def read_file(name: str) -> str:
+            return name
+
+        mcp.resource("files://{name}")(permit.guard("read", "files:{name}")(read_file))
+        async with asking(permit), connect(mcp) as client:
+            if may:
+                async with client.listen(resource_subscriptions=["files://a"]) as subscription:
+                    assert subscription is not None
+            else:
+                with pytest.raises(MCPError, match="Unknown resource"):
+                    async with client.listen(resource_subscriptions=["files://a"]):
+                        pass
+
+
+class Unwritten:
+    """Something that has no JSON form."""
+
+
+@pytest.mark.parametrize("value", [Unwritten(), b"\xff", {1: "a", "1": "b"}], ids=["object", "bytes", "two keys"])
+def test_what_has_no_form_of_its_own_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput) as error:
+        json_values({"x": value})
+    assert error.value.code == "not_canonical"
+
+
+def test_values_are_written_as_what_they_are() -> None:
+    class Names(RootModel[list[str]]):
+        pass
+
+    class Colour(StrEnum):
+        RED = "red"
+
+    @dataclass
+    class Pair:
+        one: int
+        two: Decimal
+
+    written = json_values(
+        {"a": {"b", "a"}, "b": Names(["x"]), "c": Colour.RED, "d": Pair(1, Decimal("1.0")), "e": b"x", "f": (1, 2.5)}
+    )
+    assert written == {"a": ["a", "b"], "b": ["x"], "c": "red", "d": {"one": 1, "two": "1.0"}, "e": "x", "f": [1, 2.5]}

@@ -69,6 +69,8 @@ class Claims:
             last = await self._store.latest(
                 user.environment, transaction, user.tenant, user.user, _subject(operation, instance)
             )
+            if last is not None and last.agent not in {None, user.agent}:
+                last = None
             code, message = outcome(last if request_id in {None, last.id if last else None} else None)
         remedy = Remedy("operation_approval", str(instance.ref), operation=operation)
         raise Forbidden(message, code=code, hint="Ask for a one-time approval.", ask_for=[remedy.as_dict()])

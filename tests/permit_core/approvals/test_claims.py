@@ -72,6 +72,15 @@ async def test_an_approval_is_for_one_dish_and_one_person(family: Family) -> Non
     assert (await family.use()).status is RequestStatus.USED
 
 
+async def test_what_one_agent_of_a_person_asked_for_is_for_no_other_agent(family: Family) -> None:
+    mine, other = replace(family.henry, agent="mine"), replace(family.henry, agent="other")
+    request = await family.core.approvals.ask_operation(mine, DEAR_PIZZA, "order", "please")
+    await family.core.approvals.approve(family.joe, OPERATION, request.id)
+    assert (await refused(family.use(other))).code == "approval_needed"
+    assert (await family.stored(request)).status is RequestStatus.APPROVED
+    assert (await family.use(mine)).status is RequestStatus.USED
+
+
 async def test_an_approval_is_for_one_operation(family: Family) -> None:
     await family.approved()
     assert (await refused(family.use(operation="read"))).code == "approval_needed"
