@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from family_food.settings import ChatSettings
+from tests.support.environment import STATE_DIR
 from tests.support.stage import Scene, scene
 
 
@@ -20,6 +21,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODEL", "demo")
+    monkeypatch.setenv("STATE_DIR", STATE_DIR)
 
 
 @pytest.fixture

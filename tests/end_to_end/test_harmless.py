@@ -86,7 +86,7 @@ async def test_seeding_that_is_killed_half_way_leaves_nothing_and_the_next_start
         async def die(*_):
             os.kill(os.getpid(), signal.SIGKILL)
 
-        seed._insert = die  # the facts are written, the accounts are not, nothing is committed
+        seed.Accounts.seed = die  # the facts are written, the accounts are not, nothing is committed
         await init_db(family_settings(Path(sys.argv[1])))
     """
     with start_python(body, str(tmp_path)) as process:
@@ -95,9 +95,9 @@ async def test_seeding_that_is_killed_half_way_leaves_nothing_and_the_next_start
         assert database.execute("SELECT count(*) FROM users").fetchone() == (0,)
     async with puppet_show(tmp_path) as puppet:
         assert (await puppet.server.log_in("henry")).status_code == 200
-        before = puppet.sql("SELECT * FROM role_assignments"), puppet.sql("SELECT * FROM accounts")
+        before = puppet.sql("SELECT * FROM role_assignments"), puppet.sql("SELECT * FROM local_accounts")
     async with puppet_show(tmp_path) as puppet:
-        assert (puppet.sql("SELECT * FROM role_assignments"), puppet.sql("SELECT * FROM accounts")) == before
+        assert (puppet.sql("SELECT * FROM role_assignments"), puppet.sql("SELECT * FROM local_accounts")) == before
         assert len(await puppet.server.events("accounts.seeded")) == 1
 
 
@@ -219,7 +219,12 @@ TAMPERING = {
 }
 
 
-async def test_whoever_changes_the_record_in_the_file_is_found_out(puppet: Puppet, tmp_path: Path) -> None:
+async def test_whoever_changes_the_record_in_the_file_is_found_out(tmp_path: Path) -> None:
+    async with puppet_show(tmp_path) as puppet:  # of its own: nothing that the record tells of was cleared away
+        await _is_found_out(puppet, tmp_path)
+
+
+async def _is_found_out(puppet: Puppet, tmp_path: Path) -> None:
     puppet.will_call(("order_dish", {"restaurant_id": "1", "dish_name": "Cheese Pizza"}))
     async with puppet.server.chat("henry") as henry:
         assert (await henry.ask("order")).codes == [None]

@@ -57,7 +57,7 @@ async def test_such_a_client_reads_what_is_refused_and_what_can_be_asked_for(tmp
 
 async def test_no_tool_makes_such_a_client_throw(tmp_path: Path) -> None:
     played = await play(food_server(tmp_path, "1"))
-    assert len(played["answers"]) == len(played["tools"]) == 12
+    assert len(played["answers"]) == len(played["tools"]) == 15
     for answer in played["answers"]:
         assert "thrown" not in answer, answer
         if answer["isError"]:

@@ -83,7 +83,7 @@ class ChatServer:
     def token(self, username: str) -> str:
         """A good token without the cost of a password."""
         environment = self.backend.settings.environment
-        return self.backend.tokens.issue(environment, username, self.epochs[username]).access_token
+        return self.backend.tokens.issue(environment, username, self.epochs.get(username, "of no account")).access_token
 
     async def post(self, path: str, **more: Any) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.url, timeout=WAIT_SECONDS, trust_env=False) as client:

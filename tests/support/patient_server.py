@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from mcp import StdioServerParameters
 
+from family_food.chat.consent import Consent
 from family_food.messages import EventMessage, UserMessage
 from family_food.models.port import Prompt
 from permit_core.policy.model import PolicyModel
@@ -33,7 +35,12 @@ def _tiny(_user: str) -> StdioServerParameters:
     return StdioServerParameters(command=sys.executable, args=[str(Path(tiny_mcp.__file__))])
 
 
+async def _nothing_of_others(self: Consent, tool: str, content: Mapping[str, Any]) -> None:
+    """What the tool answers is nobody's words: no call is asked about because of them."""
+
+
 if __name__ == "__main__":
     PolicyModel.tools_for = lambda self, roles: frozenset({"sleep"})  # type: ignore[method-assign]
+    Consent.note_result = _nothing_of_others  # type: ignore[method-assign]
     app = create_app(model=ScriptedModel(_script), tool_server=_tiny)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

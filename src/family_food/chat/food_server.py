@@ -8,20 +8,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from mcp import StdioServerParameters
+from pydantic import SecretStr
 
 from family_food.nursery.nursery import Nursery, can_fork
 from family_food.nursery.tool_start import ToolStart, spawned
 from family_food.settings import CHECKOUT, ChatSettings
 from permit_core.errors import ConfigurationError
-
-_PERMIT_IO = (
-    "permit_api_url",
-    "permit_pdp_url",
-    "project_id",
-    "env_id",
-    "access_elements_config_id",
-    "operation_elements_config_id",
-)
+from permit_core.settings import Settings
 
 
 def food_server(settings: ChatSettings, user: str) -> StdioServerParameters:
@@ -36,16 +29,10 @@ def food_nursery(settings: ChatSettings) -> StdioServerParameters:
 
 def _program(settings: ChatSettings, *arguments: str) -> StdioServerParameters:
     environment = {
-        "DATABASE_URL": settings.resolved_database_url,
-        "POLICY_FILE": settings.policy_file,
-        "FACTS_FILE": settings.facts_file,
+        **_core(settings),
         "ACCOUNTS_FILE": settings.accounts_file,
-        "TENANT": settings.tenant,
-        "RESOURCE_KEY": settings.resource_key,
-        "LOG_LEVEL": settings.log_level,
         "ENV_FILE": "",  # or it would find there what is not named here: the keys of models
         "PYTHONUNBUFFERED": "1",
-        **_permit_io(settings),
     }
     return StdioServerParameters(
         command=sys.executable,
@@ -55,14 +42,14 @@ def _program(settings: ChatSettings, *arguments: str) -> StdioServerParameters:
     )
 
 
-def _permit_io(settings: ChatSettings) -> dict[str, str]:
-    """What a process needs that decides by Permit.io: the key of the environment too."""
-    if not settings.permit_api_key.get_secret_value():
-        return {}
-    named = {name: str(getattr(settings, name)) for name in _PERMIT_IO}
-    return {name.upper(): value for name, value in named.items()} | {
-        "PERMIT_API_KEY": settings.permit_api_key.get_secret_value()
+def _core(settings: ChatSettings) -> dict[str, str]:
+    """All that the core is told here, as environment variables: both must store, decide and sign alike."""
+    own = {"database_url": settings.resolved_database_url, "state_dir": str(settings.state_folder), "db_name": ""}
+    told = {name: own.get(name, getattr(settings, name)) for name in Settings.model_fields}
+    texts = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value) for name, value in told.items()
     }
+    return {name.upper(): text for name, text in texts.items() if text}
 
 
 @asynccontextmanager
