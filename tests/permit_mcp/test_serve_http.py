@@ -69,7 +69,7 @@ def issuer() -> Iterator[TokenIssuer]:
 async def process(folder: Path, port: int, *arguments: str) -> AsyncIterator[str]:
     """A server in a process of its own, once it answers."""
     environment = {
-        "PATH": os.environ["PATH"],
+        **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")},
         "ENV_FILE": "",
         "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'permit.db'}",
         "POLICY_FILE": str(folder / "policy.yaml"),

@@ -31,7 +31,7 @@ COMMAND = [sys.executable, "-m", "permit_mcp.command_line"]
 def environment(folder: Path) -> dict[str, str]:
     """What every program of one installation has."""
     return {
-        "PATH": os.environ["PATH"],
+        **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")},
         "HOME": str(folder),
         "ENV_FILE": "",
         "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'permit.db'}",
