@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from typing import Any, Literal
+from weakref import WeakSet
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError  # noqa: TID251 - here it becomes ours
@@ -32,6 +33,8 @@ _SQLITE_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PR
 # that was waited for in vain. A full disk (53100) is none of them.
 _POSTGRESQL_PASSING = re.compile("08|40|57|53300|55P03")
 
+_NAMING: WeakSet[Engine] = WeakSet()
+
 
 class FileMoved(sqlite3.OperationalError):
     """The path of the database does not name the file that is open.
@@ -52,7 +55,9 @@ class Crowded(sqlite3.OperationalError):
 
 def name_constraints(engine: Engine) -> None:
     """Have an engine raise :class:`ConstraintViolated` in place of SQLAlchemy's own error."""
-    if not event.contains(engine, "handle_error", _raise_ours):
+    # Not asked of the engine: SQLAlchemy answers by its id, which may have been that of an engine that is gone.
+    if engine not in _NAMING:
+        _NAMING.add(engine)
         event.listen(engine, "handle_error", _raise_ours)
 
 

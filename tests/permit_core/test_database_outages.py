@@ -12,11 +12,12 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 import permit_core.database
 from permit_core import sqlite_place, sqlite_threads
 from permit_core.database import ROOM_FOR_BOOKKEEPING, Database
+from permit_core.database_errors import name_constraints
 from permit_core.errors import ConstraintViolated, StoreError
 from tests.support.databases import PostgresServer
 
@@ -473,6 +474,19 @@ async def test_a_violated_constraint_is_named_where_it_happens_and_outside(
     for caught in (outside.value, handed_over.value):
         assert caught.kind == kind
         assert caught.constraint in named
+
+
+def test_an_engine_at_the_address_of_one_that_is_gone_names_its_constraints_too() -> None:
+    kept = []
+    for _ in range(50):
+        engine = create_engine("sqlite://")
+        name_constraints(engine)
+        with engine.connect() as connection:
+            connection.execute(text("CREATE TABLE notes (body VARCHAR(20) NOT NULL)"))
+            with pytest.raises(ConstraintViolated):
+                connection.execute(text("INSERT INTO notes VALUES (NULL)"))
+        kept.append(engine.dialect.dispatch)  # outlives its engine, as it may
+        engine.dispose()
 
 
 # Too many writers

@@ -152,7 +152,8 @@ class KeyFolder:
         Raises:
             ConfigurationError: it can be neither read nor made, or it is lost.
         """
-        if not self.file.exists() and self.public_keys():
+        # In this order: the public half is remembered after the key is there, so whoever sees it must find the key.
+        if self.public_keys() and not self.file.exists():
             raise ConfigurationError(
                 f"the audit log's signing key {self.file} is lost: put it back, or replace it with "
                 "permit-mcp audit key replace; docs/audit.md says what that means"
@@ -181,7 +182,8 @@ class KeyFolder:
             ConfigurationError: the file cannot be read.
         """
         file = self.folder / PUBLIC_FILE
-        return read_public_keys(file) if file.exists() else []
+        # An empty file is being written by another process, or was left by one that died doing so.
+        return read_public_keys(file) if file.exists() and file.stat().st_size else []
 
     def remember(self, public: str) -> None:
         """Keep a public half beside the key, for whoever verifies.

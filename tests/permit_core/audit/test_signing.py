@@ -466,6 +466,22 @@ async def test_the_process_that_loses_the_race_for_a_new_key_takes_the_winners(t
     assert set(KeyFolder(tmp_path / "keys").public_keys()) == {keys[0].public}
 
 
+def test_a_key_that_another_process_makes_at_this_moment_is_not_called_lost(tmp_path: Path) -> None:
+    class Overtaken(KeyFolder):
+        def public_keys(self) -> list[str]:
+            made.append(KeyFolder(tmp_path).key().public)
+            return super().public_keys()
+
+    made: list[str] = []
+    assert Overtaken(tmp_path).key().public == made[0]
+
+
+def test_a_file_of_public_keys_that_is_only_begun_holds_none(tmp_path: Path) -> None:
+    (tmp_path / "audit-signing-key.pub").touch()
+    key = KeyFolder(tmp_path).key()
+    assert KeyFolder(tmp_path).public_keys() == [key.public]
+
+
 async def test_rotating_before_anything_was_written_changes_the_key(signed: Signed) -> None:
     before = signed.keys.key().public
     assert await rotate_key(signed.database, signed.log, signed.keys) == signed.keys.key().public != before
