@@ -33,11 +33,13 @@ _SECRET_BEGINNINGS = {"password", "passwd", "passphrase", "credential", "credent
 # keys of well-known services, whose makers gave them a beginning of their own to be found by.
 _SECRET_TEXT = re.compile(
     r"(?i:\bbearer\s+)\S+"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\b(?:sk-[\w-]{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16}"
     r"|AIza[\w-]{30,}|permit_key_\w{20,})\b"
 )
+# The whole run is taken although it turns out to be no token: no beginning within it could be one either, and looking at
+# each of them would take the square of its length.
+_TOKEN_OR_NONE = re.compile(r"\beyJ[\w-]{8,}(\.[\w-]{8,}\.[\w-]*)?")
 
 
 def redact(arguments: Mapping[str, Any], *, hide: Collection[str] = (), show: Collection[str] = ()) -> dict[str, Any]:
@@ -56,10 +58,33 @@ def redact(arguments: Mapping[str, Any], *, hide: Collection[str] = (), show: Co
     return _Redaction(frozenset(hide), frozenset(show)).mapping(arguments, MAX_DEPTH)
 
 
+def masked(arguments: Mapping[str, Any], *, hide: Collection[str] = (), show: Collection[str] = ()) -> dict[str, Any]:
+    """The same for a person who decides on exactly these: secrets masked, and nothing shortened or cleaned.
+
+    Whoever shows it writes out what cannot be seen.
+
+    Args:
+        arguments: JSON values, as of :func:`permit_core.canonical.canonical`, which bounds them.
+        hide: as of :func:`redact`.
+        show: as of :func:`redact`.
+    """
+    redaction = _Redaction(frozenset(hide), frozenset(show))
+    return {name: redaction.whole(name, value) for name, value in arguments.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Redaction:
     hide: frozenset[str]
     show: frozenset[str]
+
+    def whole(self, name: str, value: Any) -> Any:
+        if self._is_secret(name):
+            return MASK
+        if isinstance(value, str):
+            return _without_secrets(value)
+        if isinstance(value, Mapping):
+            return {inner: self.whole(inner, item) for inner, item in value.items()}
+        return [self.whole("", item) for item in value] if isinstance(value, list) else value
 
     def mapping(self, values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         kept = list(values.items())[:MAX_ITEMS]
@@ -102,9 +127,14 @@ def _number(value: float | None) -> Any:
 
 def _text(text: str, longest: int) -> str:
     """Cut first: cleaning something endless is work without an end."""
-    line = _SECRET_TEXT.sub(MASK, plain(text[: longest * 2]))
+    line = _without_secrets(plain(text[: longest * 2]))
     line = line.encode("utf-8", "replace").decode()
     return line if len(line) <= longest and len(text) <= longest * 2 else f"{line[:longest]}…"
+
+
+def _without_secrets(text: str) -> str:
+    text = _TOKEN_OR_NONE.sub(lambda found: MASK if found[1] else found[0], text)
+    return _SECRET_TEXT.sub(MASK, text)
 
 
 @lru_cache(maxsize=1024)

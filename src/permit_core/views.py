@@ -5,6 +5,7 @@ Texts that a person wrote travel as :class:`PersonText`, which says on the spot 
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import Any, Literal
@@ -21,11 +22,17 @@ _UNSEEN = re.compile(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0e\uffa0"  # blanks that pass for letters
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+_NOT_PLAIN = re.compile(rf"{_UNSEEN.pattern}|[^\S ]")  # a blank is none but the one that everybody knows
 
 
 def plain(text: str) -> str:
     """One line of visible characters: safe for a terminal, a log and a model's context."""
     return " ".join(_UNSEEN.sub("", re.sub(r"\s+", " ", text)).split())
+
+
+def written_out(value: Any) -> str:
+    r"""A JSON value on one line with nothing in it hidden: what :func:`plain` takes out is written as ``\u200b``."""
+    return _NOT_PLAIN.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, ensure_ascii=False))
 
 
 class PersonText(BaseModel):

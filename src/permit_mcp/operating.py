@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -84,6 +86,60 @@ async def operator(core: Core, key: str | None) -> Actor:
             f"the operator {chosen!r} is no user of the directory in tenant {core.settings.tenant}"
         )
     return Actor(actor.environment, actor.tenant, actor.user, actor.name, None, AT_A_TERMINAL)
+
+
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until", metavar="TIME", help="When it ends: 17:00, or 2026-12-01 17:00, in this machine's time zone."
+    ),
+]
+For = Annotated[
+    str | None,
+    typer.Option("--for", metavar="LENGTH", help="How long it lasts: 90 minutes, 2 hours, 7 days; or 2h, 7d."),
+]
+
+
+def end_of(until: str | None, length: str | None, now: datetime) -> datetime | None:
+    """The moment, in UTC, that two options name; None when neither is given.
+
+    Args:
+        until: a time of day, which is the next such, or a date and a time; of this machine's time zone where it names none.
+        length: how long from ``now`` on.
+        now: the present moment, in UTC.
+
+    Raises:
+        ConfigurationError: both are given, or one cannot be read, or that moment is over.
+    """
+    if until is not None and length is not None:
+        raise ConfigurationError("--until and --for say the same thing: leave one out")
+    if length is not None:
+        if (found := _LENGTH.match(length)) is None or int(found[1]) == 0:
+            raise ConfigurationError(f"--for {length!r} is no length of time: write 2 hours, or 7d")
+        return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if until is None:
+        return None
+    try:
+        if ":" in until[:3]:
+            today, at = now.astimezone().date(), time.fromisoformat(until)
+            moments = [datetime.combine(today + timedelta(days), at).astimezone() for days in (0, 1)]
+            moment = next(moment for moment in moments if moment > now)
+        else:
+            moment = datetime.fromisoformat(until).astimezone()
+    except (ValueError, OverflowError):
+        raise ConfigurationError(f"--until {until!r} is no time: write 17:00, or 2026-12-01 17:00") from None
+    if moment <= now:
+        raise ConfigurationError(f"--until {until!r} is over")
+    return moment.astimezone(UTC)
+
+
+def moment_in_words(moment: datetime) -> str:
+    """A moment as the person at this machine reads it: ``2026-12-01 17:00 CET``."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+_LENGTH = re.compile(r"(\d{1,6}) ?([smhd])(?:(?<=s)econds?|(?<=m)inutes?|(?<=h)ours?|(?<=d)ays?)?\Z")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def show_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Secret, SecretBytes, SecretStr
 
-from permit_core.redaction import MASK, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, redact
+from permit_core.redaction import MASK, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, masked, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJoZW5yeSJ9.c2lnbmF0dXJl"
 
@@ -109,3 +109,24 @@ values = st.recursive(
 @given(st.dictionaries(st.text(max_size=8), values, max_size=4))
 def test_whatever_comes_in_what_goes_out_is_json_that_utf_8_can_carry(arguments: dict[str, Any]) -> None:
     json.dumps(redact(arguments), allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_whoever_decides_sees_all_but_secrets_and_nothing_cleaned_or_cut() -> None:
+    text = "x" * 100_000 + "\u200b\n"
+    arguments: dict[str, Any] = {
+        "text": text,
+        "many": list(range(MAX_ITEMS * 2)),
+        "deep": {"pin": "1234", "password": "hunter2", "note": f"a\nBearer abc {JWT}"},
+        "more": {str(number): None for number in range(MAX_ITEMS * 2)},
+    }
+    shown = masked(arguments, hide=["pin"])
+    deep = {"pin": MASK, "password": MASK, "note": f"a\n{MASK} {MASK}"}
+    assert shown == {**arguments, "deep": deep}
+    assert masked({"token": "T-1000"}, show=["token"]) == {"token": "T-1000"}
+
+
+def test_what_only_begins_like_tokens_is_looked_at_once() -> None:
+    """As many beginnings as fit, and no end: looked at from each of them it would take minutes."""
+    text = "-eyJabcdefgh" * 80_000
+    assert masked({"text": text}) == {"text": text}
+    assert masked({"text": f"{text}.{'a' * 8}.b"}) == {"text": f"-{MASK}"}

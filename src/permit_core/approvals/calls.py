@@ -34,7 +34,7 @@ from permit_core.policy.judgement import Allow, Gate, Hold, Judgement, Refuse
 from permit_core.policy.schema import PinOperator
 from permit_core.ports.directory import Directory
 from permit_core.ports.request import CalledTool, ConfirmedBy, Request, RequestKind, RequestStatus
-from permit_core.redaction import redact
+from permit_core.redaction import masked, redact
 from permit_core.stores.requests import RequestStore, Subject
 from permit_core.views import plain
 
@@ -140,7 +140,9 @@ class Calls:
             await check_pause(self._store, transaction, wanted, hold.ask_again_after)
             request = replace(wanted, user_name=plain(user.name)[:NAME_CHARACTERS])
             await self._register.enter(transaction, request, actor)
-            await self._store.hold_arguments(transaction, request.id, self._seal.close(request.id, call.arguments))
+            shown = masked(call.arguments, hide=call.hide, show=call.show)
+            sealed = self._seal.close(request.id, call.arguments, shown)
+            await self._store.hold_arguments(transaction, request.id, sealed)
         return request
 
     async def claim(
@@ -193,7 +195,13 @@ class Calls:
                 hint="Make the call anew.",
                 status=request.status.value,
             )
-        return self._seal.open(request_id, sealed)
+        return self._seal.open(request_id, sealed).arguments
+
+    async def shown_arguments(self, request: Request) -> Mapping[str, Any] | None:
+        """The arguments of a call with secrets masked and nothing shortened; None when they are not kept any more."""
+        async with self._database.reading() as transaction:
+            sealed = await self._store.held_arguments(transaction, request.id)
+        return None if sealed is None else self._seal.open(request.id, sealed).shown
 
     async def recover(self, environment: str) -> int:
         """As :meth:`ApprovalService.recover`."""

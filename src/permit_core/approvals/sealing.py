@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from permit_core.canonical import canonical, parse_arguments
 from permit_core.errors import Unavailable
@@ -20,6 +20,13 @@ KEY_BYTES = 32
 _MARK_BYTES = 4  # says which key, so that a lost key is told from a damaged text
 _NONCE_BYTES = 12
 _HEAD_BYTES = _MARK_BYTES + _NONCE_BYTES
+
+
+class Sealed(NamedTuple):
+    """What was kept of a call: its arguments, and these with secrets masked; None where that was not kept yet."""
+
+    arguments: dict[str, Any]
+    shown: dict[str, Any] | None
 
 
 class Seal:
@@ -33,8 +40,8 @@ class Seal:
         self._read_key = key
         self._key: bytes | None = None
 
-    def close(self, request_id: str, arguments: Mapping[str, Any]) -> bytes:
-        """The arguments, encrypted for this request.
+    def close(self, request_id: str, arguments: Mapping[str, Any], shown: Mapping[str, Any]) -> bytes:
+        """The arguments, encrypted for this request, and what whoever decides is shown of them.
 
         Raises:
             InvalidInput: ``not_canonical``.
@@ -43,11 +50,11 @@ class Seal:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # slow to import, and most calls are not held
 
         key, nonce = self._kept_key(), os.urandom(_NONCE_BYTES)
-        hidden = AESGCM(key).encrypt(nonce, canonical(arguments), request_id.encode())
-        return _mark(key) + nonce + hidden
+        lines = canonical(arguments), canonical(shown)
+        return _mark(key) + nonce + AESGCM(key).encrypt(nonce, b"\n".join(lines), request_id.encode())
 
-    def open(self, request_id: str, sealed: bytes) -> dict[str, Any]:
-        """The arguments that were encrypted for this request.
+    def open(self, request_id: str, sealed: bytes) -> Sealed:
+        """What was encrypted for this request.
 
         Raises:
             Unavailable: ``arguments_unreadable``: the key is another one, or the text is damaged or of another request.
@@ -60,9 +67,11 @@ class Seal:
         if mark != _mark(key) or len(nonce) != _NONCE_BYTES:
             raise _unreadable()
         try:
-            return parse_arguments(AESGCM(key).decrypt(nonce, hidden, request_id.encode()))
+            text = AESGCM(key).decrypt(nonce, hidden, request_id.encode())
         except InvalidTag as error:
             raise _unreadable() from error
+        arguments, _, shown = text.partition(b"\n")  # a canonical form is one line
+        return Sealed(parse_arguments(arguments), parse_arguments(shown) if shown else None)
 
     def _kept_key(self) -> bytes:
         if self._key is None:

@@ -299,6 +299,18 @@ class ApprovalService:
         """
         return await self._calls.held_arguments(actor, request_id)
 
+    async def shown_arguments(self, viewer: Actor, request_id: str) -> Mapping[str, Any] | None:
+        """The arguments of a call for whoever may look at its request: secrets masked, nothing shortened or cleaned.
+
+        Whoever shows them writes out what cannot be seen. None when they are not kept any more, or the request is of
+        another kind.
+
+        Raises:
+            InvalidInput, NotFound: as of :meth:`get`.
+            Unavailable: ``arguments_unreadable``, ``no_key``: the key is another account's.
+        """
+        return await self._calls.shown_arguments(await self.get(viewer, None, request_id))
+
     async def recover(self, environment: str) -> int:
         """Move calls of an environment that nobody is left to settle to ``unknown``.
 
@@ -336,7 +348,22 @@ class ApprovalService:
             Conflict: ``not_standing``: each is to be confirmed at the client.
             UserFacing: as of :meth:`approve`.
         """
-        return await self._standing.give(giver, request_id, shape, until, comment, via=via)
+        given = await self._standing.give(giver, request_id, shape, until, comment, via=via)
+        self._notices.decided()
+        return given
+
+    async def shape_for(
+        self, viewer: Actor, request_id: str, limits: Mapping[str, Mapping[str, Any]]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """A shape for a call that waits: some arguments as ``limits`` says, and all others exactly as they are in it.
+
+        Raises:
+            InvalidInput: ``invalid_shape``: it does not cover the call, or an argument is secret; ``invalid_id``.
+            NotFound: ``no_such_request``.
+            Conflict: ``not_standing``: no call waits there.
+            Unavailable: ``arguments_unreadable``, ``no_key``.
+        """
+        return await self._standing.shape_for(await self.get(viewer, None, request_id), limits)
 
     async def standing(self, viewer: Actor) -> builtins.list[StandingYes]:
         """The standing yeses that serve now: for the viewer, given by the viewer, or the viewer's to review."""

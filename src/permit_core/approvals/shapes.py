@@ -11,6 +11,7 @@ from typing import Any
 
 from permit_core.canonical import canonical, same_value
 from permit_core.errors import InvalidInput
+from permit_core.views import written_out
 
 MOST_ARGUMENTS = 50
 MOST_VALUES = 100
@@ -43,7 +44,12 @@ def covers(shape: Shape, arguments: Mapping[str, Any]) -> bool:
 
 def in_words(shape: Shape) -> str:
     """The shape on one line, for people: ``name: "a.txt" or "b.txt"; count: 1 to 10``."""
-    return "; ".join(f"{name}: {_limit_in_words(limit)}" for name, limit in sorted(shape.items())) or "no arguments"
+    return "; ".join(lines(shape)) or "no arguments"
+
+
+def lines(shape: Shape) -> list[str]:
+    """The same, an argument on each line, with nothing hidden."""
+    return [f"{written_out(name)[1:-1]}: {_limit_in_words(limit)}" for name, limit in sorted(shape.items())]
 
 
 def _checked_limit(name: str, limit: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +84,7 @@ def _limit_in_words(limit: Mapping[str, Any]) -> str:
     if "from" in limit:
         return f"{limit['from']} to {limit['to']}"
     values = [limit["value"]] if "value" in limit else limit["values"]
-    return " or ".join(canonical({"": value}).decode()[4:-1] for value in values)
+    return " or ".join(map(written_out, values))
 
 
 def _invalid(name: str, what: str) -> InvalidInput:

@@ -11,7 +11,7 @@ from typing import Any
 from permit_core.approvals.deciding import Deciding, no_such_request
 from permit_core.approvals.reviewers import Reviewers
 from permit_core.approvals.sealing import Seal
-from permit_core.approvals.shapes import checked_shape, covers, in_words
+from permit_core.approvals.shapes import Shape, checked_shape, covers, in_words
 from permit_core.approvals.wording import checked_comment, checked_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
@@ -84,13 +84,7 @@ class StandingYeses:
                     code="not_standing",
                     hint="Each call is confirmed for itself.",
                 )
-            sealed = await self._requests.held_arguments(transaction, request_id)
-            if sealed is None or not covers(fixed, self._seal.open(request_id, sealed)):
-                raise InvalidInput(
-                    "The shape does not cover the call that it is given for.",
-                    code="invalid_shape",
-                    hint="Fix each of its arguments so that this call fits.",
-                )
+            await self._check_covers(transaction, fixed, request_id)
             yes = StandingYes(
                 id=f"yes_{secrets.token_hex(16)}",
                 environment=request.environment,
@@ -114,6 +108,38 @@ class StandingYeses:
             await self._store.add(transaction, yes)
             await self._audit.append(transaction, _record("standing.given", giver, yes, request.id))
         return yes
+
+    async def shape_for(self, request: Request, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """As :meth:`ApprovalService.shape_for`, of a request that may be looked at."""
+        async with self._database.reading() as transaction:
+            called = await self._called(transaction, request.id)
+            shape = checked_shape({**{name: {"value": value} for name, value in called.items()}, **limits})
+            await self._check_covers(transaction, shape, request.id)
+        return shape
+
+    async def _called(self, transaction: Transaction, request_id: str) -> Mapping[str, Any]:
+        """The arguments of the call that waits, none of which is secret: a shape is kept readable."""
+        sealed = await self._requests.held_arguments(transaction, request_id)
+        if sealed is None:
+            raise Conflict(
+                "No call waits here.", code="not_standing", hint="A standing yes is given for a call that waits."
+            )
+        arguments, shown = self._seal.open(request_id, sealed)
+        if secret := sorted(name for name, value in arguments.items() if (shown or {}).get(name, value) != value):
+            raise InvalidInput(
+                f"A secret is in {', '.join(ascii(name)[:100] for name in secret)}, and a shape can be read.",
+                code="invalid_shape",
+                hint="Such calls are approved one by one.",
+            )
+        return arguments
+
+    async def _check_covers(self, transaction: Transaction, shape: Shape, request_id: str) -> None:
+        if not covers(shape, await self._called(transaction, request_id)):
+            raise InvalidInput(
+                "The shape does not cover the call that it is given for.",
+                code="invalid_shape",
+                hint="Fix each of its arguments so that this call fits.",
+            )
 
     async def covering(
         self, transaction: Transaction, wanted: Request, arguments: Mapping[str, Any], *, tainted: bool
