@@ -11,66 +11,14 @@ from starlette.types import Receive, Scope, Send
 from permit_api.answers import answer_errors
 from permit_api.decisions.snapshots import Snapshots
 from permit_api.limits import Limits
-from permit_api.routes import (
-    access_requests,
-    action_groups,
-    actions,
-    assignments,
-    attributes,
-    bulk,
-    checks,
-    condition_sets,
-    element_access_requests,
-    elements,
-    environments,
-    health,
-    implicit_grants,
-    instances,
-    invites,
-    keys,
-    operation_approvals,
-    projects,
-    relations,
-    resource_roles,
-    resources,
-    roles,
-    set_rules,
-    tenants,
-    tuples,
-    user_attributes,
-    users,
-)
+from permit_api.routes import account, checks, elements, facts, requests, schema
 from permit_api.routes.at_once import AtOnce
 from permit_api.routes.gate import Server, known_query, refuse_strangers
-from permit_api.routes.proxied import read_waiting
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
 
-_SCHEMA = (
-    user_attributes.router,
-    resources.router,
-    actions.router,
-    action_groups.router,
-    attributes.router,
-    relations.router,
-    resource_roles.router,
-    implicit_grants.router,
-    roles.router,
-    roles.bulk,
-    condition_sets.router,
-)
-_FACTS = (
-    users.router,
-    tenants.router,
-    instances.router,
-    assignments.router,
-    tuples.router,
-    bulk.router,
-    set_rules.router,
-    invites.router,
-    access_requests.router,
-)
-_ELEMENTS = (operation_approvals.router, element_access_requests.router, elements.router)
+_FACTS = (*facts.ROUTERS, requests.of_keys)
+_ELEMENTS = (*requests.of_elements, *elements.ROUTERS)
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": said}
     for status, said in {
@@ -113,16 +61,16 @@ def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
         redirect_slashes=False,
     )
     known = Depends(known_query)
-    app.include_router(health.router)
-    for router in (checks.router, elements.login, keys.router, environments.router, projects.router):
+    app.include_router(checks.ready)
+    for router in (checks.router, elements.login, *account.ROUTERS):
         app.include_router(router, dependencies=[known])
-    for prefix, routers in (("schema", _SCHEMA), ("facts", _FACTS), ("elements", _ELEMENTS)):
+    for prefix, routers in (("schema", schema.ROUTERS), ("facts", _FACTS), ("elements", _ELEMENTS)):
         within = APIRouter(prefix=f"/v2/{prefix}/{{proj_id}}/{{env_id}}", dependencies=[known])
         for router in routers:
             within.include_router(router)
         app.include_router(within)
     for router in _FACTS:
-        app.include_router(router, prefix="/facts", dependencies=[known, Depends(read_waiting)])
+        app.include_router(router, prefix="/facts", dependencies=[known, Depends(facts.read_waiting)])
     answer_errors(app, refuse_strangers)
     app.add_middleware(Limits)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]

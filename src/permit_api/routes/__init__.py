@@ -1,1 +1,1 @@
-"""The HTTP surface: one router for each noun."""
+"""The HTTP surface."""

@@ -18,12 +18,14 @@ from permit_api.decisions.snapshots import EnvironmentGone, Snapshot
 from permit_api.faults import PlainRefusal
 from permit_api.nouns.assignments import held_roles
 from permit_api.nouns.tenants import DEFAULT_TENANT
+from permit_api.routes.crud import Filter
 from permit_api.routes.gate import InPages, Scope, bearer, server_of
-from permit_api.routes.parameters import Filter
 from permit_core.access import Check, ResourceRef
+from permit_core.errors import StoreError
 from permit_core.identity import DEFAULT_ENVIRONMENT, Actor
 
 router = APIRouter(tags=["Decisions"])
+ready = APIRouter(tags=["Health"])
 
 MAX_CHECKS = 10_000
 Attributes = dict[str, Any]
@@ -167,6 +169,7 @@ async def authorized_users(found: Newest, body: AuthorizedUsersInput) -> Respons
 async def local_role_assignments(
     scope: Scope,
     pages: InPages,
+    *,
     user: Filter = None,
     role: Filter = None,
     tenant: Filter = None,
@@ -185,6 +188,18 @@ async def local_role_assignments(
             resource_instance=resource_instance,
         )
     )
+
+
+@ready.get("/health", responses={503: {"description": "The database is not there."}})
+@ready.get("/healthy", responses={503: {"description": "The database is not there."}})
+@ready.get("/ready", responses={503: {"description": "The database is not there."}})
+async def health(request: Request) -> Response:
+    """``ok`` while the database can be read and written."""
+    try:
+        await server_of(request).database.check()
+    except StoreError:
+        return _said("error", 503)
+    return _said("ok", 200)
 
 
 def read_check(body: bytes) -> Check:
@@ -215,3 +230,8 @@ def _check(asked: CheckInput) -> Check:
 
 def _set(named: list[str] | None) -> frozenset[str] | None:
     return None if named is None else frozenset(named)
+
+
+def _said(status: str, code: int) -> Response:
+    components = {name: {"status": status} for name in ("horizon", "opa")}
+    return JSONResponse({"status": status, "components": components}, code)

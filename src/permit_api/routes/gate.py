@@ -294,6 +294,6 @@ async def refuse_strangers(request: Request) -> None:
         StoreError: the database is unreachable.
     """
     route = request.scope.get("route")
-    needed = [each.call for each in route.dependant.dependencies] if isinstance(route, APIRoute) else []
+    needed = [each.call for each in _parts(route.dependant)] if isinstance(route, APIRoute) else []
     for gate in _GATES.keys() & set(needed):
         await server_of(request).database.read(_GATES[gate](request).enter)

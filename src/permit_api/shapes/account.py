@@ -10,17 +10,6 @@ from pydantic import Field, StringConstraints
 from permit_api.shapes.parts import Body, JsonObject, Key, Name, Text
 
 
-class EnvironmentCreate(Body):
-    """A new environment of a project."""
-
-    key: Key
-    name: Name
-    description: Text | None = None
-    custom_branch_name: Name | None = None
-    jwks: JsonObject | None = None
-    settings: JsonObject | None = None
-
-
 class EnvironmentUpdate(Body):
     """What changes of an environment."""
 
@@ -29,6 +18,13 @@ class EnvironmentUpdate(Body):
     custom_branch_name: Name | None = None
     jwks: JsonObject | None = None
     settings: JsonObject | None = None
+
+
+class EnvironmentCreate(EnvironmentUpdate):
+    """A new environment of a project."""
+
+    key: Key
+    name: Name
 
 
 class CopyFilters(Body):
@@ -63,23 +59,6 @@ class EnvironmentCopy(Body):
     scope: CopyScope = CopyScope()
 
 
-class ProjectCreate(Body):
-    """A new project, with the two environments that every project begins with unless others are named."""
-
-    key: Key
-    name: Name
-    urn_namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,}$", max_length=100)] | None = None
-    description: Text | None = None
-    settings: JsonObject | None = None
-    active_policy_repo_id: UUID | None = None
-    initial_environments: list[EnvironmentCreate] | None = Field(
-        default_factory=lambda: [
-            EnvironmentCreate(key="dev", name="Development"),
-            EnvironmentCreate(key="production", name="Production"),
-        ]
-    )
-
-
 class ProjectUpdate(Body):
     """What changes of a project."""
 
@@ -87,6 +66,20 @@ class ProjectUpdate(Body):
     description: Text | None = None
     settings: JsonObject | None = None
     active_policy_repo_id: UUID | None = None
+
+
+class ProjectCreate(ProjectUpdate):
+    """A new project, with the two environments that every project begins with unless others are named."""
+
+    key: Key
+    name: Name
+    urn_namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,}$", max_length=100)] | None = None
+    initial_environments: list[EnvironmentCreate] | None = Field(
+        default_factory=lambda: [
+            EnvironmentCreate(key="dev", name="Development"),
+            EnvironmentCreate(key="production", name="Production"),
+        ]
+    )
 
 
 class ApiKeyCreate(Body):

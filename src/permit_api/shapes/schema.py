@@ -43,73 +43,10 @@ class ActionBlock(Body):
     v1compat_name: Text | None = None
 
 
-class AttributeBlock(Body):
-    """An attribute within a resource."""
-
-    type: AttributeType
-    description: Text | None = None
-
-
-class RoleBlock(Body):
-    """A role within a resource."""
-
-    name: Name
-    description: Text | None = None
-    permissions: list[Ident] | None = None
-    attributes: JsonObject | None = None
-    extends: list[Ident] | None = None
-    granted_to: Derivation | None = None
-    v1compat_settings: Any = None
-    v1compat_attributes: Any = None
-
-
-class ResourceReplace(Body):
-    """A whole resource, but for its key."""
-
-    name: Name
-    urn: Text | None = None
-    description: Text | None = None
-    actions: dict[Key, ActionBlock]
-    type_attributes: JsonObject | None = None
-    attributes: dict[Key, AttributeBlock] | None = None
-    roles: dict[Key, RoleBlock] | None = None
-    relations: dict[Key, Ident] | None = None
-    v1compat_path: Text | None = None
-    v1compat_type: Text | None = None
-    v1compat_name: Text | None = None
-
-
-class ResourceCreate(ResourceReplace):
-    """A new resource."""
-
-    key: Key
-
-
-class ResourceUpdate(Body):
-    """What changes of a resource."""
-
-    name: Name | None = None
-    urn: Text | None = None
-    description: Text | None = None
-    actions: dict[Key, ActionBlock] | None = None
-    type_attributes: JsonObject | None = None
-    attributes: dict[Key, AttributeBlock] | None = None
-    roles: dict[Key, RoleBlock] | None = None
-    relations: dict[Key, Ident] | None = None
-    v1compat_path: Text | None = None
-    v1compat_type: Text | None = None
-    v1compat_name: Text | None = None
-
-
-class ActionUpdate(Body):
+class ActionUpdate(ActionBlock):
     """What changes of an action."""
 
-    name: Name | None = None
-    description: Text | None = None
-    attributes: JsonObject | None = None
-    v1compat_path: Text | None = None
     v1compat_is_built_in: bool | None = None
-    v1compat_name: Text | None = None
 
 
 class ActionCreate(ActionUpdate):
@@ -135,14 +72,6 @@ class ActionGroupCreate(ActionGroupUpdate):
     name: Name
 
 
-class AttributeCreate(Body):
-    """A new attribute of a resource, or of users."""
-
-    key: Key
-    type: AttributeType
-    description: Text | None = None
-
-
 class AttributeUpdate(Body):
     """What changes of an attribute."""
 
@@ -150,13 +79,16 @@ class AttributeUpdate(Body):
     description: Text | None = None
 
 
-class RelationCreate(Body):
-    """A new relation; it is declared on the type of its objects."""
+class AttributeBlock(AttributeUpdate):
+    """An attribute within a resource."""
+
+    type: AttributeType
+
+
+class AttributeCreate(AttributeBlock):
+    """A new attribute of a resource, or of users."""
 
     key: Key
-    name: Name
-    description: Text | None = None
-    subject_resource: Ident
 
 
 class RoleUpdate(Body):
@@ -172,19 +104,23 @@ class RoleUpdate(Body):
     v1compat_attributes: Any = None
 
 
-class RoleCreate(RoleUpdate):
+class RoleBlock(RoleUpdate):
+    """A role within a resource."""
+
+    name: Name
+
+
+class RoleCreate(RoleBlock):
     """A new role."""
 
     key: Key
-    name: Name
     v1compat_is_built_in: bool | None = None
 
 
-class RoleBulkCreate(RoleUpdate):
+class RoleBulkCreate(RoleBlock):
     """A role of a bulk call, of the resource when one is named."""
 
     key: Key
-    name: Name
     resource: Ident | None = None
 
 
@@ -192,6 +128,44 @@ class RolesBulk(Body):
     """Roles to make or change."""
 
     operations: list[RoleBulkCreate] = Field(max_length=1000)
+
+
+class ResourceUpdate(Body):
+    """What changes of a resource."""
+
+    name: Name | None = None
+    urn: Text | None = None
+    description: Text | None = None
+    actions: dict[Key, ActionBlock] | None = None
+    type_attributes: JsonObject | None = None
+    attributes: dict[Key, AttributeBlock] | None = None
+    roles: dict[Key, RoleBlock] | None = None
+    relations: dict[Key, Ident] | None = None
+    v1compat_path: Text | None = None
+    v1compat_type: Text | None = None
+    v1compat_name: Text | None = None
+
+
+class ResourceReplace(ResourceUpdate):
+    """A whole resource, but for its key."""
+
+    name: Name
+    actions: dict[Key, ActionBlock]
+
+
+class ResourceCreate(ResourceReplace):
+    """A new resource."""
+
+    key: Key
+
+
+class RelationCreate(Body):
+    """A new relation; it is declared on the type of its objects."""
+
+    key: Key
+    name: Name
+    description: Text | None = None
+    subject_resource: Ident
 
 
 class Permissions(Body):
