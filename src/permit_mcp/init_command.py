@@ -1,4 +1,4 @@
-"""``permit-mcp init``: a policy, facts, scenarios and a server that runs, to begin with."""
+"""``permit-mcp init``: a policy, facts, scenarios, a server that runs and a stand-in for an agent, to begin with."""
 
 from __future__ import annotations
 
@@ -96,6 +96,22 @@ def delete_file(name: str) -> str:
 if __name__ == "__main__":
     mcp.run()
 """,
+    "agent.py": """\
+# Stands in for an agent: makes one call of server.py, and prints what it is told.
+import asyncio
+import sys
+
+from mcp import Client, StdioServerParameters
+
+
+async def main() -> None:
+    async with Client(StdioServerParameters(command=sys.executable, args=["server.py"])) as agent:
+        answer = await agent.call_tool("delete_file", {"name": "report.txt"})
+        print(answer.content[0].text)
+
+
+asyncio.run(main())
+""",
     ".env": """\
 # Read by the server and by every `permit-mcp` command in this folder.
 POLICY_FILE=policy.yaml
@@ -108,7 +124,7 @@ FACTS_FILE=facts.yaml
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to; made when it is not there.")] = Path(),
 ) -> None:
-    """Write a policy, facts, scenarios and a server that runs. Nothing that is there is overwritten."""
+    """Write a policy, facts, scenarios, a server and a stand-in for an agent. Nothing that is there is overwritten."""
     there = [name for name in FILES if (folder / name).exists()]
     if there:
         typer.echo(f"{folder}: {', '.join(there)} is there already; nothing was written", err=True)
@@ -118,5 +134,7 @@ def init(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {path}")
-    typer.echo("Next: permit-mcp policy test policy.yaml, then serve server.py to your agent, and answer in another")
-    typer.echo("terminal: permit-mcp requests watch")
+    typer.echo(
+        "Next: python agent.py, which is told to wait; permit-mcp requests watch, where you answer; and agent.py again."
+    )
+    typer.echo("Your own agent gets server.py as an MCP server over stdio.")

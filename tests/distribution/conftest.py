@@ -38,7 +38,7 @@ def surroundings(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def uv(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def uv(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     """uv of whoever runs the tests; the test is skipped where there is none.
 
     Raises:
@@ -48,7 +48,7 @@ def uv(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     if program is None:
         pytest.skip("uv is not on this machine: it builds and installs")
     done = subprocess.run(
-        [program, *map(str, arguments)], cwd=PROJECT, env=bare_of_python(), capture_output=True, text=True,
+        [program, *map(str, arguments)], cwd=PROJECT, env=bare_of_python(**more), capture_output=True, text=True,
         timeout=INSTALL_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -91,21 +91,42 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the library alone, in the versions that are pinned."""
-    folder = tmp_path_factory.mktemp("installed")
+def shelf(wheel: Path) -> dict[str, str]:
+    """What makes uv find the library where it was built, and take the versions that are pinned."""
     pins = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
-    constraints = folder / "pins.txt"
+    constraints = wheel.parent / "pins.txt"
     constraints.write_text("\n".join(pins["constraint-dependencies"]), encoding="utf-8")
+    return {"UV_FIND_LINKS": str(wheel.parent), "UV_CONSTRAINT": str(constraints), "UV_COMPILE_BYTECODE": "1"}
+
+
+def environment_with(wanted: str, folder: Path, shelf: dict[str, str]) -> Path:
+    """A fresh environment with what is wanted of the library, and nothing else."""
     made = folder / "environment"
     uv("venv", "--quiet", "--no-project", made)
-    uv("pip", "install", "--quiet", "--python", made / "bin" / "python", "--constraints", constraints, wheel)
+    uv("pip", "install", "--quiet", "--python", made / "bin" / "python", wanted, **shelf)
     return made
+
+
+@pytest.fixture(scope="session")
+def environment(shelf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the library alone."""
+    return environment_with("permit-mcp", tmp_path_factory.mktemp("installed"), shelf)
+
+
+@pytest.fixture(scope="session")
+def http_environment(shelf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with what serves several people over HTTP."""
+    return environment_with("permit-mcp[http]", tmp_path_factory.mktemp("http"), shelf)
 
 
 @pytest.fixture
 def installed(environment: Path, tmp_path: Path) -> Installed:
-    """The same, in a folder with nothing in it."""
-    folder = tmp_path / "empty"
+    """The library, in a folder with nothing in it."""
+    return in_an_empty_folder(environment, tmp_path)
+
+
+def in_an_empty_folder(environment: Path, place: Path) -> Installed:
+    """An environment, and a folder of somebody who has made it."""
+    folder = place / "empty"
     folder.mkdir()
     return Installed(environment, folder)

@@ -23,17 +23,21 @@ from tests.support.terminal import Terminal
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 START_SECONDS = 120
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+_BLOCK = README.split("## The guide's own way")[1].split("```bash\n")[1].split("```")[0]
+INSTALL, COPY, SERVER, CLIENT = (line.split("#")[0].strip() for line in _BLOCK.splitlines())
+"""The lines of the README for those who come from the guide."""
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is committed here, installed by the guide's two lines."""
+    """What is committed here, installed and configured by the README's lines."""
     folder = tmp_path_factory.mktemp("guide") / "permit-mcp"
     cloned = run(["git", "clone", "--quiet", PROJECT, folder], folder.parent)
     if cloned.returncode:
         pytest.skip(f"not a git checkout: {cloned.stderr}")
-    for line in ("uv venv", "uv pip install -e ."):
-        done = run(line.split(), folder)
+    for line in (INSTALL, COPY):
+        done = run(["bash", "-euc", line], folder)
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -66,6 +70,13 @@ def started(line: str, folder: Path, port: int, **more: str) -> Iterator[None]:
         process.wait(START_SECONDS)
 
 
+def test_the_readmes_lines_are_the_guides_and_getting_started_has_them_too() -> None:
+    lines = [INSTALL.split(" && ")[0], INSTALL.split(" && ")[1], SERVER, CLIENT]
+    assert lines == ["uv venv", "uv pip install -e .", "fastapi dev server.py", "uv run client.py"]
+    page = (PROJECT / "docs" / "getting-started.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line not in page] == []
+
+
 def test_what_the_guides_lines_install_is_what_is_pinned_permits_sdk_included(clone: Path) -> None:
     (place,) = (clone / ".venv" / "lib").glob("python*/site-packages")
     there = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in distributions(path=[str(place)])}
@@ -91,16 +102,17 @@ def test_uv_run_server_py_in_the_librarys_folder_serves_and_leaves_its_data_in_t
 def test_the_chat_is_served_and_opened_by_the_guides_lines(clone: Path, tmp_path: Path) -> None:
     port = free_port()
     activated = {"PATH": f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(clone / ".venv")}
-    with started(f"fastapi dev server.py --port {port}", clone, port, MODEL="demo", **activated):
+    with started(SERVER, clone, port, PORT=str(port), MODEL="demo", **activated):
         environment = surroundings(
             clone,
             PERMIT_CHAT_URL=f"http://127.0.0.1:{port}",
             PROMPT_TOOLKIT_NO_CPR="1",
             XDG_STATE_HOME=str(tmp_path / "state"),
         )
-        command = shutil.which("uv")
+        program, *words = CLIENT.split()
+        command = shutil.which(program)
         assert command is not None
-        henry = Terminal(["run", "client.py"], environment, clone, program=command)
+        henry = Terminal(words, environment, clone, program=command)
         try:
             henry.log_in("henry", "henry_password")
             henry.see("You:")
