@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +23,7 @@ from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.current_facts import CurrentFacts
-from permit_core.stores.facts import FactStore, read_tenant_roles, read_user_in
+from permit_core.stores.facts import FactStore, collector_resting, read_tenant_roles, read_user_in
 from permit_core.views import plain
 
 SEED = "facts"
@@ -215,7 +216,8 @@ class SqlDirectory:
         Raises:
             InvalidInput, NotFound, Conflict: as the writers above, for an entry that they refuse.
         """
-        digest = facts_digest(facts)
+        with collector_resting():
+            digest = await asyncio.to_thread(facts_digest, facts)
         async with self._database.writing(transaction, actor.environment) as writing:
             before = await self._facts.seed_digest(actor.environment, writing, SEED)
             if before is not None:
@@ -231,10 +233,11 @@ class SqlDirectory:
 
     async def _load(self, actor: Actor, facts: FactsFile, transaction: Transaction) -> dict[str, Any]:
         """Check and write all entries; what is to be remembered of them."""
-        there = await self._facts.stored(actor.environment, transaction)
-        new = await asyncio.to_thread(self._writer.checked, facts, there)
         names = {tenant.key: tenant.name for tenant in facts.tenants}
-        added = await self._facts.add_new(actor.environment, transaction, new, names)
+        with collector_resting():
+            there = await self._facts.stored(actor.environment, transaction)
+            new = await asyncio.to_thread(self._writer.checked, facts, there)
+            added = await self._facts.add_new(actor.environment, transaction, new, names)
         return {"added": added, "roles": [told_of(each) for each in new.assignments]}
 
     async def _remember(self, actor: Actor, transaction: Transaction, change: Change | None) -> bool:
@@ -248,12 +251,21 @@ class SqlDirectory:
 
 def facts_digest(facts: FactsFile) -> str:
     """What tells one facts file from another."""
-    parts = [[entry.model_dump() for entry in facts.tenants]]
+    # Entry by entry: one text of very many would hold the interpreter while it is made.
+    parts: list[Iterator[dict[str, Any]]] = [(entry.model_dump() for entry in facts.tenants)]
     parts += [
-        [asdict(entry, dict_factory=_named) for entry in part]
+        (asdict(entry, dict_factory=_named) for entry in part)
         for part in (facts.users, facts.instances, facts.assignments, facts.tuples)
     ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(b"[")
+    for place, part in enumerate(parts):
+        digest.update(b", [" if place else b"[")
+        for number, entry in enumerate(part):
+            text = json.dumps(entry, sort_keys=True, default=str)
+            digest.update(f"{', ' if number else ''}{text}".encode())
+        digest.update(b"]")
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

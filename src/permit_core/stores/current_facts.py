@@ -10,7 +10,7 @@ from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
 from permit_core.entries import RoleAssignment
 from permit_core.policy.facts import FactChange, Facts
-from permit_core.stores.facts import FactStore, FactsVersion
+from permit_core.stores.facts import FactStore, FactsVersion, collector_resting
 
 _Key = RoleAssignment
 """An assignment without its end."""
@@ -92,30 +92,37 @@ class CurrentFacts:
         if transaction is None:
             await self._database.open_glance()
         kept = self._kept.get(environment)
-        stored = None
+        read = None
         async with self._database.joined(transaction) as reading:
             changes: list[FactChange] | None = None
             if kept is None:
                 version = await self._store.version(environment, reading)
             else:
                 version, changes = await self._store.changes(environment, reading, kept.version)
-            if changes is None:
-                stored = await self._store.stored(environment, reading)
+            if kept is None or changes is None:
+                read = await self._read(environment, reading, version)
         now = self._clock()
-        if stored is not None:
-            # In a thread of its own: indexing many facts takes long, and whoever else waits shall go on.
-            facts = await asyncio.to_thread(stored.indexed, now)
-            ends = {_key(each): each.expires_at for each in stored.assignments if each.expires_at is not None}
-            ends = {key: end for key, end in ends.items() if end > now}
-            kept = _Kept(version, facts, ends, min(ends.values(), default=None))
-        elif kept is not None and (changes or (kept.next_end is not None and kept.next_end <= now)):
-            kept = kept.patched(version, changes or [], now)
-        if kept is None:
+        if read is not None:
+            kept = read
+        elif kept is None:
             raise AssertionError("facts were read or kept")
+        if changes or (kept.next_end is not None and kept.next_end <= now):
+            kept = kept.patched(version, changes or [], now)
         if transaction is None or environment not in self._kept:
             # What is not committed is kept where nothing is yet: should it roll back, its stamp is never seen again.
             self._kept[environment] = kept
         return kept.version, kept.facts
+
+    async def _read(self, environment: str, reading: Transaction, version: FactsVersion) -> _Kept:
+        """Everything, indexed."""
+        with collector_resting():
+            stored = await self._store.stored(environment, reading)
+            now = self._clock()
+            # In a thread of its own: indexing many facts takes long, and whoever else waits shall go on.
+            facts = await asyncio.to_thread(stored.indexed, now)
+        ends = {_key(each): each.expires_at for each in stored.assignments if each.expires_at is not None}
+        ends = {key: end for key, end in ends.items() if end > now}
+        return _Kept(version, facts, ends, min(ends.values(), default=None))
 
 
 def _key(entry: object) -> _Key:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -111,6 +114,37 @@ class StoredFacts:
         """The facts that count at ``now``; takes half a second for a hundred thousand."""
         counting = [each for each in self.assignments if each.expires_at is None or each.expires_at > now]
         return Facts.of(self.users, self.tenants, self.instances, counting, self.tuples)
+
+
+MANY_OBJECTS = 20_000
+"""So many new objects make the collector's next looks long enough to be felt."""
+
+_collecting = Lock()
+_paused = [0, False]
+
+
+@contextmanager
+def collector_resting() -> Iterator[None]:
+    """Have Python's collector of cycles rest while facts are read or made, in whatever thread.
+
+    Many facts are no garbage, and looking through them again and again holds everybody for half a second each time. What
+    was made is therefore not looked through afterwards either; it goes, as nearly everything does, with its last reference.
+    """
+    with _collecting:
+        if not _paused[0]:
+            _paused[1] = gc.isenabled()
+            gc.disable()
+        _paused[0] += 1
+    try:
+        yield
+    finally:
+        with _collecting:
+            _paused[0] -= 1
+            if not _paused[0]:
+                if gc.get_count()[0] >= MANY_OBJECTS:
+                    gc.freeze()
+                if _paused[1]:
+                    gc.enable()
 
 
 class FactStore:
@@ -329,25 +363,25 @@ class FactStore:
             stored: what is to be there.
             names: the tenants' names by key.
         """
-        rows: list[tuple[Table, list[dict[str, Any]]]] = [
-            (tenants, [{"key": key, "name": names[key]} for key in stored.tenants]),
-            (users, [_user_columns(user) for user in stored.users]),
-            (resource_instances, [_instance_columns(instance) for instance in stored.instances]),
-            (relationship_tuples, [_tuple_columns(link) for link in stored.tuples]),
+        # One after another, so that they are made where they are written: in the database's thread.
+        rows: list[tuple[Table, Iterator[Mapping[str, Any]]]] = [
+            (tenants, ({"key": key, "name": names[key]} for key in stored.tenants)),
+            (users, map(_user_columns, stored.users)),
+            (resource_instances, map(_instance_columns, stored.instances)),
+            (relationship_tuples, map(_tuple_columns, stored.tuples)),
             (
                 role_assignments,
-                [
+                (
                     {**_assignment_columns(each), "expires_at": each.expires_at, "asleep_since": None}
                     for each in stored.assignments
-                ],
+                ),
             ),
         ]
-        added = {}
-        for table, of_table in rows:
-            if of_table:
-                filled = [{"environment": environment, **row} for row in of_table]
-                added[table.name] = await transaction.run_sync(_add_new, table, filled)
-        return added
+        return {
+            table.name: added
+            for table, of_table in rows
+            if (added := await transaction.run_sync(_add_new, table, environment, of_table)) is not None
+        }
 
     # Seeds
 
@@ -393,10 +427,14 @@ def _read_all(connection: Connection, environment: str) -> StoredFacts:
     )
 
 
-def _add_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
+def _add_new(connection: Connection, table: Table, environment: str, rows: Iterator[Mapping[str, Any]]) -> int | None:
+    """How many were new; None when there is nothing to add."""
+    filled = [{"environment": environment, **row} for row in rows]
+    if not filled:
+        return None
     before = connection.execute(select(func.count()).select_from(table)).scalar_one()
     adding = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    connection.execute(adding(table).on_conflict_do_nothing(), rows)
+    connection.execute(adding(table).on_conflict_do_nothing(), filled)
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one() - before)
 
 

@@ -9,10 +9,12 @@ import pytest
 
 from permit_core.access import Check, ReasonCode, ResourceRef
 from permit_core.bootstrap import Core, open_core
+from permit_core.directory.sql import facts_digest
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, InvalidInput, NotFound, UserFacing
 from permit_core.identity import Actor
 from permit_core.policy.facts_file import FactsFile, load_facts
+from permit_core.policy.facts_schema import TenantEntry
 from permit_core.ports.record import RecordFilter
 from permit_core.stores.facts import FactStore
 from tests.support.core import ENVIRONMENT, POLICIES, SYSTEM, TENANT, family_settings
@@ -368,3 +370,15 @@ async def test_a_role_given_until_a_time_is_given_again_with_another_end(core: C
     (first, second) = await core.audit.records("default", RecordFilter(event="role.assigned"))
     assert first.body["expires_at"] == end.isoformat()
     assert "expires_at" not in second.body
+
+
+def test_the_digest_of_facts_stays_what_databases_have_stored() -> None:
+    thing = ResourceInstance(SUSHI, TENANT, {"name": "Sushi", "city": None})
+    facts = FactsFile(
+        (TenantEntry(key=TENANT, name="Home"),),
+        (User("3", "Henry", attributes={"age": 9}), User("4", "Jane")),
+        (thing, ResourceInstance(PLATTER, TENANT)),
+        (HENRY_AT_SUSHI, replace(HENRY_AT_PIZZA, expires_at=datetime(2026, 1, 2, tzinfo=UTC))),
+        (RelationshipTuple(SUSHI, "restaurant", PLATTER, TENANT),),
+    )
+    assert facts_digest(facts) == "59e693abde1f62a056f2e8fdc8943eb61b2db242223cd6b79f350ed53093341d"

@@ -1,5 +1,6 @@
 """Facts as rows."""
 
+import gc
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from permit_core.access import ResourceRef
 from permit_core.database import Database
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.policy.facts import Facts
-from permit_core.stores.facts import FactStore, read_tenant_roles, read_user_in
+from permit_core.stores.facts import MANY_OBJECTS, FactStore, collector_resting, read_tenant_roles, read_user_in
 from tests.support.core import ENVIRONMENT
 
 STORE = FactStore()
@@ -109,3 +110,27 @@ async def test_every_bump_is_a_version_of_its_own_even_after_a_rollback(database
     assert len(set(seen)) == 3
     async with database.reading() as reading:
         assert await STORE.version(ENVIRONMENT, reading) == seen[-1]
+
+
+def test_the_collector_of_cycles_rests_until_the_last_reader_is_done_and_then_leaves_what_was_made_alone() -> None:
+    gc.unfreeze()
+    try:
+        with collector_resting():
+            with collector_resting():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+            made = [[number] for number in range(MANY_OBJECTS)]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() >= len(made)
+    finally:
+        gc.unfreeze()
+
+
+def test_a_program_that_has_switched_the_collector_off_finds_it_off() -> None:
+    gc.disable()
+    try:
+        with collector_resting():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
