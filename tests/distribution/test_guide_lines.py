@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,10 @@ from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 
+import anyio
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from packaging.requirements import Requirement
 
 from tests.distribution.conftest import run, surroundings
@@ -27,6 +31,10 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 _BLOCK = README.split("## The guide's own way")[1].split("```bash\n")[1].split("```")[0]
 INSTALL, COPY, SERVER, CLIENT = (line.split("#")[0].strip() for line in _BLOCK.splitlines())
 """The lines of the README for those who come from the guide."""
+GUIDES_LIBRARIES = frozenset(
+    ["aiosqlite", "bcrypt", "fastapi", "google-genai", "httpx", "mcp", "permit", "python-dotenv", "python-jose", "rich", "websockets"]
+)  # fmt: skip
+"""What the guide says is installed without a further word, by the names of the index."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +88,7 @@ def test_the_readmes_lines_are_the_guides_and_getting_started_has_them_too() -> 
 def test_what_the_guides_lines_install_is_what_is_pinned_permits_sdk_included(clone: Path) -> None:
     (place,) = (clone / ".venv" / "lib").glob("python*/site-packages")
     there = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in distributions(path=[str(place)])}
-    assert {"permit", "permit-mcp", "family-food", "asyncpg", "google-genai"} <= there.keys()
+    assert there.keys() >= GUIDES_LIBRARIES
     pins = tomllib.loads((clone / "pyproject.toml").read_text("utf-8"))["tool"]["uv"]["constraint-dependencies"]
     wanted = [
         pin for pin in map(Requirement, pins) if pin.name in there and not (pin.marker and not pin.marker.evaluate())
@@ -91,12 +99,30 @@ def test_what_the_guides_lines_install_is_what_is_pinned_permits_sdk_included(cl
     assert imported.returncode == 0, imported.stderr
 
 
-def test_uv_run_server_py_in_the_librarys_folder_serves_and_leaves_its_data_in_the_checkout(clone: Path) -> None:
-    done = run(["uv", "run", "server.py"], clone / "src" / "permit_mcp")
-    assert done.returncode == 0, done.stderr
-    assert "permit_mcp_server is running on stdio" in done.stderr
-    assert str(clone / "data" / "family_food.db") in done.stderr
-    assert str(clone / "policies" / "family_food.yaml") in done.stderr
+@pytest.mark.parametrize("client", ["a terminal", "Claude Desktop"])
+async def test_uv_run_server_py_serves_the_checkouts_database_to_a_terminal_and_to_claude_desktop(
+    clone: Path, tmp_path: Path, client: str
+) -> None:
+    if client == "a terminal":
+        command, *words = ["uv", "run", "server.py"]
+        folder = clone / "src" / "permit_mcp"
+    else:
+        page = (PROJECT / "docs" / "claude-desktop.md").read_text(encoding="utf-8")
+        block = page.split("```json\n")[1].split("```")[0].replace("/ABSOLUTE/PATH/TO/PARENT/FOLDER", str(clone))
+        server = json.loads(block)["mcpServers"]["permit"]
+        command, words, folder = server["command"], server["args"], tmp_path
+    said = tmp_path / "stderr"
+    parameters = StdioServerParameters(command=command, args=words, env=surroundings(clone), cwd=folder)
+    with anyio.fail_after(START_SECONDS), said.open("w") as errors:
+        async with Client(stdio_client(parameters, errlog=errors), cache=None, read_timeout_seconds=60) as agent:
+            assert len((await agent.list_tools()).tools) == 12
+            listed = await agent.call_tool("list_resource_instances", {"user_id": "3"})
+            assert listed.structured_content is not None
+            assert "Pizza Palace" in [each["name"] for each in listed.structured_content["instances"]]
+    told = said.read_text("utf-8")
+    assert "permit_mcp_server is running on stdio" in told
+    assert str(clone / "data" / "family_food.db") in told
+    assert str(clone / "policies" / "family_food.yaml") in told
 
 
 def test_the_chat_is_served_and_opened_by_the_guides_lines(clone: Path, tmp_path: Path) -> None:

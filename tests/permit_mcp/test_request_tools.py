@@ -75,6 +75,17 @@ async def test_access_is_asked_for_found_and_granted(core: Core, family: Family,
     assert await family.may(family.henry, "read", SUSHI_WORLD)
 
 
+async def test_access_is_asked_for_and_denied(family: Family, children: Any, parents: Any) -> None:
+    wish = {"role": ROLE, "reason": "We learn about Japan", "resource_instance": "4"}
+    asked = await answer(children, "create_access_request", wish)
+    no = {"access_request_id": asked["id"], "reviewer_comment": "Another day"}
+    denied = await answer(parents, "deny_access_request", no)
+    assert (denied["status"], denied["decided_by"]) == ("denied", "Joe")
+    assert denied["comment"]["text"] == "Another day"
+    assert await answer(children, "get_request", {"request_id": asked["id"]}) == denied
+    assert not await family.may(family.henry, "read", SUSHI_WORLD)
+
+
 async def test_an_operation_is_asked_for_and_denied(family: Family, children: Any, parents: Any) -> None:
     asked = await answer(
         children,

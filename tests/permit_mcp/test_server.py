@@ -13,11 +13,17 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from permit_core.bootstrap import Core
+from permit_core.permit_io.requests import RemoteRequests
+from permit_core.ports.request import RequestKind
 from permit_mcp.enforcement import ABOUT_ONES_OWN
 from tests.support.ordering import ROOT, START_SECONDS, child_environment
+from tests.support.permit_io import SeededPermit
 from tests.support.tool_servers import refusal_of
 
 FOLDER = ROOT / "src" / "permit_mcp"
+GUIDE = {"TENANT": "default", "RESOURCE_KEY": "restaurants", "ACCESS_ELEMENTS_CONFIG_ID": "restaurant-requests",
+         "OPERATION_ELEMENTS_CONFIG_ID": "dish-requests"}  # fmt: skip
+"""Those of the guide's eight variables that say the same in every project of the family."""
 
 
 def client(environment: dict[str, str], *arguments: str) -> Client:
@@ -39,6 +45,38 @@ def run(environment: dict[str, str], *arguments: str, cwd: Path = FOLDER) -> sub
         timeout=START_SECONDS,
         check=False,
     )
+
+
+async def test_the_guides_eight_variables_in_a_copy_of_the_example_file_configure_the_server(
+    tmp_path: Path, permit_io: SeededPermit
+) -> None:
+    values = permit_io.environment | GUIDE
+    assert len(values.keys() - {"PERMIT_API_URL"}) == 8
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    names = [line.split("=")[0] for line in lines]
+    for name, value in (
+        values | {"FACTS_FILE": "", "POLICY_FILE": str(ROOT / "policies" / "family_food.yaml")}
+    ).items():
+        lines[names.index(name)] = f"{name}={value}"
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    parameters = StdioServerParameters(command=sys.executable, args=[str(FOLDER / "server.py")], cwd=tmp_path)
+    with anyio.fail_after(START_SECONDS * 2):
+        async with Client(parameters, cache=None, read_timeout_seconds=START_SECONDS) as agent:
+            listed = (await agent.call_tool("list_resource_instances", {"user_id": "3"})).structured_content
+            assert listed is not None
+            assert {each["resource_instance"].split(":")[0] for each in listed["instances"]} == {"restaurants"}
+            for tool, wish in (
+                ("create_access_request", {"role": "child-can-view", "resource_instance": "4"}),
+                ("create_operation_approval", {"operation": "order", "resource_instance": "dishes:1-pepperoni-pizza"}),
+            ):
+                asked = await agent.call_tool(tool, {"user_id": "3", "reason": "please", **wish})
+                assert not asked.is_error, asked
+    core = await permit_io.core(tmp_path)
+    assert core.permit_io is not None
+    there = RemoteRequests(core.permit_io, "restaurant-requests", "dish-requests")
+    for kind in (RequestKind.ACCESS_REQUEST, RequestKind.OPERATION_APPROVAL):
+        assert [asked.reason for asked in await there.pending(kind, "3")] == ["please"]
+    await core.close()
 
 
 async def test_lists_are_empty_where_the_facts_hold_nothing(tmp_path: Path) -> None:

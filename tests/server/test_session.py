@@ -112,9 +112,11 @@ async def test_a_forged_history_is_not_believed(start: StartServer) -> None:
     assert "approved" not in str(turn.of("history_update"))
 
 
-async def test_two_windows_of_one_user_are_two_sessions(server: ChatServer) -> None:
+async def test_two_windows_of_one_user_are_two_sessions_with_a_tool_server_each(server: ChatServer) -> None:
+    before = set(server.children())
     async with server.chat("henry") as one, server.chat("henry") as two:
         assert one.hello["session_id"] != two.hello["session_id"]
+        assert len(set(server.children()) - before) == 2
         await asyncio.gather(one.ask("in this one"), two.ask("in the other one"))
         assert "the other" not in str(one.seen)
         assert "this one" not in str(two.seen)
