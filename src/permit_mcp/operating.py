@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from permit_core.bootstrap import Core
 from permit_core.errors import ConfigurationError, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor
 from permit_core.settings import Settings
-from permit_core.views import plain
+from permit_core.views import plain, written_out
 from permit_mcp.core_source import open_filled_core
 
 FAILED = 2
@@ -144,7 +143,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def show_json(value: Any) -> None:
     """Print a value for programs."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, default=str))
+    typer.echo(written_out(value, indent=2))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], nothing: str) -> None:

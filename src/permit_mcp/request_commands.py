@@ -12,7 +12,7 @@ import typer
 from permit_core.approvals.shapes import checked_shape, in_words, lines
 from permit_core.bootstrap import Core
 from permit_core.canonical import parse_arguments
-from permit_core.errors import ConfigurationError, InvalidInput, Unavailable, UserFacing
+from permit_core.errors import ConfigurationError, InvalidInput, UserFacing
 from permit_core.identity import Actor
 from permit_core.ports.approvals import Via
 from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
@@ -79,11 +79,11 @@ def show(
     async def work(core: Core) -> tuple[Request, Mapping[str, Any] | None]:
         actor = await operator(core, as_operator)
         request = await core.approvals.get(actor, None, request_id)
-        return request, await _arguments(core, actor, request)
+        return request, await core.approvals.shown_arguments(actor, request)
 
     request, arguments = run(work)
     if as_json:
-        show_json({**_json(request), **({} if arguments is None else {"arguments": arguments})})
+        show_json(_json(request, arguments))
     else:
         typer.echo(described(request, arguments, longest=None if full else LONGEST_SHOWN))
 
@@ -213,7 +213,7 @@ async def _watch(core: Core, actor: Actor, terminal: Terminal) -> None:
 
 
 async def _put(core: Core, actor: Actor, terminal: Terminal, request: Request, later: set[str]) -> None:
-    terminal.say(f"\n{described(request, await _arguments(core, actor, request))}")
+    terminal.say(f"\n{described(request, await core.approvals.shown_arguments(actor, request))}")
     question = "Type y to approve, n to deny, Enter for neither: "
     answer = (await asyncio.to_thread(terminal.ask, question, ring=True) or "").strip().lower()
     try:
@@ -236,7 +236,7 @@ def _decide(request_id: str, verb: str, comment: str, as_operator: str | None, *
         actor = await operator(core, as_operator)
         request = await core.approvals.get(actor, None, request_id)
         with at_the_terminal() as terminal:
-            terminal.say(described(request, await _arguments(core, actor, request)))
+            terminal.say(described(request, await core.approvals.shown_arguments(actor, request)))
             if comment:
                 terminal.say(plain(f'Your comment: "{comment}"'))
             if not await asyncio.to_thread(terminal.confirms, f"{verb.capitalize()} it?"):
@@ -277,7 +277,7 @@ def _approve_standing(
         request = await core.approvals.get(actor, None, request_id)
         shape = await core.approvals.shape_for(actor, request_id, _limits(text))
         with at_the_terminal() as terminal:
-            terminal.say(described(request, await _arguments(core, actor, request)))
+            terminal.say(described(request, await core.approvals.shown_arguments(actor, request)))
             terminal.say(plain(f"With your yes, until {moment_in_words(ends)}, without another question:"))
             terminal.say(plain(f"  every call of {_tool(request)} by {_caller(request)} in which"))
             for line in lines(shape) or ["there is no argument"]:
@@ -316,16 +316,6 @@ def _limits(text: str) -> dict[str, Any]:
             code="invalid_shape",
             hint='Write \'{"amount": {"from": 1, "to": 100}}\', or {} for exactly these arguments.',
         ) from error
-
-
-async def _arguments(core: Core, actor: Actor, request: Request) -> Mapping[str, Any] | None:
-    """A call's arguments as they are, secrets masked; None where only what the record keeps of them is left."""
-    if request.called is None:
-        return None
-    try:
-        return await core.approvals.shown_arguments(actor, request.id)
-    except Unavailable:
-        return None  # the key is another account's; what is shown says that it is not the whole
 
 
 async def _all(core: Core, actor: Actor, status: RequestStatus | None, approver: str | None = None) -> list[Request]:
@@ -419,8 +409,8 @@ def _row(request: Request) -> Mapping[str, Any]:
     }
 
 
-def _json(request: Request) -> Mapping[str, Any]:
-    return RequestView.of(request).model_dump(mode="json")
+def _json(request: Request, arguments: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    return RequestView.of(request, arguments, longest=None).model_dump(mode="json")
 
 
 def _standing_json(yes: StandingYes) -> Mapping[str, Any]:

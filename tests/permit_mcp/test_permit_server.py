@@ -169,7 +169,7 @@ async def test_the_annotations_are_true_and_deciding_tools_say_what_they_decide(
         assert tool.annotations.destructive_hint is True
         assert tool.annotations.idempotent_hint is True
         assert decides == {
-            "kind": what,
+            "kinds": ["access_request"] if what == "access_request" else ["call", "operation_approval"],
             "verb": verb,
             "id_argument": f"{what}_id",
             "comment_argument": "reviewer_comment",

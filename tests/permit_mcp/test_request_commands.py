@@ -177,7 +177,9 @@ def test_arguments_of_any_length_are_shown_and_nothing_is_hidden_or_cut_silently
     assert "the end" not in seen
     assert "the end" not in requests("show", request.id).stdout
     assert 'the end"' in requests("show", request.id, "--full").stdout
-    assert json.loads(requests("show", request.id, "--json").stdout)["arguments"] == {"name": name}
+    assert json.loads(requests("show", request.id, "--json").stdout)["call"]["arguments"] == {
+        "name": name.replace("\u200b", r"\u200b").replace("\u3164", r"\u3164").replace("\x1b", r"\u001b")
+    }
     (folder / "state" / "held-calls.key").unlink()
     assert "shortened there" in requests("show", request.id, "--full").stdout
     assert "shortened there" in requests("show", request.id).stdout

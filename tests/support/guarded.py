@@ -38,7 +38,9 @@ resources:
       reader: {permissions: [read]}
 roles:
   worker: {permissions: [files:delete, files:send]}
-  chief: {permissions: [files:review]}
+  chief:
+    permissions: [files:review]
+    tools: [list_operation_approvals, approve_operation_approval, deny_operation_approval, get_request]
 operation_approvals:
   - resource: files
     operation: delete

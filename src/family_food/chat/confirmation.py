@@ -14,8 +14,8 @@ from permit_core.approvals.wording import COMMENT_CHARACTERS
 from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.ports.approvals import Approvals
-from permit_core.ports.request import Request, RequestKind, RequestStatus
-from permit_core.views import RequestView, plain
+from permit_core.ports.request import Kinds, Request, RequestKind, RequestStatus
+from permit_core.views import RequestView, plain, written_out
 
 Outcome = Literal["confirmed", "declined", "unattended", "expired", "cancelled"]
 """How a question ended: ``unattended`` when its client has said that nobody is there to be asked."""
@@ -35,7 +35,7 @@ _NO = frozenset({"no", "n"})
 class DecidingTool:
     """What a tool's metadata says of the decision it carries out."""
 
-    kind: RequestKind
+    kinds: frozenset[RequestKind]
     verb: Verb
     id_argument: str
     comment_argument: str
@@ -52,14 +52,17 @@ class DecidingTool:
             return None
         if told["verb"] not in ("approve", "deny"):
             raise ValueError(f"{DECIDES}: unknown verb")
-        return cls(RequestKind(told["kind"]), told["verb"], str(told["id_argument"]), str(told["comment_argument"]))
+        kinds = frozenset(map(RequestKind, told["kinds"]))
+        return cls(kinds, told["verb"], str(told["id_argument"]), str(told["comment_argument"]))
 
 
-async def to_decide(approvals: Approvals, actor: Actor, kind: RequestKind, request_id: str, comment: str) -> Request:
-    """The stored request that somebody wants to decide.
+async def to_decide(
+    approvals: Approvals, actor: Actor, kind: Kinds, request_id: str, comment: str
+) -> tuple[Request, RequestView]:
+    """The stored request that somebody wants to decide, and what they are shown of it: everything that would be done.
 
     Raises:
-        InvalidInput: ``invalid_id``, ``invalid_comment``.
+        InvalidInput: ``invalid_id``, ``invalid_comment``, ``not_shown_whole``: nobody says yes here to what they cannot see.
         NotFound: ``no_such_request``: there is none that this person may know of.
         Conflict: ``already_decided`` or ``expired``.
     """
@@ -68,7 +71,14 @@ async def to_decide(approvals: Approvals, actor: Actor, kind: RequestKind, reque
         raise closed(request)
     if len(comment) > COMMENT_CHARACTERS:
         raise InvalidInput(f"A comment has at most {COMMENT_CHARACTERS} characters.", code="invalid_comment")
-    return request
+    view = RequestView.of(request, await approvals.shown_arguments(actor, request))
+    if view.call is not None and not view.call.whole:
+        raise InvalidInput(
+            "This call cannot be shown here with all of its arguments.",
+            code="not_shown_whole",
+            hint=f"Decide it at a terminal: permit-mcp requests approve {request.id}",
+        )
+    return request, view
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +102,20 @@ class Question:
     call: AskedCall | None = None
 
 
-def decision_question(request: Request, verb: Verb, comment: str) -> Question:
+def decision_question(view: RequestView, verb: Verb, comment: str) -> Question:
     """Who asks for what, at which price and why: everything from the stored request, the asker's words in quotes."""
-    who, what = plain(request.user_name), f"{plain(request.resource_name)} ({request.resource})"
-    if request.kind is RequestKind.ACCESS_REQUEST:
-        wish = f"the role {request.role} on {what}"
+    who, what = view.requesting_user, f"{view.resource_name} ({view.resource_instance})"
+    pinned = "".join(f", {_pinned(name, value)}" for name, value in view.pinned.items())
+    if view.call is not None:
+        given = "".join(f", {written_out(name)} {written_out(value)}" for name, value in view.call.arguments.items())
+        wish = f"one call of {view.call.tool} with {given[2:] or 'no arguments'}{pinned}"
+    elif view.role is not None:
+        wish = f"the role {view.role} on {what}"
     else:
-        pinned = "".join(f", {_pinned(name, value)}" for name, value in request.pinned.items())
-        wish = f"to {request.operation} {what} once{pinned}"
+        wish = f"to {view.operation} {what} once{pinned}"
+    why = f" {who}'s reason: {quoted(view.reason.text)}" if view.reason.text or view.call is None else ""
     said = f" Your comment: {quoted(comment)}" if comment else ""
-    words = f"{verb.capitalize()} {who}'s request: {wish}? {who}'s reason: {quoted(request.reason)}{said}"
-    return Question(words, verb, "decided", comment, request=RequestView.of(request))
+    return Question(f"{verb.capitalize()} {who}'s request: {wish}?{why}{said}", verb, "decided", comment, request=view)
 
 
 def _pinned(name: str, value: Any) -> str:

@@ -335,7 +335,7 @@ class Decide(_ClientFrame):
 
     type: Literal["decide"]
     id: str | None = Field(None, min_length=1, max_length=100, description="Comes back in decided.reply_to.")
-    kind: Literal["access_request", "operation_approval"]
+    kind: Literal["access_request", "operation_approval", "call"]
     request_id: str = Field(max_length=100)
     verb: Literal["approve", "deny"]
     comment: str = Field("", max_length=2000)

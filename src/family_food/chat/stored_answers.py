@@ -112,12 +112,13 @@ class StoredAnswers:
             UserFacing: as the tool that decides would say.
         """
         kind = RequestKind(frame.kind)
-        request = await to_decide(self._core.approvals, self._actor, kind, frame.request_id, comment)
+        request, _ = await to_decide(self._core.approvals, self._actor, kind, frame.request_id, comment)
         if request.user == self._actor.user:
             raise Forbidden(
                 "Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it."
             )
-        if f"{frame.verb}_{frame.kind}" not in (await self._desk()).visible:
+        named = RequestKind.ACCESS_REQUEST if kind is RequestKind.ACCESS_REQUEST else RequestKind.OPERATION_APPROVAL
+        if f"{frame.verb}_{named.value}" not in (await self._desk()).visible:
             raise Forbidden(
                 "You may not decide this request.", code="not_a_reviewer", hint="A reviewer has to decide it."
             )
@@ -150,7 +151,11 @@ class StoredAnswers:
             total += page.total
         found.sort(key=lambda request: request.created_at, reverse=True)
         shown = found[:MAX_ITEMS]
-        return [RequestView.of(request).model_dump(mode="json") for request in shown], total > len(shown)
+        return [await self._shown(request) for request in shown], total > len(shown)
+
+    async def _shown(self, request: Request) -> dict[str, Any]:
+        arguments = await self._core.approvals.shown_arguments(self._actor, request)
+        return RequestView.of(request, arguments).model_dump(mode="json")
 
     async def _orders(self, _: ListStored) -> tuple[list[dict[str, Any]], bool]:
         page = await OrderDesk(self._core).list(self._actor, 1, MAX_ITEMS)

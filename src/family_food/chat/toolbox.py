@@ -265,7 +265,9 @@ class Toolbox:
         with journal() as decided:
             try:
                 request_id = str(call.arguments.get(deciding.id_argument, ""))
-                request = await to_decide(self._desk.approvals, self._desk.actor, deciding.kind, request_id, comment)
+                request, view = await to_decide(
+                    self._desk.approvals, self._desk.actor, deciding.kinds, request_id, comment
+                )
             except UserFacing as error:
                 body = {"tool": call.name, "arguments": redact(call.arguments), "code": error.code}
                 await self._record("tool.refused", {**body, **decided.as_dict()})
@@ -273,7 +275,7 @@ class Toolbox:
         outcome: Outcome = "cancelled"
         try:
             with self._unhurried():
-                asking = decision_question(request, deciding.verb, comment)
+                asking = decision_question(view, deciding.verb, comment)
                 outcome = await self._desk.confirmations.ask(self._turn, asking)
         finally:
             event = "decision.confirmed" if outcome == "confirmed" else "decision.declined"

@@ -22,7 +22,7 @@ def outcome(content: Mapping[str, Any]) -> str:
         return _short(f"ordered {_order(content)}")
     if _is_request(content):
         decided = _DECIDED.get(str(content["status"]))
-        asked = "asked to" if content.get("operation") else "asked for"
+        asked = "asked to" if content.get("operation") or content.get("call") else "asked for"
         return _short(f"{decided}: {wish(content)}" if decided else f"{asked} {wish(content)}")
     return _short(_counted(content) or "done")
 
@@ -61,7 +61,9 @@ def _order(content: Mapping[str, Any]) -> str:
 
 
 def wish(content: Mapping[str, Any]) -> str:
-    """What a request, as a tool answers it, is about: ``order Cheese Pizza``, ``access to Sushi Bar``."""
+    """What a request, as a tool answers it, is about: ``order Cheese Pizza``, ``access to Sushi Bar``, ``call send on ...``."""
+    if isinstance(called := content.get("call"), Mapping):
+        return f"call {called.get('tool')} on {content['resource_name']}"
     if content.get("operation"):
         return f"{content['operation']} {content['resource_name']}"
     return f"access to {content['resource_name']}"

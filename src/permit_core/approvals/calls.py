@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,7 +29,7 @@ from permit_core.approvals.wording import NAME_CHARACTERS, checked_id, checked_r
 from permit_core.canonical import arguments_digest
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
-from permit_core.errors import Conflict, Forbidden, NotFound
+from permit_core.errors import Conflict, Forbidden, NotFound, Unavailable
 from permit_core.identity import Actor, system_actor
 from permit_core.policy.judgement import Allow, Gate, Hold, Judgement, Refuse
 from permit_core.policy.schema import PinOperator
@@ -198,10 +199,12 @@ class Calls:
         return self._seal.open(request_id, sealed).arguments
 
     async def shown_arguments(self, request: Request) -> Mapping[str, Any] | None:
-        """The arguments of a call with secrets masked and nothing shortened; None when they are not kept any more."""
+        """As :meth:`permit_core.ports.approvals.Approvals.shown_arguments`, of a request that may be looked at."""
         async with self._database.reading() as transaction:
             sealed = await self._store.held_arguments(transaction, request.id)
-        return None if sealed is None else self._seal.open(request.id, sealed).shown
+        with suppress(Unavailable):
+            return None if sealed is None else self._seal.open(request.id, sealed).shown
+        return None
 
     async def recover(self, environment: str) -> int:
         """As :meth:`ApprovalService.recover`."""

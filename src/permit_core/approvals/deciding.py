@@ -19,7 +19,7 @@ from permit_core.identity import Actor
 from permit_core.policy.model import AccessRequestRule, OperationRule
 from permit_core.ports.approvals import Via
 from permit_core.ports.directory import Directory
-from permit_core.ports.request import ConfirmedBy, Request, RequestKind, RequestStatus
+from permit_core.ports.request import ConfirmedBy, Kinds, Request, RequestKind, RequestStatus
 from permit_core.stores.requests import RequestStore, Reviewed, Subject
 from permit_core.views import plain
 
@@ -61,7 +61,7 @@ class Deciding:
         self._clock = clock
 
     async def decide(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, verb: Verb, comment: str, *, via: Via
+        self, reviewer: Actor, kind: Kinds, request_id: str, verb: Verb, comment: str, *, via: Via
     ) -> Request:
         """As :meth:`permit_core.ports.approvals.Approvals.approve`, or ``deny``, by the verb."""
         checked_id(request_id)
@@ -175,7 +175,7 @@ class Deciding:
         return voided
 
     async def _for_review(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, via: Via, transaction: Transaction
+        self, reviewer: Actor, kind: Kinds, request_id: str, via: Via, transaction: Transaction
     ) -> Request:
         """The request, if this reviewer may decide it now."""
         request = await self._store.get(reviewer.environment, transaction, kind, request_id)

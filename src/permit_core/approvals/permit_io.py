@@ -41,7 +41,7 @@ from permit_core.ports.audit import Audit
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.record import AuditEvent
-from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
 from permit_core.stores.remote_requests import Owed, RemoteLink, RemoteRequestStore
 from permit_core.stores.requests import RequestStore, Reviewed, Subject
 from permit_core.views import plain
@@ -128,24 +128,25 @@ class PermitApprovals(ApprovalService):
         async with in_time("asking for an operation"):
             return await super().ask_operation(asker, resource, operation, reason)
 
-    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: Kinds | None, request_id: str) -> Request:
         """One request that the viewer made or may review; see the base."""
         await self._catch_up_one(request_id)
         return await super().get(viewer, kind, request_id)
 
     async def list(
-        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: Kinds, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first; see the base.
 
         Permit.io is asked once for what waits; only what was decided there since is read one by one.
         """
         await self.follow_up()
-        await self._catch_up_list(viewer, kind)
+        for each in sorted(kinds_of(kind) - {RequestKind.CALL}):  # Permit.io has nothing like a call
+            await self._catch_up_list(viewer, each)
         return await super().list(viewer, kind, wanted, page, per_page)
 
     async def approve(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Approve a pending request here and in Permit.io, which gives the role; see the base."""
         await self._catch_up_one(request_id)
@@ -157,7 +158,7 @@ class PermitApprovals(ApprovalService):
             return await super().approve(reviewer, kind, request_id, comment, via=via)
 
     async def deny(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Deny a pending request here and in Permit.io; see the base."""
         await self._catch_up_one(request_id)

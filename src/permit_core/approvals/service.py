@@ -33,7 +33,7 @@ from permit_core.policy.model import PolicyModel
 from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
-from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
 from permit_core.stores.requests import RequestStore, Reviewed, Visibility
 from permit_core.stores.standing import StandingStore, StandingYes
 
@@ -131,12 +131,12 @@ class ApprovalService:
         await self._notices.address()
         return request
 
-    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: Kinds | None, request_id: str) -> Request:
         """One request that the viewer made or may review; see the port."""
         checked_id(request_id)
         async with self._database.reading() as transaction:
             request = await self._store.find(viewer.environment, transaction, request_id)
-            if request is None or request.tenant != viewer.tenant or kind not in {None, request.kind}:
+            if request is None or request.tenant != viewer.tenant or request.kind not in kinds_of(kind):
                 raise no_such_request()
             if request.user != viewer.user and not await self._reviewers.may_review(viewer, request, transaction):
                 raise no_such_request()
@@ -166,7 +166,7 @@ class ApprovalService:
         return latest is None or latest.status is not request.status or lapsed(latest, self._clock())
 
     async def list(
-        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: Kinds, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first; see the port. Also ``invalid_filter`` (InvalidInput).
 
@@ -198,7 +198,7 @@ class ApprovalService:
         return replace(found, items=[as_of(request, now) for request in found.items])
 
     async def approve(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Approve a pending request; see the port.
 
@@ -210,7 +210,7 @@ class ApprovalService:
         return decided
 
     async def deny(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Deny a pending request; see the port."""
         decided = await self._deciding.decide(reviewer, kind, request_id, Event.DENY, comment, via=via)
@@ -299,17 +299,12 @@ class ApprovalService:
         """
         return await self._calls.held_arguments(actor, request_id)
 
-    async def shown_arguments(self, viewer: Actor, request_id: str) -> Mapping[str, Any] | None:
-        """The arguments of a call for whoever may look at its request: secrets masked, nothing shortened or cleaned.
-
-        Whoever shows them writes out what cannot be seen. None when they are not kept any more, or the request is of
-        another kind.
-
-        Raises:
-            InvalidInput, NotFound: as of :meth:`get`.
-            Unavailable: ``arguments_unreadable``, ``no_key``: the key is another account's.
-        """
-        return await self._calls.shown_arguments(await self.get(viewer, None, request_id))
+    async def shown_arguments(self, viewer: Actor, request: Request) -> Mapping[str, Any] | None:
+        """The arguments of a call for whoever may look at its request; see the port."""
+        if request.called is None:
+            return None
+        await self.get(viewer, request.kind, request.id)
+        return await self._calls.shown_arguments(request)
 
     async def recover(self, environment: str) -> int:
         """Move calls of an environment that nobody is left to settle to ``unknown``.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from permit_core.access import ResourceRef
 from permit_core.identity import Actor
 from permit_core.page import Page
-from permit_core.ports.request import Request, RequestFilter, RequestKind
+from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind
 
 
 class Via(StrEnum):
@@ -44,7 +45,7 @@ class Approvals(Protocol):
         """
         ...
 
-    async def get(self, viewer: Actor, kind: RequestKind | None, request_id: str) -> Request:
+    async def get(self, viewer: Actor, kind: Kinds | None, request_id: str) -> Request:
         """One request that the viewer made or may review, of any kind with None.
 
         Raises:
@@ -63,7 +64,7 @@ class Approvals(Protocol):
         ...
 
     async def list(
-        self, viewer: Actor, kind: RequestKind, wanted: RequestFilter, page: int = 1, per_page: int = 30
+        self, viewer: Actor, kind: Kinds, wanted: RequestFilter, page: int = 1, per_page: int = 30
     ) -> Page[Request]:
         """Requests the viewer made or may review, newest first.
 
@@ -73,7 +74,7 @@ class Approvals(Protocol):
         ...
 
     async def approve(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Approve a pending request; an access request assigns the role in the same transaction.
 
@@ -90,9 +91,17 @@ class Approvals(Protocol):
         ...
 
     async def deny(
-        self, reviewer: Actor, kind: RequestKind, request_id: str, comment: str = "", *, via: Via = Via.TOOL
+        self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Deny a pending request. Idempotence and errors as :meth:`approve`."""
+        ...
+
+    async def shown_arguments(self, viewer: Actor, request: Request) -> Mapping[str, Any] | None:
+        """The arguments of a call for whoever may look at its request: secrets masked, nothing shortened or cleaned.
+
+        Whoever shows them writes out what cannot be seen. None for another kind, and where only what the record keeps is
+        left: the call is settled, or the key of another account would be needed.
+        """
         ...
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:

@@ -19,6 +19,20 @@ class RequestKind(StrEnum):
     CALL = "call"  # one call of one tool with exactly these arguments, once
 
 
+Kinds = RequestKind | frozenset[RequestKind]
+"""One kind of request, or several that are looked at, or decided, together."""
+
+ONCE = frozenset({RequestKind.OPERATION_APPROVAL, RequestKind.CALL})
+"""What is asked to do something once."""
+
+
+def kinds_of(kind: Kinds | None) -> frozenset[RequestKind]:
+    """The kinds that are meant; None means any."""
+    if kind is None:
+        return frozenset(RequestKind)
+    return frozenset({kind}) if isinstance(kind, RequestKind) else kind
+
+
 class RequestStatus(StrEnum):
     """Where a request stands. The table of transitions is in ``lifecycle.py``."""
 

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, false, func, not_, or_, select, update
 
 from permit_core.access import ResourceRef
 from permit_core.database import Transaction
 from permit_core.errors import Conflict, ConstraintViolated
 from permit_core.page import Page, page_offset
-from permit_core.ports.request import CalledTool, ConfirmedBy, Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.ports.request import (
+    CalledTool,
+    ConfirmedBy,
+    Kinds,
+    Request,
+    RequestFilter,
+    RequestKind,
+    RequestStatus,
+    kinds_of,
+)
 from permit_core.stores.tables import held_arguments, requests
 
 # Named, so that the index on tenant, kind and status is used and closed requests are not looked through.
@@ -80,12 +89,10 @@ class RequestStore:
         except ConstraintViolated as error:
             raise Conflict("You have asked for this already.", code="already_pending") from error
 
-    async def get(
-        self, environment: str, transaction: Transaction, kind: RequestKind, request_id: str
-    ) -> Request | None:
+    async def get(self, environment: str, transaction: Transaction, kind: Kinds, request_id: str) -> Request | None:
         """The request of this kind with this id, in whatever tenant, or None."""
         query = select(requests).where(
-            requests.c.environment == environment, requests.c.id == request_id, requests.c.kind == kind.value
+            requests.c.environment == environment, requests.c.id == request_id, _is_one_of(kind)
         )
         row = (await transaction.execute(query)).one_or_none()
         return None if row is None else request_of(row)
@@ -282,12 +289,13 @@ class RequestStore:
         environment: str,
         transaction: Transaction,
         tenant: str,
-        kind: RequestKind,
+        kind: Kinds,
         wanted: RequestFilter,
         now: datetime,
     ) -> list[Reviewed]:
         """What the reviewers of the requests that match depend on, each once."""
         columns = (
+            requests.c.kind,
             requests.c.resource_type,
             requests.c.resource_key,
             requests.c.role,
@@ -299,7 +307,7 @@ class RequestStore:
         )
         return [
             Reviewed(
-                Subject(kind, _resource_of(row), row.role or None, row.operation or None),
+                Subject(RequestKind(row.kind), _resource_of(row), row.role or None, row.operation or None),
                 row.review_action,
             )
             for row in rows
@@ -310,7 +318,7 @@ class RequestStore:
         environment: str,
         transaction: Transaction,
         tenant: str,
-        kind: RequestKind,
+        kind: Kinds,
         wanted: RequestFilter,
         visibility: Visibility,
         *,
@@ -331,16 +339,15 @@ class RequestStore:
         return Page([request_of(row) for row in rows], total, page, per_page)
 
 
-def _matches(
-    environment: str, tenant: str, kind: RequestKind, wanted: RequestFilter, now: datetime
-) -> ColumnElement[bool]:
+def _matches(environment: str, tenant: str, kind: Kinds, wanted: RequestFilter, now: datetime) -> ColumnElement[bool]:
     """The filter as a condition, ``approver`` aside: rights are not in this table."""
-    conditions = [requests.c.environment == environment, requests.c.tenant == tenant, requests.c.kind == kind.value]
+    conditions = [requests.c.environment == environment, requests.c.tenant == tenant, _is_one_of(kind)]
     if wanted.status is not None:
         conditions.append(_has_status(wanted.status, now))
     if wanted.role is not None:
-        role = requests.c.asked_as if kind is RequestKind.OPERATION_APPROVAL else requests.c.role
-        conditions.append(role == wanted.role)
+        is_role = requests.c.kind == RequestKind.ACCESS_REQUEST.value
+        asked_for, asked_as = requests.c.role == wanted.role, requests.c.asked_as == wanted.role
+        conditions.append(or_(and_(is_role, asked_for), and_(not_(is_role), asked_as)))
     if wanted.user is not None:
         conditions.append(requests.c.user_key == wanted.user)
     if wanted.resource is not None:
@@ -348,6 +355,10 @@ def _matches(
         if wanted.resource.key is not None:
             conditions.append(requests.c.resource_key == wanted.resource.key)
     return and_(*conditions)
+
+
+def _is_one_of(kind: Kinds) -> ColumnElement[bool]:
+    return requests.c.kind.in_(sorted(each.value for each in kinds_of(kind)))
 
 
 def _has_status(status: RequestStatus, now: datetime) -> ColumnElement[bool]:
@@ -385,20 +396,27 @@ def _reviewed_any(reviewed: Iterable[Reviewed]) -> ColumnElement[bool]:
 
     One bound value for each instance: databases take some ten thousand.
     """
-    keys: dict[tuple[str, str, str, str], list[str]] = {}
+    keys: dict[tuple[str, str, str, str, str], list[str]] = {}
     for each in reviewed:
         subject = each.subject
-        group = (subject.resource.type, subject.role or "", subject.operation or "", each.review_action)
+        group = (
+            subject.kind.value,
+            subject.resource.type,
+            subject.role or "",
+            subject.operation or "",
+            each.review_action,
+        )
         keys.setdefault(group, []).append(subject.resource.key or "")
     groups = [
         and_(
+            requests.c.kind == kind,
             requests.c.resource_type == resource_type,
             requests.c.role == role,
             requests.c.operation == operation,
             requests.c.review_action == review_action,
             requests.c.resource_key.in_(of_type),
         )
-        for (resource_type, role, operation, review_action), of_type in keys.items()
+        for (kind, resource_type, role, operation, review_action), of_type in keys.items()
     ]
     return or_(false(), *groups)
 

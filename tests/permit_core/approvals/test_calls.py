@@ -11,18 +11,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, ResourceRef
 from permit_core.approvals import calls
-from permit_core.approvals.calls import LONGEST_CALL, Outcome
+from permit_core.approvals.calls import LONGEST_CALL, Call, Outcome
 from permit_core.approvals.runner import is_gone, this_runner
 from permit_core.audit.comparisons import comparisons
 from permit_core.canonical import arguments_digest
 from permit_core.errors import Forbidden, TooMany, UserFacing
 from permit_core.identity import Actor
+from permit_core.policy.judgement import Hold
 from permit_core.ports.approvals import Via
-from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.ports.request import ONCE, Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.tables import held_arguments
 from tests.support.clock import SteadyClock
+from tests.support.core import make_core
 from tests.support.databases import PostgresServer
 from tests.support.family import refused
 from tests.support.guarded import CALL, Files, open_files
@@ -443,3 +445,34 @@ async def test_the_log_and_the_database_agree_on_every_kind_of_call(files: Files
     await approvals.settle(files.ann, await files.claim(await files.call("shred_file", name="b")), Outcome.ANSWERED)
     report = await files.core.audit.verify("default", comparisons=comparisons(grants_are_ours=True))
     assert report.problems == ()
+
+
+async def test_a_call_and_an_operation_about_the_same_thing_are_seen_by_their_own_reviewers(
+    files: Files, tmp_path: Path
+) -> None:
+    """They are listed together, and since they were asked the policy has named another reviewer for the operation."""
+    instance = ResourceRef("files", "a")
+    operation = await files.core.approvals.ask_operation(files.eve, instance, "delete", "Please")
+    check = Check(files.eve, "delete", instance)
+    hold = Hold(
+        kind="call", check=check, rule="tools.delete_file.confirm.0", by="reviewer", review_action="review",
+        pending_expires=timedelta(hours=1), approval_expires=timedelta(hours=1), pinned={}, ask_again_after=None,
+        tainted=False,
+    )  # fmt: skip
+    call = await files.core.approvals.hold(files.eve, Call("delete_file", {}, "d" * 64, instance), hold)
+    policy = (tmp_path / "files.yaml").read_text()
+    changed = policy.replace(
+        "    review_action: review\n    pending_expires", "    review_action: send\n    pending_expires"
+    )
+    assert changed != policy
+    (tmp_path / "changed.yaml").write_text(changed)
+    other = await make_core(
+        tmp_path, clock=files.clock, facts=False, policy_file=str(tmp_path / "changed.yaml"),
+        state_dir=str(tmp_path / "state"),
+    )  # fmt: skip
+    try:
+        ann = await other.approvals.list(files.in_person, ONCE, RequestFilter())
+        bob = await other.approvals.list(files.bob, ONCE, RequestFilter())
+    finally:
+        await other.close()
+    assert ([each.id for each in ann.items], [each.id for each in bob.items]) == ([operation.id], [call.id])

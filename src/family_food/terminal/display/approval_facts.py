@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +43,7 @@ def approval_facts(
     """
     now = time.time() if now is None else now
     facts = [("Who", one_line(view.get("requesting_user"))), ("What", wish(view))]
-    facts += pinned(view)
+    facts += _arguments(view) + pinned(view)
     reason = view.get("reason")
     if isinstance(reason, Mapping):
         facts.append(("Reason", quoted(reason.get("text"))))
@@ -87,8 +88,21 @@ def wish(view: View) -> str:
     what = f"{name} ({instance})" if name and instance and name != instance else name or instance
     if view.get("kind") == "access_request":
         return f"the role {one_line(view.get('role'))} on {what}"
+    call = view.get("call")
+    if isinstance(call, Mapping):
+        return f"one call of {one_line(call.get('tool'))} on {what}"
     operation = one_line(view.get("operation"))
     return f"{operation} {what}, once" if operation else what
+
+
+def _arguments(view: View) -> list[tuple[str, str]]:
+    """What a call would be made with; the names are quoted, so that none passes for one of ours."""
+    call = view.get("call")
+    arguments = call.get("arguments") if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(arguments, Mapping):
+        return []
+    facts = [(quoted(name), one_line(json.dumps(value, ensure_ascii=False))) for name, value in arguments.items()]
+    return facts if call.get("whole") is True else [*facts, ("Note", "long arguments are shortened here")]
 
 
 def pinned(view: View) -> list[tuple[str, str]]:
