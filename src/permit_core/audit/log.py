@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -84,6 +85,8 @@ class AuditLog:
         self._hooks = RecordHooks(database)
         self._commits: dict[str, GroupCommit[_Draft]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        with suppress(RuntimeError):  # made outside of an event loop: the first call from within one brings it
+            self._belong()
 
     def show_to(self, hook: RecordHook) -> None:
         """Give each record that is written from now on to ``hook``, once it is committed, in order.
@@ -105,7 +108,10 @@ class AuditLog:
             await transaction.run_sync(self.append_now, *events)
 
     def append_now(self, connection: Connection, *events: AuditEvent) -> None:
-        """The same for a function that :meth:`permit_core.database.Database.write` runs."""
+        """The same for a function that :meth:`permit_core.database.Database.write` runs.
+
+        It may be another thread's: what is signed and shown then is done in the event loop that the log was made in.
+        """
         if events:
             self._write(connection, [self._draft(event) for event in events])
 

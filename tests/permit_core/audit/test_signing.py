@@ -136,6 +136,13 @@ async def test_each_second_in_which_something_was_written_is_signed(signed: Sign
     assert [checkpoint.seq for checkpoint in await signed.checkpoints()] == [2]
 
 
+async def test_what_only_ever_is_appended_in_the_threads_of_the_database_is_signed_too(signed: Signed) -> None:
+    log = signed.log
+    await signed.database.write(lambda connection: log.append_now(connection, *calls(2)), environment="default")
+    await until(lambda: signed.signed_up_to() == 2)
+    await log.close()
+
+
 async def test_what_was_appended_and_rolled_back_is_not_signed(signed: Signed) -> None:
     async def fail() -> None:
         async with signed.database.transaction() as transaction:
