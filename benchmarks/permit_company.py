@@ -14,6 +14,7 @@ from benchmarks.company import TENANT, Company
 from benchmarks.running_server import serving
 from permit_api.nouns.beginning import begin
 from permit_api.store.opening import open_store
+from permit_api.store.session import Opened
 from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.entries import RoleAssignment
@@ -44,7 +45,7 @@ async def permit_server(company: Company, folder: Path) -> AsyncIterator[PermitS
     database = Database.open(url)
     try:
         await open_store(database)
-        issued = await database.write(lambda connection: begin(connection, utc_now()))
+        issued = await database.write(lambda connection: begin(Opened(connection, utc_now())))
     finally:
         await database.close()
     if issued is None:

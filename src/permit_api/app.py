@@ -14,6 +14,7 @@ from permit_api.limits import Limits
 from permit_api.routes import account, checks, elements, facts, requests, schema
 from permit_api.routes.at_once import AtOnce
 from permit_api.routes.gate import Server, known_query, refuse_strangers
+from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
 
@@ -46,15 +47,16 @@ class Application(FastAPI):
         await self._at_once(scope, receive, send)
 
 
-def create_app(database: Database, clock: Clock = utc_now) -> FastAPI:
+def create_app(database: Database, clock: Clock = utc_now, audit: AuditLog | None = None) -> FastAPI:
     """The control plane and the decision point over one database.
 
     Args:
         database: brought up to date by ``store.opening.open_store``; whoever opened it closes it.
         clock: the present moment, in UTC.
+        audit: the log of that database, which whoever opened it closes; None: one that is not signed.
     """
     app = Application(
-        Server(database, Snapshots(database, clock), clock),
+        Server(database, Snapshots(database, clock), clock, audit or AuditLog(database, clock)),
         title="Permit-compatible API",
         version="2.0.0",
         responses=_ERRORS,

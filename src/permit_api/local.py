@@ -7,14 +7,20 @@ import socket
 
 import typer
 import uvicorn
+from sqlalchemy import Connection
 
 from permit_api.app import create_app
 from permit_api.nouns.beginning import Issued, Level, begin, issue, oldest_environment
+from permit_api.routes.gate import record
 from permit_api.settings import LocalSettings
 from permit_api.store.opening import open_store
+from permit_api.store.session import Opened
+from permit_core.audit.log import AuditLog
+from permit_core.bootstrap import open_log
 from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError
+from permit_core.identity import system_actor
 
 
 def run(host: str, port: int, new_key: Level | None) -> None:
@@ -41,25 +47,44 @@ async def _serve(settings: LocalSettings, listening: socket.socket, new_key: Lev
     database = Database.open(settings.resolved_local_database_url)
     try:
         await open_store(database)
-        first = await database.write(lambda connection: begin(connection, utc_now()))
-        more = None
-        if new_key is not None and not (first is not None and new_key == "environment"):
-            more = await database.write(lambda connection: issue(connection, new_key, utc_now()))
-        host, port = listening.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        there = None if first or more else await database.read(oldest_environment)
-        for line in _welcome(url, database.location, [each for each in (first, more) if each], there):
-            typer.echo(line)
-        config = uvicorn.Config(
-            create_app(database),
-            log_level=settings.log_level.lower(),
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-        )
-        await uvicorn.Server(config).serve(sockets=[listening])
+        audit = open_log(settings, database)
+        try:
+            host, port = listening.getsockname()[:2]
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            for line in await _begin(database, audit, url, new_key):
+                typer.echo(line)
+            config = uvicorn.Config(
+                create_app(database, audit=audit),
+                log_level=settings.log_level.lower(),
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+            )
+            await uvicorn.Server(config).serve(sockets=[listening])
+        finally:
+            await audit.close()
     finally:
         await database.close()
+
+
+async def _begin(database: Database, audit: AuditLog, url: str, new_key: Level | None) -> list[str]:
+    """Make what a new database begins with, and the key that is asked for; what is printed before the server is ready."""
+
+    def started(connection: Connection) -> list[Issued]:
+        opened = Opened(connection, utc_now())
+        first = begin(opened)
+        more = None
+        if new_key is not None and not (first is not None and new_key == "environment"):
+            more = issue(opened, new_key)
+        made = [each for each in (first, more) if each is not None]
+        if made:
+            chains = (made[0].organization_id, *opened.about)
+            record(audit, opened, [system_actor(chain) for chain in chains], "api.server.started")
+        return made
+
+    keys = await database.write(started)
+    there = None if keys else await database.read(oldest_environment)
+    return _welcome(url, database.location, keys, there)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -83,6 +83,33 @@ def test_a_key_that_one_process_takes_away_opens_nothing_in_the_other(tmp_path: 
             assert asker.post("/allowed", json=QUESTION).status_code == 403
 
 
+def test_what_was_written_is_read_and_verified_by_the_commands_of_the_log(tmp_path: Path) -> None:
+    state, folder = str(tmp_path / "state"), tmp_path / "data"
+    folder.mkdir()
+    with running_local(folder, STATE_DIR=state) as server:
+        environment = exported(server.said, "ENV_ID")
+        with server.client(server.environment_key) as client:
+            answer(client.post(f"/v2/facts/{base_of(server, server.environment_key)}/users", json={"key": "ann"}))
+    database = f"sqlite+aiosqlite:///{folder / 'permit_local.db'}"
+
+    def audit(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", "from permit_mcp.command_line import main; main()", "audit", *arguments],
+            cwd=PROJECT,
+            env=bare_environment(ENV_FILE="", DATABASE_URL=database, STATE_DIR=state, ENVIRONMENT=environment),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    assert "signed: up to record 2" in audit("verify")
+    started, made = audit("tail").splitlines()
+    assert "api.server.started system" in started
+    assert "api.users.create_user api_key:" in made
+    assert '"key": "ann"' in audit("show", "2")
+
+
 def test_it_runs_on_postgresql_too(tmp_path: Path, postgres_server: PostgresServer) -> None:
     url = postgres_server.new_database()
     with running_local(tmp_path, LOCAL_DATABASE_URL=url) as server:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from permit_api.decisions.compiling import compile_model, load_facts
-from permit_api.store.session import Row, Session
+from permit_api.store.session import Opened, Row, Session
 from permit_api.store.tables import environments, tenants
 from permit_core.clock import Clock
 from permit_core.database import Database
@@ -91,7 +91,7 @@ class Snapshots:
         if row is None:
             raise EnvironmentGone
         versions = Versions(row["schema_version"], row["facts_version"])
-        session = Session(connection, row, self._clock())
+        session = Session(Opened(connection, self._clock()), row)
         same = before is not None and before.versions.schema == versions.schema
         model = before.model if before is not None and same else compile_model(session)
         return Snapshot(versions, model, load_facts(session), _tenants(session))

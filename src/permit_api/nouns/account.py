@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select, update
 
-from permit_api.faults import Unprocessable, duplicate, forbidden, not_found
+from permit_api.faults import Unprocessable, forbidden, not_found
 from permit_api.nouns.tenants import DEFAULT_TENANT
 from permit_api.shapes.account import ApiKeyCreate, EnvironmentCreate, ProjectCreate
 from permit_api.store.keys import digest_of, handle_of, new_secret
-from permit_api.store.session import Listed, Paging, Row, as_uuid, in_order_of, some
+from permit_api.store.session import Listed, Opened, Paging, Row, as_uuid, in_order_of, some
 from permit_api.store.tables import api_keys, environments, logins, organizations, projects, resources, tenants
-from permit_core.errors import ConstraintViolated
 
 BUILT_IN = ("__user", "__tenant")
 
@@ -27,14 +26,22 @@ class Caller:
     """Whoever presented an API key: what it reaches, and whether it may write.
 
     Args:
-        connection: the transaction of the call.
+        opened: the transaction of the call.
         key: the row of the key.
-        now: the time of the call, in UTC.
     """
 
-    connection: Connection
+    opened: Opened
     key: Row
-    now: datetime
+
+    @property
+    def connection(self) -> Connection:
+        """That of the transaction."""
+        return self.opened.connection
+
+    @property
+    def now(self) -> datetime:
+        """The time of the call, in UTC."""
+        return self.opened.now
 
     @property
     def organization_id(self) -> str:
@@ -75,6 +82,7 @@ def find_environment(caller: Caller, project: str, environment: str) -> Row:
         raise not_found("Environment", environment)
     if key["project_id"] not in {None, row["project_id"]}:
         raise forbidden("this API key reaches no such environment")
+    caller.opened.about[row["id"]] = None
     return row
 
 
@@ -114,9 +122,9 @@ def create_project(caller: Caller, body: ProjectCreate) -> dict[str, Any]:
     if caller.key["project_id"] is not None:
         raise forbidden("only a key of the organisation makes projects")
     words = body.model_dump(mode="json", exclude_none=True, exclude={"key", "initial_environments"})
-    row = add_project(caller.connection, caller.organization_id, body.key, words, caller.now)
+    row = add_project(caller.opened, caller.organization_id, body.key, words)
     for each in body.initial_environments or []:
-        add_environment(caller.connection, row, each, caller.now)
+        add_environment(caller.opened, row, each)
     return read_project(row)
 
 
@@ -131,6 +139,8 @@ def delete_project(caller: Caller, ident: str) -> None:
     """Take a project away, with all its environments and keys."""
     row = project_of(caller, ident)
     needs_wider_key(caller, "project")
+    within = select(environments.c.id).where(environments.c.project_id == row["id"])
+    caller.opened.about.update(dict.fromkeys(caller.connection.execute(within).scalars()))
     caller.connection.execute(delete(projects).where(projects.c.id == row["id"]))
 
 
@@ -153,7 +163,7 @@ def create_environment(caller: Caller, project: str, body: EnvironmentCreate) ->
     """A new environment. Needs a key of the project or of the organisation."""
     row = project_of(caller, project)
     needs_wider_key(caller, "environment")
-    return read_environment(add_environment(caller.connection, row, body, caller.now))
+    return read_environment(add_environment(caller.opened, row, body))
 
 
 def change_environment(caller: Caller, project: str, ident: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -204,6 +214,8 @@ def key_of(caller: Caller, key_id: str) -> Row:
     row = caller.connection.execute(found).mappings().one_or_none()
     if row is None:
         raise not_found("APIKey", key_id)
+    if row["environment_id"] is not None:
+        caller.opened.about[row["environment_id"]] = None
     return row
 
 
@@ -230,7 +242,7 @@ def create_key(caller: Caller, body: ApiKeyCreate) -> dict[str, Any]:
     _needs_admin(caller)
     words: dict[str, Any] = {"access_level": body.access_level, "owner_type": body.owner_type, "name": body.name}
     ids = (caller.organization_id, project, environment)
-    row, secret = add_key(caller.connection, *ids, caller.now, minted_by=caller.key["id"], **words)
+    row, secret = add_key(caller.opened, *ids, minted_by=caller.key["id"], **words)
     return read_key(row, secret)
 
 
@@ -240,7 +252,10 @@ def delete_key(caller: Caller, key_id: str) -> None:
     _needs_admin(caller)
     gone = select(api_keys.c.id).where(api_keys.c.id == row["id"]).cte(recursive=True)
     gone = gone.union(select(api_keys.c.id).join(gone, api_keys.c.minted_by == gone.c.id))
-    caller.connection.execute(delete(api_keys).where(api_keys.c.id.in_(select(gone.c.id))))
+    ids = list(caller.connection.execute(select(gone.c.id)).scalars())
+    ended = caller.connection.execute(select(logins.c.id).where(logins.c.key_id.in_(ids))).all()
+    caller.connection.execute(delete(api_keys).where(api_keys.c.id.in_(ids)))
+    caller.opened.removed.update({"api_keys": len(ids), "logins": len(ended)})
 
 
 def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
@@ -250,7 +265,8 @@ def rotate_key(caller: Caller, key_id: str) -> dict[str, Any]:
     secret, handle, digest = new_secret()
     changed = {"handle": handle, "digest": digest, "updated_at": caller.now}
     caller.connection.execute(update(api_keys).where(api_keys.c.id == row["id"]).values(**changed))
-    caller.connection.execute(delete(logins).where(logins.c.key_id == row["id"]))
+    ended = caller.connection.execute(delete(logins).where(logins.c.key_id == row["id"])).rowcount
+    caller.opened.removed["logins"] += ended
     return read_key({**row, **changed}, secret)
 
 
@@ -264,29 +280,25 @@ def environment_key(caller: Caller, project: str, environment: str) -> dict[str,
     _needs_admin(caller)
     ids = (caller.organization_id, row["project_id"], row["id"])
     words: dict[str, Any] = {"access_level": caller.key["access_level"], "owner_type": "pdp_config", "name": None}
-    key, secret = add_key(caller.connection, *ids, caller.now, minted_by=caller.key["id"], **words)
+    key, secret = add_key(caller.opened, *ids, minted_by=caller.key["id"], **words)
     return read_key(key, secret)
 
 
-def add_organization(connection: Connection, key: str, now: datetime) -> str:
+def add_organization(opened: Opened, key: str) -> str:
     """A new organisation; its id."""
-    made = {"id": str(uuid.uuid4()), "key": key, "created_at": now, "updated_at": now}
-    connection.execute(insert(organizations).values(**made))
-    return made["id"]  # type: ignore[return-value]
+    return str(opened.insert(organizations, "organization", key=key)["id"])
 
 
-def add_project(connection: Connection, organization_id: str, key: str, body: dict[str, Any], now: datetime) -> Row:
+def add_project(opened: Opened, organization_id: str, key: str, body: dict[str, Any]) -> Row:
     """A new project without environments."""
-    return _insert(connection, projects, "project", now, organization_id=organization_id, key=key, body=body)
+    return opened.insert(projects, "project", organization_id=organization_id, key=key, body=body)
 
 
-def add_environment(connection: Connection, project: Row, body: EnvironmentCreate, now: datetime) -> Row:
+def add_environment(opened: Opened, project: Row, body: EnvironmentCreate) -> Row:
     """A new environment with what every environment begins with: the default tenant, the types of users and tenants."""
-    row = _insert(
-        connection,
+    row = opened.insert(
         environments,
         "environment",
-        now,
         organization_id=project["organization_id"],
         project_id=project["id"],
         key=body.key,
@@ -294,20 +306,20 @@ def add_environment(connection: Connection, project: Row, body: EnvironmentCreat
         schema_version=1,
         facts_version=1,
     )
+    opened.about[row["id"]] = None
     within = {"environment_id": row["id"]}
     named = {"key": DEFAULT_TENANT, "name": "Default Tenant", "description": None}
-    _insert(connection, tenants, "tenant", now, **within, **named, attributes=None, last_action_at=now)
+    opened.insert(tenants, "tenant", **within, **named, attributes=None, last_action_at=opened.now)
     for key in BUILT_IN:
-        _insert(connection, resources, "resource", now, **within, key=key, body={"name": key}, built_in=True)
+        opened.insert(resources, "resource", **within, key=key, body={"name": key}, built_in=True)
     return row
 
 
 def add_key(
-    connection: Connection,
+    opened: Opened,
     organization_id: str,
     project: str | None,
     environment: str | None,
-    now: datetime,
     *,
     minted_by: str | None = None,
     **words: Any,
@@ -315,8 +327,7 @@ def add_key(
     """A new key, and its secret, which is kept nowhere. It ends with the key that it was made with, if with one."""
     secret, handle, digest = new_secret()
     ids = {"organization_id": organization_id, "project_id": project, "environment_id": environment}
-    words["minted_by"] = minted_by
-    return _insert(connection, api_keys, "API key", now, **ids, **words, handle=handle, digest=digest), secret
+    return opened.insert(api_keys, "API key", **ids, **words, minted_by=minted_by, handle=handle, digest=digest), secret
 
 
 def _named(table: Table, ident: str) -> ColumnElement[bool]:
@@ -364,18 +375,6 @@ def _update(caller: Caller, table: Table, row: Row, given: dict[str, Any]) -> Ro
     changed = {"body": body, "updated_at": caller.now}
     caller.connection.execute(update(table).where(table.c.id == row["id"]).values(**changed))
     return {**row, **changed}
-
-
-def _insert(connection: Connection, table: Table, what: str, now: datetime, **values: Any) -> Row:
-    full = {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now, **values}
-    known = as_uuid(str(values.get("key", "")))
-    if known is not None and connection.execute(select(table.c.id).where(table.c.id == known)).first() is not None:
-        raise duplicate(what, str(values["key"]))  # asked for by it, the other would be found
-    try:
-        connection.execute(insert(table).values(**full))
-    except ConstraintViolated as error:
-        raise duplicate(what, str(values.get("key", what))) from error
-    return full
 
 
 def _common(row: Row) -> dict[str, Any]:

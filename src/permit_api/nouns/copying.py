@@ -24,6 +24,7 @@ from permit_api.store.tables import (
     attributes,
     condition_sets,
     derivations,
+    noun_of,
     relations,
     resources,
     role_extends,
@@ -83,13 +84,13 @@ def copy_environment(
         raise Unprocessable(("target_env",), "expected one of existing and new")
     if into.new is not None:
         needs_wider_key(caller, "environment")
-        target = add_environment(caller.connection, project_of(caller, project), into.new, caller.now)
+        target = add_environment(caller.opened, project_of(caller, project), into.new)
     else:
         target = find_environment(caller, project, str(into.existing))
     if target["id"] == source["id"]:
         raise Unprocessable(("target_env",), "expected another environment")
-    copied = Session(caller.connection, target, caller.now)
-    _Copy(Session(caller.connection, source, caller.now), copied, body.scope).run()
+    copied = Session(caller.opened, target)
+    _Copy(Session(caller.opened, source), copied, body.scope).run()
     return read_environment(target), copied
 
 
@@ -117,9 +118,11 @@ class _Copy:
             if row["id"] in self._ids or values is None or not self._wanted(table, row):
                 continue
             if "key" in table.c and self._is_there(table, values):
-                raise conflict(f"there is a {table.name.removesuffix('s')} {row['key']!r} in the environment already")
+                raise conflict(
+                    f"there is a {noun_of(table).removesuffix('s')} {row['key']!r} in the environment already"
+                )
             made = {name: value for name, value in values.items() if name not in {"id", "created_at", "updated_at"}}
-            self._ids[row["id"]] = self._target.insert(table, table.name.removesuffix("s"), **made)["id"]
+            self._ids[row["id"]] = self._target.insert(table, noun_of(table).removesuffix("s"), **made)["id"]
 
     def _rows(self, table: Table) -> list[Row]:
         """The rows, those that others of them refer to first."""

@@ -14,7 +14,7 @@ from sqlalchemy import Table, select
 from permit_api.faults import Unprocessable, duplicate, invalid, not_found
 from permit_api.nouns.users import add_user
 from permit_api.shapes.facts import AssignmentCreate, InstanceCreate, UserCreate
-from permit_api.store.session import Session, as_uuid
+from permit_api.store.session import Session, as_uuid, new_id
 from permit_api.store.tables import assignments, instances, resources, roles, tenants, users
 from permit_core.access import OBJECT_KEY, USER_KEY
 
@@ -92,7 +92,7 @@ def replace_instances(session: Session, bodies: Sequence[InstanceCreate]) -> Non
         )
         found = names.instances.get((resource, body.key))
         if found is None:
-            row_id = session.new_id()
+            row_id = new_id()
             names.add_instance(row_id, body.key, resource, tenant)
             ends = {"resource_id": resource, "tenant_id": tenant}
             fresh.append({"id": row_id, **ends, "key": body.key, "attributes": body.attributes or {}})
@@ -132,7 +132,7 @@ def assign_many(session: Session, bodies: Sequence[AssignmentCreate], missing_us
         if user is None and missing_user == "ignore":
             continue
         if user is None and missing_user == "create":
-            user = names.users[body.user] = session.new_id()
+            user = names.users[body.user] = new_id()
             people.append({"id": user, "key": _fitting(USER_KEY, body.user, "user"), "attributes": {}})
         if user is None:
             raise not_found("User", body.user)
@@ -168,7 +168,7 @@ def _instance(
     found = names.instances_by_id.get(known) if known else names.instances.get((str(resource), key))
     if found is None and tenant is not None and resource is not None:
         row = {
-            "id": session.new_id(),
+            "id": new_id(),
             "resource_id": resource,
             "tenant_id": tenant,
             "key": _fitting(OBJECT_KEY, key, "resource_instance"),

@@ -13,7 +13,7 @@ from permit_api.nouns.parts import add_part, replace_parts, resource_of
 from permit_api.nouns.roles import add_role, connect_role, read_roles, update_role
 from permit_api.shapes.schema import ResourceCreate, ResourceReplace, ResourceUpdate, RoleUpdate
 from permit_api.store.session import Listed, Paging, Row, Session, containing
-from permit_api.store.tables import action_groups, actions, attributes, relations, resources, roles
+from permit_api.store.tables import action_groups, actions, attributes, noun_of, relations, resources, roles
 
 _WORDS = ("name", "urn", "description", "type_attributes")
 
@@ -93,7 +93,7 @@ def change_resource(session: Session, ident: str, body: ResourceUpdate) -> dict[
     words = {name: value for name, value in {**row["body"], **body.given(*_WORDS)}.items() if value is not None}
     row = session.update(resources, row["id"], body=words)
     for table, wanted in _parts(body).items():
-        if table.name in given:
+        if noun_of(table) in given:
             replace_parts(session, table, row, wanted)
     if "roles" in given:
         _set_roles(session, row, body.roles or {})

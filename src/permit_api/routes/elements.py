@@ -12,7 +12,7 @@ from permit_api.nouns.holding import holds_any
 from permit_api.nouns.instances import instance_of
 from permit_api.nouns.requests import Acting
 from permit_api.routes.crud import Calls
-from permit_api.routes.gate import AsUser, InPages, bearer, enter, listed, server_of
+from permit_api.routes.gate import AsUser, InPages, bearer, caller_of, listed
 from permit_api.shapes.elements import ElementsConfigCreate, ElementsConfigUpdate, LoginAs
 from permit_api.store.session import Session
 
@@ -66,6 +66,5 @@ def _own_address(request: Request) -> str:
 @login.writes("POST", "/elements_login_as")
 def log_in(session: Session, /, request: Request, body: LoginAs) -> dict[str, str]:
     """A token that acts as one user in one tenant for an hour."""
-    key = enter(session.connection, bearer(request), server_of(request)).key
-    token = logins.log_in(session, body, key["id"])
+    token = logins.log_in(session, body, caller_of(session.opened, bearer(request)).key["id"])
     return {"redirect_url": f"{_own_address(request)}/elements", "token": token, "element_bearer_token": token}

@@ -1,11 +1,13 @@
 """The gate: who calls, into which environment, and one transaction for the whole call.
 
-The key is looked up in the transaction that does the work, so one that was taken away opens nothing from then on.
+The key is looked up in the transaction that does the work, so one that was taken away opens nothing from then on. What a
+call writes is recorded in that transaction too, in the chain of the environment that it was done to. What it does to
+projects, environments and keys is recorded in the chain of the organisation, with a copy in each environment it is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -18,20 +20,27 @@ from starlette.responses import JSONResponse, Response
 
 from permit_api.decisions.compiling import compile_model
 from permit_api.decisions.snapshots import Snapshots
-from permit_api.faults import forbidden, unauthorized
+from permit_api.faults import forbidden, invalid, unauthorized
 from permit_api.nouns import account
 from permit_api.nouns.account import Caller
 from permit_api.nouns.logins import PREFIX as LOGIN_PREFIX
 from permit_api.nouns.logins import find_login
 from permit_api.nouns.requests import Acting, acting
-from permit_api.store.session import Listed, Paging, Row, Session
+from permit_api.store.session import Listed, Opened, Paging, Row, Session
 from permit_api.store.tables import environments, tenants, users
+from permit_core.audit.chain import canonical
+from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock
 from permit_core.database import Database
+from permit_core.identity import Actor
+from permit_core.ports.record import AuditEvent
+from permit_core.redaction import masked
 
 T = TypeVar("T")
 
 NO_CONTENT = 204
+PROGRAM = "api_key"
+"""What the names of programs begin with in the log; the id of their key follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Server:
     database: Database
     snapshots: Snapshots
     clock: Clock
+    audit: AuditLog
 
 
 def server_of(request: Request) -> Server:
@@ -108,36 +118,113 @@ def known_query(request: Request) -> None:
             raise RequestValidationError([said])
 
 
-class Account:
-    """A call about projects, environments or keys."""
+class _Gate:
+    """One transaction for a call, and the record of what it wrote."""
 
     def __init__(self, request: Request) -> None:
-        self._server, self._token = server_of(request), bearer(request)
+        self._request, self._server, self._token = request, server_of(request), bearer(request)
+        self._path: dict[str, str] = request.path_params
+
+    def enter(self, opened: Opened) -> object:
+        """Look who calls; raises what a stranger is refused with."""
+        raise NotImplementedError
+
+    async def look(self) -> None:
+        """Look who calls, and do nothing."""
+        await self._read(self.enter)
+
+    async def _read(self, work: Callable[[Opened], Any]) -> Any:
+        clock = self._server.clock
+        return await self._server.database.read(lambda connection: work(Opened(connection, clock())))
+
+    async def _write(
+        self, work: Callable[[Opened], tuple[Any, Iterable[Actor]]], environment: str | None = None
+    ) -> Any:
+        """The same for what writes.
+
+        Args:
+            work: what is done; answers with its result, and with who is said to have done it, for each chain.
+            environment: the only one that is written; None for all.
+        """
+        given = await self._given()
+
+        def done(connection: Connection) -> Any:
+            opened = Opened(connection, self._server.clock())
+            result, actors = work(opened)
+            record(self._server.audit, opened, actors, self._event, given)
+            return result
+
+        return await self._server.database.write(done, environment=environment)
+
+    async def _environment(self, find: Callable[[Opened], Session]) -> str | None:
+        """The environment that a call writes, where those who write others need not wait for it: on PostgreSQL."""
+        if self._server.database.is_sqlite:
+            return None
+        return str(await self._read(lambda opened: find(opened).environment_id))
+
+    @property
+    def _event(self) -> str:
+        route: APIRoute = self._request.scope["route"]
+        return f"api.{str(route.tags[0]).lower().replace(' ', '_')}.{route.name}"
+
+    async def _given(self) -> dict[str, Any]:
+        """What was sent, its secrets masked: the parts of the address, and the body, which was read already.
+
+        Raises:
+            ApiFault: 400, it cannot be written as JSON.
+        """
+        said = {"path": self._path, "query": dict(self._request.query_params)}
+        body = await self._request.json() if await self._request.body() else None
+        given = {**{name: value for name, value in said.items() if value}, **({} if body is None else {"given": body})}
+        try:
+            given = masked(given)
+            canonical(given)
+        except (ValueError, RecursionError):
+            raise invalid("the body is nested too deeply, or has a number that is not finite") from None
+        return given
+
+
+def record(
+    audit: AuditLog, opened: Opened, actors: Iterable[Actor], event: str, given: Mapping[str, Any] | None = None
+) -> None:
+    """Record what was done in an open transaction: what was sent, its secrets masked already, and what came of it."""
+    body = dict(given or {})
+    if opened.made:
+        body["made"] = dict(opened.made)
+    if opened.removed.total():
+        body["removed"] = +opened.removed
+    audit.append_now(opened.connection, *(AuditEvent(event, actor, body) for actor in actors))
+
+
+def _program(key: Row, chain: str) -> Actor:
+    return Actor(chain, "", f"{PROGRAM}:{key['id']}")
+
+
+class Account(_Gate):
+    """A call about projects, environments or keys."""
 
     async def read(self, work: Callable[[Caller], Any]) -> Response:
         """Answer with what ``work`` returns."""
-        return answer(await self._server.database.read(lambda connection: work(self.enter(connection))))
+        return answer(await self._read(lambda opened: work(self.enter(opened))))
 
     async def write(self, work: Callable[[Caller], Any], status: int = 200) -> Response:
         """Answer with what ``work`` returns, once it is stored."""
 
-        def done(connection: Connection) -> Any:
-            caller = self.enter(connection)
+        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+            caller = self.enter(opened)
             may_write(caller)
-            return work(caller)
+            result = work(caller)
+            return result, [_program(caller.key, chain) for chain in (caller.organization_id, *opened.about)]
 
-        return answer(await self._server.database.write(done), status)
+        return answer(await self._write(done), status)
 
-    def enter(self, connection: Connection) -> Caller:
+    def enter(self, opened: Opened) -> Caller:
         """Whoever calls; raises what a stranger is refused with."""
-        return enter(connection, self._token, self._server)
+        return caller_of(opened, self._token)
 
 
-class InEnvironment:
+class InEnvironment(_Gate):
     """A call within one environment: that of the path, or for ``/facts`` that of the key."""
-
-    def __init__(self, request: Request) -> None:
-        self._server, self._token, self._path = server_of(request), bearer(request), request.path_params
 
     async def read(self, work: Callable[[Session], Any], *, envelope: bool | None = None) -> Response:
         """Answer with what ``work`` returns.
@@ -146,87 +233,79 @@ class InEnvironment:
             work: reads within the environment.
             envelope: for lists: True for ``{data, total_count, page_count}``, False for the bare list.
         """
-
-        def done(connection: Connection) -> Any:
-            return work(self.enter(connection))
-
-        return answer(listed(await self._server.database.read(done), envelope))
+        return answer(listed(await self._read(lambda opened: work(self.enter(opened))), envelope))
 
     async def write(self, work: Callable[[Session], Any], status: int = 200) -> Response:
         """Answer with what ``work`` returns, once it is stored. What would make the schema invalid is refused."""
 
-        def done(connection: Connection) -> Any:
-            session = self._session(connection, write=True)
+        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+            caller = caller_of(opened, self._token)
+            may_write(caller)
+            session = Session(opened, environment_of(caller, self._path))
             result = work(session)
             finish(session)
-            return result
+            return result, [_program(caller.key, session.environment_id)]
 
-        return answer(await self._server.database.write(done), status)
+        return answer(await self._write(done, await self._environment(self.enter)), status)
 
-    def _session(self, connection: Connection, *, write: bool) -> Session:
-        caller = enter(connection, self._token, self._server)
-        if write:
-            may_write(caller)
-        return Session(connection, environment_of(caller, self._path), caller.now)
-
-    def enter(self, connection: Connection) -> Session:
+    def enter(self, opened: Opened) -> Session:
         """Whoever calls, in the environment; raises what a stranger is refused with."""
-        return self._session(connection, write=False)
+        return Session(opened, environment_of(caller_of(opened, self._token), self._path))
 
 
-class AsUser:
+class AsUser(_Gate):
     """A call of a user who is logged in to an element."""
 
     def __init__(self, request: Request, elements_config_id: str) -> None:
-        self._server, self._token, self._path = server_of(request), bearer(request), request.path_params
+        super().__init__(request)
         self._element = elements_config_id
 
     async def read(self, work: Callable[[Session, Acting], Any]) -> Response:
         """Answer with what ``work`` returns."""
-
-        def done(connection: Connection) -> Any:
-            return work(*self.enter(connection))
-
-        return answer(listed(await self._server.database.read(done), envelope=True))
+        return answer(listed(await self._read(lambda opened: work(*self.enter(opened))), envelope=True))
 
     async def write(self, work: Callable[[Session, Acting], Any]) -> Response:
         """Answer with what ``work`` returns, once it is stored."""
 
-        def done(connection: Connection) -> Any:
-            session, who = self.enter(connection)
+        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+            session, who, login = self._entered(opened)
             result = work(session, who)
             finish(session)
-            return result
+            names, agent = (who.tenant["key"], who.user["key"]), f"{PROGRAM}:{login['key_id']}"
+            return result, [Actor(session.environment_id, *names, agent=agent, session=login["id"])]
 
-        return answer(await self._server.database.write(done))
+        return answer(await self._write(done, await self._environment(lambda opened: self.enter(opened)[0])))
 
-    def enter(self, connection: Connection) -> tuple[Session, Acting]:
+    def enter(self, opened: Opened) -> tuple[Session, Acting]:
         """The environment, and who is logged in; raises what a stranger is refused with."""
-        now = self._server.clock()
+        return self._entered(opened)[:2]
+
+    def _entered(self, opened: Opened) -> tuple[Session, Acting, Row]:
         if self._token is None or not self._token.startswith(LOGIN_PREFIX):
             raise unauthorized("this call is made with the token of an element log-in")
-        login = find_login(connection, self._token, now)
+        login = find_login(opened.connection, self._token, opened.now)
         if login is None:
             raise unauthorized("this log-in is not known, or has ended")
-        inside = Session(connection, {"id": login["environment_id"]}, now)
+        inside = Session(opened, {"id": login["environment_id"]})
         row = inside.by_id(environments, login["environment_id"])
         key = {"organization_id": row["organization_id"], "project_id": row["project_id"], "environment_id": row["id"]}
-        found = account.find_environment(Caller(connection, key, now), self._path["proj_id"], self._path["env_id"])
-        session = Session(connection, found, now)
+        session = Session(
+            opened, account.find_environment(Caller(opened, key), self._path["proj_id"], self._path["env_id"])
+        )
         user, tenant = session.by_id(users, login["user_id"]), session.by_id(tenants, login["tenant_id"])
-        return session, acting(session, self._element, user["id"], tenant["id"], by_login=True)
+        return session, acting(session, self._element, user["id"], tenant["id"], by_login=True), login
 
 
-def enter(connection: Connection, token: str | None, server: Server) -> Caller:
+def caller_of(opened: Opened, token: str | None) -> Caller:
     """Whoever has this API key.
 
     Raises:
         ApiFault: 401, nobody has.
     """
-    key = None if token is None else account.find_key(connection, token)
+    key = None if token is None else account.find_key(opened.connection, token)
     if key is None:
         raise unauthorized("an API key is needed: Authorization: Bearer permit_key_...")
-    return Caller(connection, key, server.clock())
+    return Caller(opened, key)
 
 
 def may_write(caller: Caller) -> None:
@@ -245,7 +324,7 @@ def environment_of(caller: Caller, path: dict[str, str]) -> Row:
         return account.find_environment(caller, path["proj_id"], path["env_id"])
     if caller.key["environment_id"] is None:
         raise forbidden("the decision point needs the API key of one environment")
-    session = Session(caller.connection, {"id": caller.key["environment_id"]}, caller.now)
+    session = Session(caller.opened, {"id": caller.key["environment_id"]})
     return session.by_id(environments, caller.key["environment_id"])
 
 
@@ -279,7 +358,7 @@ Scope = Annotated[InEnvironment, Depends()]
 UserScope = Annotated[AsUser, Depends()]
 
 
-_GATES: dict[Any, Callable[[Request], Account | InEnvironment | AsUser]] = {
+_GATES: dict[Any, Callable[[Request], _Gate]] = {
     Account: Account,
     InEnvironment: InEnvironment,
     AsUser: lambda request: AsUser(request, request.path_params["elements_config_id"]),
@@ -296,4 +375,4 @@ async def refuse_strangers(request: Request) -> None:
     route = request.scope.get("route")
     needed = [each.call for each in _parts(route.dependant)] if isinstance(route, APIRoute) else []
     for gate in _GATES.keys() & set(needed):
-        await server_of(request).database.read(_GATES[gate](request).enter)
+        await _GATES[gate](request).look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, or_, select, update
 
 from permit_api.faults import duplicate, not_found
-from permit_api.store.tables import FACTS, SCHEMA, environments
+from permit_api.store.tables import FACTS, SCHEMA, environments, noun_of
 from permit_core.errors import ConstraintViolated
 
 Row = Mapping[Any, Any]
@@ -58,20 +59,76 @@ class Listed:
         return {"data": self.data, "total_count": self.total, "page_count": -(-self.total // self.per_page)}
 
 
+class Opened:
+    """An open transaction, and what was done in it.
+
+    Args:
+        connection: of a transaction; whoever opened it commits.
+        now: what is written as the time of changes, in UTC.
+
+    Attributes:
+        made: the ids of what was made, by noun.
+        removed: how much was taken away by itself, by noun; what goes with it is not counted.
+        about: the ids of the environments that it was done to.
+    """
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.connection, self.now = connection, now
+        self.made: defaultdict[str, list[str]] = defaultdict(list)
+        self.removed: Counter[str] = Counter()
+        self.about: dict[str, None] = {}
+
+    def insert(self, table: Table, what: str, **values: Any) -> Row:
+        """A new row, with its id and its times.
+
+        Args:
+            table: where.
+            what: the noun, for the error.
+            values: the other columns.
+
+        Raises:
+            ApiFault: 409, a row with what must be unique is there already.
+        """
+        row = {"id": new_id(), "created_at": self.now, "updated_at": self.now, **values}
+        self.insert_many(table, what, [row])
+        return row
+
+    def insert_many(self, table: Table, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Several new rows in one statement.
+
+        Raises:
+            ApiFault: 409, one of them is there already.
+        """
+        named = str(rows[0].get("key", what)) if len(rows) == 1 else "one of many"
+        ids = {known: row["key"] for row in rows if (known := as_uuid(str(row.get("key", "")))) is not None}
+        if ids:  # asked for by its key, what has it as its id would be found
+            there = select(table.c.id).where(table.c.id.in_(ids))
+            if "environment_id" in rows[0]:
+                there = there.where(table.c.environment_id == rows[0]["environment_id"])
+            found = self.connection.execute(there).scalars().first()
+            if found is not None:
+                raise duplicate(what, ids[found])
+        try:
+            self.connection.execute(insert(table), list(rows))
+        except ConstraintViolated as error:
+            raise duplicate(what, named) from error
+        self.made[noun_of(table)] += [row["id"] for row in rows if "id" in row]
+
+
 class Session:
     """An open transaction, and the environment that everything read or written in it belongs to.
 
     Args:
-        connection: of a transaction; whoever opened it commits.
+        opened: the transaction.
         environment: the row of ``environments``.
-        now: what is written as the time of changes, in UTC.
 
     Attributes:
         touched: what :meth:`insert`, :meth:`update` and :meth:`delete` changed.
     """
 
-    def __init__(self, connection: Connection, environment: Row, now: datetime) -> None:
-        self.connection, self.environment, self.now = connection, environment, now
+    def __init__(self, opened: Opened, environment: Row) -> None:
+        self.opened, self.environment = opened, environment
+        self.connection, self.now = opened.connection, opened.now
         self.touched: set[Table] = set()
 
     @property
@@ -161,22 +218,9 @@ class Session:
         Raises:
             ApiFault: 409, a row with what must be unique is there already.
         """
-        full = {
-            **{column.name: getattr(column.default, "arg", None) for column in table.c},
-            "id": self.new_id(),
-            "environment_id": self.environment_id,
-            "created_at": self.now,
-            "updated_at": self.now,
-            **values,
-        }
-        self._name_no_other(table, what, (values.get("key"),))
-        self.link(table, what, full)
-        return full
-
-    @staticmethod
-    def new_id() -> str:
-        """The id of a row that is being made."""
-        return str(uuid.uuid4())
+        row = self._filled(table, values)
+        self.insert_many(table, what, [row])
+        return row
 
     def insert_many(self, table: Table, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Several new rows in one statement; what they leave out is as of :meth:`insert`.
@@ -184,29 +228,19 @@ class Session:
         Raises:
             ApiFault: 409, one of them is there already.
         """
-        if not rows:
-            return
-        self._name_no_other(table, what, [row.get("key") for row in rows])
-        self.touched.add(table)
-        common = {
+        if rows:
+            self.touched.add(table)
+            self.opened.insert_many(table, what, [self._filled(table, row) for row in rows])
+
+    def _filled(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
             **{column.name: getattr(column.default, "arg", None) for column in table.c},
+            "id": new_id(),
             "environment_id": self.environment_id,
             "created_at": self.now,
             "updated_at": self.now,
+            **values,
         }
-        try:
-            self.connection.execute(insert(table), [{**common, "id": self.new_id(), **row} for row in rows])
-        except ConstraintViolated as error:
-            raise duplicate(what, "one of many") from error
-
-    def _name_no_other(self, table: Table, what: str, keys: Iterable[str | None]) -> None:
-        """Raise 409 for a key that is the id of something of the same kind: asked for, the other would be found."""
-        ids = {known: key for key in keys if key is not None and (known := as_uuid(key)) is not None}
-        if ids:
-            mine = table.c.environment_id == self.environment_id
-            found = self.connection.execute(select(table.c.id).where(mine, table.c.id.in_(ids))).scalars().first()
-            if found is not None:
-                raise duplicate(what, ids[found])
 
     def link(self, table: Table, what: str, values: Mapping[str, Any]) -> None:
         """A row of a table whose rows have no id of their own.
@@ -230,7 +264,10 @@ class Session:
     def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
         """Take rows away, and with them what belongs to them; how many."""
         self.touched.add(table)
-        return self.connection.execute(delete(table).where(*where)).rowcount
+        gone = self.connection.execute(delete(table).where(*where)).rowcount
+        if gone:
+            self.opened.removed[noun_of(table)] += gone
+        return gone
 
     def bump(self) -> None:
         """Count up the versions of what was touched; the last thing a write does.
@@ -253,6 +290,11 @@ class Session:
     def changed_schema(self) -> bool:
         """Whether what decisions are made by was touched."""
         return bool(self.touched & SCHEMA)
+
+
+def new_id() -> str:
+    """The id of a row that is being made."""
+    return str(uuid.uuid4())
 
 
 def _has(row: Row, wanted: Iterable[tuple[str, str]]) -> bool:

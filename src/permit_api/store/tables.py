@@ -26,6 +26,9 @@ from permit_core.stores.tables import UtcDateTime
 
 metadata = MetaData()
 
+PREFIX = "api_"
+"""What the names of these tables begin with: they lie in one database with those of the core."""
+
 
 def _id() -> Column[Any]:
     return Column("id", String(36), primary_key=True)
@@ -33,7 +36,7 @@ def _id() -> Column[Any]:
 
 def _to(table: str, name: str, *, nullable: bool = False) -> Column[Any]:
     """A reference; the row goes when what it refers to goes."""
-    target = ForeignKey(f"{table}.id", ondelete="CASCADE")
+    target = ForeignKey(f"{PREFIX}{table}.id", ondelete="CASCADE")
     return Column(name, String(36), target, nullable=nullable, index=True)
 
 
@@ -55,13 +58,18 @@ def _times() -> tuple[Column[Any], Column[Any]]:
 
 def _table(name: str, *columns: Any) -> Table:
     """A table of things that belong to one environment."""
-    return Table(name, metadata, _id(), _to("environments", "environment_id"), *columns, *_times())
+    return Table(PREFIX + name, metadata, _id(), _to("environments", "environment_id"), *columns, *_times())
 
 
-organizations = Table("organizations", metadata, _id(), _key(), *_times())
+def noun_of(table: Table) -> str:
+    """What a table is of: ``users``."""
+    return table.name.removeprefix(PREFIX)
+
+
+organizations = Table(PREFIX + "organizations", metadata, _id(), _key(), *_times())
 
 projects = Table(
-    "projects",
+    PREFIX + "projects",
     metadata,
     _id(),
     _to("organizations", "organization_id"),
@@ -73,7 +81,7 @@ projects = Table(
 
 # The two versions say which state of schema and facts a compiled snapshot is of: every write counts one of them up.
 environments = Table(
-    "environments",
+    PREFIX + "environments",
     metadata,
     _id(),
     _to("organizations", "organization_id"),
@@ -88,7 +96,7 @@ environments = Table(
 
 # Of a key only its handle and the SHA-256 of the whole are kept.
 api_keys = Table(
-    "api_keys",
+    PREFIX + "api_keys",
     metadata,
     _id(),
     _to("organizations", "organization_id"),
@@ -139,18 +147,20 @@ roles = _table(
     UniqueConstraint("owner_id", "key"),
 )
 role_permissions = Table(
-    "role_permissions",
+    PREFIX + "role_permissions",
     metadata,
-    Column("role_id", String(36), ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
-    Column("action_id", String(36), ForeignKey("actions.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role_id", String(36), ForeignKey(PREFIX + "roles.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "action_id", String(36), ForeignKey(PREFIX + "actions.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
     Column("place", Integer, nullable=False),
     Column("written", String(201), nullable=False),
 )
 role_extends = Table(
-    "role_extends",
+    PREFIX + "role_extends",
     metadata,
-    Column("role_id", String(36), ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
-    Column("base_id", String(36), ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role_id", String(36), ForeignKey(PREFIX + "roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("base_id", String(36), ForeignKey(PREFIX + "roles.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("place", Integer, nullable=False),
 )
 derivations = _table(
@@ -255,10 +265,10 @@ elements = _table(
     UniqueConstraint("environment_id", "key"),
 )
 element_levels = Table(
-    "element_levels",
+    PREFIX + "element_levels",
     metadata,
-    Column("element_id", String(36), ForeignKey("elements.id", ondelete="CASCADE"), primary_key=True),
-    Column("role_id", String(36), ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("element_id", String(36), ForeignKey(PREFIX + "elements.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_id", String(36), ForeignKey(PREFIX + "roles.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("level", String(12), nullable=False),
 )
 requests = _table(
@@ -272,10 +282,10 @@ requests = _table(
     _to("roles", "role_id", nullable=True),
     Column("reason", Text),
     Column("status", String(10), nullable=False),
-    Column("reviewer_id", String(36), ForeignKey("users.id", ondelete="SET NULL")),
+    Column("reviewer_id", String(36), ForeignKey(PREFIX + "users.id", ondelete="SET NULL")),
     Column("reviewed_at", UtcDateTime),
     Column("reviewer_comment", Text),
-    Index("ix_requests_listing", "environment_id", "kind", "status"),
+    Index("ix_api_requests_listing", "environment_id", "kind", "status"),
 )
 
 # Who an element's token acts as, by the grace of which key; of the token only the SHA-256 is kept.

@@ -18,6 +18,7 @@ from permit_api.app import create_app
 from permit_api.limits import MAX_BODY_BYTES
 from permit_api.nouns.beginning import Issued, begin, issue
 from permit_api.store.opening import open_store
+from permit_api.store.session import Opened
 from permit_api.store.tables import api_keys
 from permit_core.clock import utc_now
 from permit_core.database import Database
@@ -110,7 +111,7 @@ async def asked(app: FastAPI, headers: Sequence[tuple[bytes, bytes]], body: byte
 async def point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Point]:
     database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'local.db'}")
     await open_store(database)
-    key = await database.write(lambda connection: begin(connection, utc_now()))
+    key = await database.write(lambda connection: begin(Opened(connection, utc_now())))
     assert key is not None
     made = Point(database, key)
     await made.write("POST", "schema/resources", RESOURCE)
@@ -190,7 +191,9 @@ async def test_a_key_that_is_taken_away_is_refused_by_the_next_check(point: Poin
 
 async def test_a_key_opens_its_own_environment_and_no_other(point: Point) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(point.app), base_url="http://local") as client:
-        organization = await point.database.write(lambda connection: issue(connection, "organization", utc_now()))
+        organization = await point.database.write(
+            lambda connection: issue(Opened(connection, utc_now()), "organization")
+        )
         client.headers["Authorization"] = f"Bearer {organization.secret}"
         body = {"key": "other", "name": "Other"}
         made = answer(await client.post(f"/v2/projects/{point.key.project_id}/envs", json=body))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Boolean, Column, Connection, DateTime, Integer, MetaData, insert, select
+from sqlalchemy.types import JSON
 
-from permit_api.store.opening import MIGRATIONS, VERSION_TABLE, open_store
-from permit_api.store.tables import metadata
+from permit_api.store.opening import VERSION_TABLE, open_store
+from permit_api.store.tables import PREFIX, metadata
 from permit_core.database import Database
+from permit_core.errors import StoreError
 from permit_core.stores.migrate import migrate
+from permit_core.stores.tables import metadata as tables_of_the_core
+
+EARLIER = Path(__file__).parent / "earlier"
+EARLIER_VERSION = "permit_api_version"
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -26,8 +36,18 @@ async def opened(database_url: str) -> AsyncIterator[Database]:
 
 
 def differences(connection: Connection) -> list[object]:
-    ours = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=ours), metadata))
+    of_the_core = tables_of_the_core.tables
+
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
+        return kind != "table" or (name not in of_the_core and name != "permit_core_version")
+
+    wanted = {
+        "version_table": VERSION_TABLE,
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_object": ours,
+    }
+    return list(compare_metadata(MigrationContext.configure(connection, opts=wanted), metadata))
 
 
 async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(opened: Database) -> None:
@@ -36,48 +56,88 @@ async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(opened
     assert await opened.read(differences) == []
 
 
-@pytest.fixture
-def first_version(tmp_path: Path) -> Path:
-    """The chain as it was when its first revision was the only one."""
-    folder = tmp_path / "first"
-    (folder / "versions").mkdir(parents=True)
-    for name in ("env.py", "script.py.mako", "versions/0001_first.py"):
-        (folder / name).write_text((MIGRATIONS / name).read_text())
+async def test_they_find_room_beside_what_the_core_has_already(opened: Database) -> None:
+    await migrate(opened)
+    await open_store(opened)
+    assert await opened.read(differences) == []
+
+
+def earlier(folder: Path, revisions: int) -> Path:
+    """The chain of a version that had a database of its own, as it was with so many revisions."""
+    shutil.copytree(EARLIER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in sorted((folder / "versions").glob("0*.py"))[revisions:]:
+        file.unlink()
     return folder
 
 
-AT = "'2026-11-22 12:00:00+00:00'"
-OLD_ROWS = (
-    f"INSERT INTO organizations (id, key, created_at, updated_at) VALUES ('o', 'o', {AT}, {AT})",
-    "INSERT INTO projects (id, organization_id, key, body, created_at, updated_at) "
-    f"VALUES ('p', 'o', 'p', '{{}}', {AT}, {AT})",
-    "INSERT INTO environments (id, organization_id, project_id, key, body, schema_version, facts_version, created_at, "
-    f"updated_at) VALUES ('e', 'o', 'p', 'e', '{{}}', 1, 1, {AT}, {AT})",
-    "INSERT INTO tenants (id, environment_id, key, name, attributes, last_action_at, created_at, updated_at) "
-    f"VALUES ('t', 'e', 'default', 'Home', '{{}}', {AT}, {AT}, {AT})",
-    "INSERT INTO users (id, environment_id, key, attributes, created_at, updated_at) "
-    f"VALUES ('u', 'e', 'henry', '{{}}', {AT}, {AT})",
-    "INSERT INTO logins (id, environment_id, user_id, tenant_id, digest, expires_at, created_at, updated_at) "
-    f"VALUES ('l', 'e', 'u', 't', 'd', {AT}, {AT}, {AT})",
-)
+def value_of(column: Column[Any]) -> Any:
+    """Something for a column: a reference is to the one row of the other table."""
+    for key in column.foreign_keys:
+        return f"{key.column.table.name}-id"
+    if isinstance(column.type, DateTime):
+        return AT
+    if isinstance(column.type, Boolean):
+        return True
+    if isinstance(column.type, Integer):
+        return 7
+    return {"of": column.name} if isinstance(column.type, JSON) else f"{column.table.name}-{column.name}"[:10]
 
 
-async def test_log_ins_of_an_earlier_version_end_because_nobody_knows_by_which_key_they_were_made(
-    opened: Database, first_version: Path
+def fill(connection: Connection) -> dict[str, dict[str, Any]]:
+    """One row in every table; table -> row."""
+    there = MetaData()
+    there.reflect(connection)
+    rows = {}
+    for table in there.sorted_tables:
+        if table.name != EARLIER_VERSION:
+            rows[table.name] = {column.name: value_of(column) for column in table.c}
+            rows[table.name] |= {"id": f"{table.name}-id"} if "id" in table.c else {}
+            connection.execute(insert(table), rows[table.name])
+    return rows
+
+
+@pytest.mark.parametrize("revisions", [1, 2, 3])
+async def test_every_row_of_an_earlier_version_is_there_under_the_new_names(
+    opened: Database, tmp_path: Path, revisions: int
 ) -> None:
-    await migrate(opened, first_version, VERSION_TABLE)
-    async with opened.transaction() as transaction:
-        for statement in OLD_ROWS:
-            await transaction.execute(text(statement))
+    await migrate(opened, earlier(tmp_path / "earlier", revisions), EARLIER_VERSION)
+    rows = await opened.write(fill)
     await open_store(opened)
     assert await opened.read(differences) == []
-    async with opened.reading() as reading:
-        for table, rows in (("users", 1), ("tenants", 1), ("logins", 0)):
-            counted = await reading.execute(text(f"SELECT count(*) FROM {table}"))
-            assert counted.scalar_one() == rows
+    assert len(rows) == len(metadata.tables)
+    if revisions == 1:
+        del rows["logins"]  # nobody knows by which key they were made: they end
+    for name, row in rows.items():
+        table = metadata.tables[PREFIX + name]
+        found = await opened.read(lambda connection, of=table: connection.execute(select(of)).mappings().all())  # type: ignore[misc]
+        assert [{key: each[key] for key in row} for each in found] == [row], name
+
+
+async def test_a_chain_that_was_cut_short_goes_on_where_it_was(
+    opened: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the rows were moved: the tables of the core are made by the next start."""
+    await migrate(opened, earlier(tmp_path / "earlier", 3), EARLIER_VERSION)
+    await opened.write(fill)
+
+    async def killed(_database: Database) -> None:
+        raise StoreError("the process was killed")
+
+    with monkeypatch.context() as patched:
+        whole = migrate
+
+        async def first_chain_alone(database: Database, *chain: Any) -> None:
+            await (whole(database, *chain) if chain else killed(database))
+
+        patched.setattr("permit_api.store.opening.migrate", first_chain_alone)
+        with pytest.raises(StoreError):
+            await open_store(opened)
+    await open_store(opened)
+    users = metadata.tables[f"{PREFIX}users"]
+    assert len(await opened.read(lambda connection: connection.execute(select(users)).all())) == 1
 
 
 async def test_a_table_that_is_missing_is_noticed(opened: Database) -> None:
     await open_store(opened)
-    await opened.write(lambda connection: connection.exec_driver_sql("DROP TABLE logins"))
+    await opened.write(lambda connection: connection.exec_driver_sql(f"DROP TABLE {PREFIX}logins"))
     assert await opened.read(differences) != []
