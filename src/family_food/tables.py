@@ -25,6 +25,7 @@ orders = Table(
     "orders",
     metadata,
     Column("id", String(40), primary_key=True),
+    Column("environment", String(100), nullable=False),
     Column("tenant", String(100), nullable=False),
     Column("user_key", String(100), nullable=False),
     Column("user_name", String(400), nullable=False),
@@ -37,19 +38,20 @@ orders = Table(
     Column("approval_id", String(40), ForeignKey(requests.c.id), unique=True),
     Column("placed_at", UtcDateTime, nullable=False),
     CheckConstraint("price_cents >= 0", name="ck_orders_price"),
-    Index("ix_orders_listing", "tenant", "placed_at"),
+    Index("ix_orders_listing", "environment", "tenant", "placed_at"),
 )
 
 conversations = Table(
     "conversations",
     metadata,
     Column("id", String(40), primary_key=True),
+    Column("environment", String(100), nullable=False),
     Column("user_key", String(100), nullable=False),
     Column("tenant", String(100), nullable=False),
     Column("title", String(200), nullable=False, server_default=""),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    Index("ix_conversations_listing", "user_key", "tenant", "updated_at"),
+    Index("ix_conversations_listing", "environment", "user_key", "tenant", "updated_at"),
 )
 
 conversation_entries = Table(

@@ -79,6 +79,7 @@ async def test_a_database_that_tells_another_story_is_found_out(tmp_path: Path) 
             await transaction.execute(
                 insert(orders).values(
                     id="ord_2",
+                    environment=story.settings.environment,
                     tenant=story.settings.tenant,
                     user_key=told.child,
                     user_name="Henry",

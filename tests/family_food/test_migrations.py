@@ -86,6 +86,8 @@ async def test_conversations_from_before_turns_were_kept_have_them_afterwards(
             ("two", 1, "event", "", 0, "completed"),
         ]
         assert (await reading.execute(text("SELECT count(*) FROM conversation_entries"))).scalar_one() == len(ONE + TWO)
+        kept_in = text("SELECT DISTINCT environment FROM conversations")
+        assert (await reading.execute(kept_in)).scalars().all() == ["default"]
     store = ConversationStore(database)
     stored = await store.load("one", HENRY)
     assert (len(stored.entries), stored.next_turn, stored.interrupted) == (len(ONE), 3, None)

@@ -32,6 +32,7 @@ INTERRUPTED = {
 _CHAT: BindParameter[str] = bindparam("chat")
 MINE = and_(
     conversations.c.id == _CHAT,
+    conversations.c.environment == bindparam("owners_environment"),
     conversations.c.user_key == bindparam("owner"),
     conversations.c.tenant == bindparam("owners_tenant"),
 )
@@ -90,7 +91,8 @@ class ConversationRows:
 
 def of(conversation_id: str, actor: Actor) -> dict[str, str]:
     """What :data:`MINE` asks for."""
-    return {"chat": conversation_id, "owner": actor.user, "owners_tenant": actor.tenant}
+    owner = {"owners_environment": actor.environment, "owner": actor.user, "owners_tenant": actor.tenant}
+    return {"chat": conversation_id, **owner}
 
 
 def no_such_conversation() -> NotFound:

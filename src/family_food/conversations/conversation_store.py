@@ -85,8 +85,8 @@ class ConversationStore:
         """
         conversation_id = f"chat_{secrets.token_hex(16)}"
         now = datetime.now(UTC)
-        row = {"user_key": actor.user, "tenant": actor.tenant, "title": "", "created_at": now}
-        rows = [{"id": conversation_id, "updated_at": now, **row}]
+        owner = {"environment": actor.environment, "user_key": actor.user, "tenant": actor.tenant}
+        rows = [{"id": conversation_id, "title": "", "created_at": now, "updated_at": now, **owner}]
         await self._database.write(lambda connection: connection.execute(_CREATE, rows), room=ROOM_FOR_NEWCOMERS)
         return conversation_id
 
@@ -231,8 +231,12 @@ class ConversationStore:
             InvalidInput: ``invalid_page``.
         """
         offset = page_offset(page, per_page)
-        owned = and_(conversations.c.user_key == actor.user, conversations.c.tenant == actor.tenant)
-        mine = and_(owned, _HAS_ENTRIES)
+        mine = and_(
+            conversations.c.environment == actor.environment,
+            conversations.c.user_key == actor.user,
+            conversations.c.tenant == actor.tenant,
+            _HAS_ENTRIES,
+        )
         latest_first = (conversations.c.updated_at.desc(), conversations.c.id)
         rows = select(conversations, _HOW_MANY_TURNS.label("turns")).where(mine).order_by(*latest_first)
         count = select(func.count()).select_from(conversations).where(mine)

@@ -108,6 +108,7 @@ class OrderDesk:
         decided: AuditEvent,
     ) -> None:
         row = order.model_dump(exclude={"price"}) | {
+            "environment": actor.environment,
             "tenant": actor.tenant,
             "user_key": actor.user,
             "restaurant_key": place.ref.key,
@@ -125,7 +126,7 @@ class OrderDesk:
         """
         skip = page_offset(page, per_page)
         decision = await self._core.pdp.decide(Check(actor, READ, ResourceRef(ORDERS)))
-        wanted: ColumnElement[bool] = orders.c.tenant == actor.tenant
+        wanted: ColumnElement[bool] = and_(orders.c.environment == actor.environment, orders.c.tenant == actor.tenant)
         if not decision.allowed:
             wanted = and_(wanted, orders.c.user_key == actor.user)
         async with self._core.database.reading() as reading:

@@ -73,7 +73,9 @@ async def test_a_place_that_is_taken_is_not_written_again(food: Food) -> None:
 async def test_a_conversation_is_its_owner_s_alone(food: Food) -> None:
     store = ConversationStore(food.core.database)
     chat = await store.create(HENRY)
-    for stranger in (ROSE, Actor("default", "another", "3", "Henry")):
+    await begin(store, chat)
+    for stranger in (ROSE, Actor("default", "another", "3", "Henry"), Actor("another", "default", "3", "Henry")):
+        assert (await store.listed(stranger)).items == []
         with pytest.raises(NotFound):
             await store.load(chat, stranger)
     with pytest.raises(NotFound):

@@ -32,6 +32,7 @@ async def test_orders_that_were_placed_are_as_the_log_tells(table_on_each: Table
         ("UPDATE orders SET price_cents = 1", "price in cents is '1' in the database, and '899' in record "),
         ("UPDATE orders SET user_key = '4'", "user is '4' in the database, and '3' in record "),
         ("UPDATE orders SET dish_key = 'x'", "dish is 'x' in the database, and '1-cheese-pizza' in record "),
+        ("UPDATE orders SET environment = 'x'", "is not in the database, and record "),
         ("DELETE FROM orders", "is not in the database, and record "),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ async def test_a_cheap_dish_is_ordered_without_asking_and_on_record(table: Table
     assert await table.rows() == [("3", CHEAP_PIZZA.key, price, None)]
     placed = [record for record in await table.food.core.audit.records("default") if record.event == "order.placed"]
     assert [(record.user, record.body["id"]) for record in placed] == [("3", order.id)]
+
+
+async def test_orders_of_another_environment_are_not_listed(table: Table) -> None:
+    await table.desk.place(table.family.joe, "Pizza Palace", "cheese pizza")
+    assert (await table.desk.list(table.family.joe)).total == 1
+    assert (await table.desk.list(replace(table.family.joe, environment="another"))).total == 0
 
 
 async def test_a_dear_dish_needs_an_approval_and_the_refusal_says_which(table: Table) -> None:
