@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
 
 from permit_core.decision.journal import Journal, journal
-from permit_core.errors import Forbidden, NotFound, PermitError, StoreError, UserFacing
+from permit_core.errors import Conflict, Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
 from permit_core.policy.guards import Guard, GuardKind
 from permit_core.policy.judgement import not_declared_hint
+from permit_core.ports.approvals import Via
 from permit_core.ports.record import AuditEvent
-from permit_core.ports.request import Request
+from permit_core.ports.request import ConfirmedBy, Request, RequestKind
 from permit_core.redaction import redact
-from permit_core.views import plain
+from permit_core.views import plain, written_out
 from permit_mcp.acting import USER_ID, Acting, VerifiedToken, acting_as
 from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
 from permit_mcp.declarations import Declarations, acted_on
-from permit_mcp.judging import Asked, Judging
+from permit_mcp.judging import Asked, Judging, Waits
 from permit_mcp.signatures import json_values, secret_names
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ T = TypeVar("T")
 
 RECORD_SECONDS = 15.0
 """How long a call may still take to be remembered once it has ended, cancelled or not; longer than a busy database."""
+
+MOST_ASKED = 4_000
+"""How many characters a question at a client has at most; a longer one is asked at a terminal."""
 
 INTERNAL_ERROR = "internal_error"
 
@@ -71,6 +76,37 @@ class WrongArguments(PermitError):
         self.paths = tuple(paths)
 
 
+class AskFirst(PermitError):
+    """The client is to ask its person first, and to make the call again with the answer.
+
+    Attributes:
+        request_id: of the stored request that the question is about.
+        words: the question, in one line.
+    """
+
+    def __init__(self, request_id: str, words: str) -> None:
+        super().__init__("the person at the client is asked first")
+        self.request_id = request_id
+        self.words = words
+
+
+class Client(Protocol):
+    """The client that makes a call, and whoever sits there."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether it can ask its person."""
+        ...
+
+    async def ask(self, request_id: str, words: str) -> bool | None:
+        """What the person says: yes, no, or neither. The wait is bounded.
+
+        Raises:
+            AskFirst: the question is to be the answer to this call.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call as it came in.
@@ -84,6 +120,7 @@ class Call:
         definition: digest of what it says of itself.
         token: the request's verified access token; None when it has none.
         shown: what the record calls it; the name when empty.
+        client: who made it; None where there is nobody who could be asked.
     """
 
     kind: GuardKind
@@ -94,6 +131,7 @@ class Call:
     definition: Callable[[], str]
     token: VerifiedToken | None = None
     shown: str = ""
+    client: Client | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +243,7 @@ class Enforcement:
             UserFacing: it was not let in (``forbidden_argument``, ``no_such_user``, ``not_identified``,
                 ``tool_not_allowed``, ``not_declared``: recorded as ``tool.refused``), or does not run
                 (``invalid_arguments``, ``access_denied``, ``approval_needed`` and others: recorded as ``tool.call``).
+            AskFirst: the client is to ask its person first; recorded as ``asked``.
             StoreError: whether the call may run could not be found out, so it did not.
         """
         _, done, refused = _EVENTS[call.kind]
@@ -227,6 +266,9 @@ class Enforcement:
                 raise
             except UserFacing as error:
                 outcome = Outcome("refused", error.code)
+                raise
+            except AskFirst:
+                outcome = Outcome("asked")
                 raise
             finally:
                 await self._remember(done, call, outcome, case, decided)
@@ -284,7 +326,38 @@ class Enforcement:
         core = await self._cores.get()
         hide = tuple(secret_names(call.schema or {}))
         asked = Asked(case.actor, guard, json_values(arguments), call.definition(), hide)
-        case.claimed = await self._judging.admit(core, asked)
+        try:
+            case.claimed = await self._judging.admit(core, asked)
+        except Waits as waits:
+            if waits.request.by is not ConfirmedBy.IN_CLIENT:
+                raise
+            await self._ask_in_client(core, case.actor, call.client, waits)
+            case.claimed = await self._judging.admit(core, asked)  # judged anew, now that it is decided
+
+    async def _ask_in_client(self, core: Core, actor: Actor, client: Client | None, waits: Waits) -> None:
+        """Have the person at the client decide the stored question; returns when it is not a no.
+
+        Raises:
+            Forbidden: ``approval_denied``: they said no.
+            Waits: they did not, or cannot there; with what to do instead.
+            AskFirst: as of :meth:`Client.ask`.
+        """
+        request = waits.request
+        arguments = await core.approvals.shown_arguments(actor, request)
+        words = "" if arguments is None else _words(request, arguments)
+        elsewhere = (
+            f"Its person decides at a terminal, permit-mcp requests approve {request.id}, and then it is made again."
+        )
+        if client is None or not client.can_ask or not 0 < len(words) <= MOST_ASKED:
+            raise Waits(request, hint=f"This cannot be asked at the client. {elsewhere}")
+        yes = await client.ask(request.id, words)
+        if yes is None:
+            raise Waits(request, hint=f"Nobody answered at the client. {elsewhere}")
+        decide = core.approvals.approve if yes else core.approvals.deny
+        with suppress(Conflict):  # decided elsewhere meanwhile: what holds is found out when it is judged
+            await decide(actor, RequestKind.CALL, request.id, via=Via.CLIENT)
+        if not yes:
+            raise Forbidden("The person at the client said no.", code="approval_denied", request_id=request.id)
 
     async def _run(self, case: _Case, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
         """Run it, and settle the approval that it uses: ``unknown`` unless an answer came.
@@ -361,6 +434,17 @@ class Enforcement:
             return await self._acting.actor(call.token, call.arguments.get(USER_ID))
         except (NotFound, Forbidden):
             return unknown_actor(core.environment, core.settings.tenant)
+
+
+def _words(request: Request, arguments: Mapping[str, Any]) -> str:
+    """The question about a call, from what is stored; its arguments in a form that nothing can hide in."""
+    tool = request.called.tool if request.called is not None else ""
+    given = ", ".join(f"{written_out(name)[1:-1]} = {written_out(value)}" for name, value in arguments.items())
+    pinned = "".join(f" Now {plain(name)} is {written_out(value)}." for name, value in request.pinned.items())
+    on = f"It acts on {plain(request.resource_name)}, with" if request.resource.type else "It has"
+    return (
+        f"Make this call of {plain(tool)} for {plain(request.user_name)}, once? {on} {given or 'no arguments'}.{pinned}"
+    )
 
 
 def _is_plainly_open(guard: Guard) -> bool:

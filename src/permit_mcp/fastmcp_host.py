@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastmcp import FastMCP
@@ -26,7 +27,8 @@ from permit_core.errors import ConfigurationError, PermitError
 from permit_core.policy.guards import GuardKind
 from permit_mcp.acting import VerifiedToken
 from permit_mcp.declarations import Registered
-from permit_mcp.enforcement import Call, Enforcement, Outcome, Unknown, WrongArguments
+from permit_mcp.enforcement import AskFirst, Call, Enforcement, Outcome, Unknown, WrongArguments
+from permit_mcp.in_client import InClient, question
 from permit_mcp.permit_tool import PermitTool
 from permit_mcp.refusals import Present, answer_to, presented, protocol_error, refusal_in
 from permit_mcp.sdk_host import NOT_DECLARED, check_completion, or_wrong, prompt_schema
@@ -137,10 +139,13 @@ class _Guard(Middleware):
         tool = await self._mcp.get_tool(name, _version(context))
         try:
             call = self._read(name, tool, dict(context.message.arguments or {}))
+            call = replace(call, client=_client(context))
             answer = await self._enforcement.guarded(call, lambda: call_next(context), _tool_outcome)
         except Unknown:
             # FastMCP's own answer to a tool that is not there.
             raise NotFoundError(f"Unknown tool: {name!r}") from None
+        except AskFirst as asked:
+            return InputRequiredToolResult(question(asked))
         except PermitError as error:
             return ToolResult.from_mcp_result(answer_to(error, name, self._present))
         if self._present is None or isinstance(answer, InputRequiredToolResult) or answer.structured_content is None:
@@ -285,6 +290,13 @@ def _checks_audience(auth: AuthProvider | None) -> bool:
         case OAuthProvider():
             return True  # it takes only what it issued itself
     return bool(getattr(auth, "audience", None))
+
+
+def _client(context: MiddlewareContext[Any]) -> InClient | None:
+    """Who made the call; None for one that came over no wire."""
+    within = context.fastmcp_context
+    request = within.request_context if within is not None else None
+    return None if request is None else InClient(request._srctx)  # noqa: SLF001 - what the SDK's own host is given
 
 
 def _token() -> VerifiedToken | None:

@@ -165,7 +165,7 @@ class Judging:
                 raise
             if not _stores_itself(hold):
                 raise _to_be_asked_for(hold, error) from None
-            raise _waits(await core.approvals.hold(asked.actor, call, hold)) from None
+            raise Waits(await core.approvals.hold(asked.actor, call, hold)) from None
 
     async def taint(self, core: Core, actor: Actor, guard: Guard) -> None:
         """What will be read stays with the session; durable when this returns.
@@ -276,15 +276,26 @@ def _to_be_asked_for(hold: Hold, error: Forbidden) -> Forbidden:
     )
 
 
-def _waits(request: Request) -> Forbidden:
-    pending = request.status is RequestStatus.PENDING
-    return Forbidden(
-        "This call needs a human's yes before it runs; it waits for one.",
-        code="approval_pending" if pending else "approval_needed",
-        hint="Wait for the decision (wait_for_request), then make exactly the same call again.",
-        request_id=request.id,
-        expires_at=request.expires_at.isoformat() if request.expires_at else None,
-    )
+class Waits(Forbidden):
+    """The very call waits for a yes.
+
+    Attributes:
+        request: what is asked, as it is stored.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        hint: str = "Wait for the decision (wait_for_request), then make exactly the same call again.",
+    ) -> None:
+        super().__init__(
+            "This call needs a human's yes before it runs; it waits for one.",
+            code="approval_pending" if request.status is RequestStatus.PENDING else "approval_needed",
+            hint=hint,
+            request_id=request.id,
+            expires_at=request.expires_at.isoformat() if request.expires_at else None,
+        )
+        self.request = request
 
 
 async def check_now(core: Core, actor: Actor, action: str, resource: str, call: Mapping[str, Any]) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -13,7 +14,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.resources import ResourceTemplate
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult, Implementation
+from mcp.types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult, Implementation, InputRequiredResult
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +24,8 @@ from permit_core.policy.guards import GuardKind
 from permit_core.views import plain
 from permit_mcp.acting import VerifiedToken
 from permit_mcp.declarations import Registered
-from permit_mcp.enforcement import Call, Enforcement, Listing, Outcome, Unknown, WrongArguments
+from permit_mcp.enforcement import AskFirst, Call, Enforcement, Listing, Outcome, Unknown, WrongArguments
+from permit_mcp.in_client import InClient, question
 from permit_mcp.permit_tool import PermitTool
 from permit_mcp.refusals import Present, answer_to, presented, protocol_error, refusal_in
 from permit_mcp.signatures import arguments_of
@@ -199,8 +201,10 @@ class _Guard:
 
     async def _call(self, ctx: Context, call_next: CallNext, name: str, arguments: dict[str, Any]) -> HandlerResult:
         try:
-            call = self._host.read_tool(name, arguments, _token(ctx))
+            call = replace(self._host.read_tool(name, arguments, _token(ctx)), client=InClient(ctx))
             answer = await self._enforcement.guarded(call, lambda: call_next(ctx), _outcome)
+        except AskFirst as asked:
+            return self._wire(ctx, question(asked))
         except PermitError as error:
             return self._wire(ctx, answer_to(error, name, self._present))
         if self._present is None or not isinstance(answer, dict) or "structuredContent" not in answer:
@@ -222,7 +226,7 @@ class _Guard:
         except PermitError as error:
             raise protocol_error(error, name) from None
 
-    def _wire(self, ctx: Context, result: CallToolResult) -> dict[str, Any]:
+    def _wire(self, ctx: Context, result: CallToolResult | InputRequiredResult) -> dict[str, Any]:
         """A result in the envelope in which the SDK would send it; it leaves that to a middleware that answers."""
         body = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
