@@ -36,6 +36,7 @@ async def serve(port: int) -> None:
     try:
         await uvicorn.Server(config).serve()
     finally:
+        await app.close()
         await database.close()
 
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import Receive, Scope, Send
 
 from permit_api.answers import answer_errors
+from permit_api.decisions.log import CheckLog
 from permit_api.decisions.snapshots import Snapshots
 from permit_api.limits import Limits
 from permit_api.routes import account, checks, elements, facts, requests, schema
@@ -46,17 +47,23 @@ class Application(FastAPI):
         """Answer a request."""
         await self._at_once(scope, receive, send)
 
+    async def close(self) -> None:
+        """Keep what was answered a moment ago."""
+        await self.state.server.checks.close()
 
-def create_app(database: Database, clock: Clock = utc_now, audit: AuditLog | None = None) -> FastAPI:
+
+def create_app(database: Database, clock: Clock = utc_now, audit: AuditLog | None = None) -> Application:
     """The control plane and the decision point over one database.
 
     Args:
-        database: brought up to date by ``store.opening.open_store``; whoever opened it closes it.
+        database: brought up to date by ``store.opening.open_store``; whoever opened it closes it, after the application.
         clock: the present moment, in UTC.
         audit: the log of that database, which whoever opened it closes; None: one that is not signed.
     """
     app = Application(
-        Server(database, Snapshots(database, clock), clock, audit or AuditLog(database, clock)),
+        Server(
+            database, Snapshots(database, clock), clock, audit or AuditLog(database, clock), CheckLog(database, clock)
+        ),
         title="Permit-compatible API",
         version="2.0.0",
         responses=_ERRORS,
@@ -66,6 +73,7 @@ def create_app(database: Database, clock: Clock = utc_now, audit: AuditLog | Non
     app.include_router(checks.ready)
     for router in (checks.router, elements.login, *account.ROUTERS):
         app.include_router(router, dependencies=[known])
+    app.include_router(checks.kept, dependencies=[known, Depends(checks.written)])
     for prefix, routers in (("schema", schema.ROUTERS), ("facts", _FACTS), ("elements", _ELEMENTS)):
         within = APIRouter(prefix=f"/v2/{prefix}/{{proj_id}}/{{env_id}}", dependencies=[known])
         for router in routers:

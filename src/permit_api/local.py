@@ -53,14 +53,14 @@ async def _serve(settings: LocalSettings, listening: socket.socket, new_key: Lev
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             for line in await _begin(database, audit, url, new_key):
                 typer.echo(line)
+            app = create_app(database, audit=audit)
             config = uvicorn.Config(
-                create_app(database, audit=audit),
-                log_level=settings.log_level.lower(),
-                access_log=False,
-                server_header=False,
-                lifespan="off",
+                app, log_level=settings.log_level.lower(), access_log=False, server_header=False, lifespan="off"
             )
-            await uvicorn.Server(config).serve(sockets=[listening])
+            try:
+                await uvicorn.Server(config).serve(sockets=[listening])
+            finally:
+                await app.close()
         finally:
             await audit.close()
     finally:

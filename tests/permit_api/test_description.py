@@ -440,6 +440,15 @@ def test_the_schema_of_an_environment_is_copied_without_its_facts(
         assert [each["key"] for each in found] == ["folder"]
 
 
+def test_checks_that_were_made(walk: Walk) -> None:
+    schema(walk)
+    asked = {"user": {"key": "ann"}, "action": "read", "resource": {"type": "document", "key": "d"}}
+    answer(walk.api.post("/allowed", json=asked))
+    found = walk("GET", "pdps/audit_logs", users="ann", decision=False)
+    assert (found["total_count"], found["data"][0]["user_key"]) == (1, "ann")
+    assert walk("GET", f"pdps/audit_logs/{found['data'][0]['id']}")["input"]["resource"]["key"] == "d"
+
+
 STORIES = (
     test_schema,
     test_roles,
@@ -449,6 +458,7 @@ STORIES = (
     test_bulk_calls_do_all_or_nothing,
     test_invites,
     test_elements,
+    test_checks_that_were_made,
 )
 
 

@@ -6,8 +6,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from permit_api.decisions.entry import glance_versions
-from permit_api.decisions.snapshots import Snapshot
-from permit_api.routes.checks import answered, read_check
+from permit_api.routes.checks import Point, read_check
 from permit_api.routes.gate import Server, token_in
 
 LARGE_BYTES = 64 * 1024
@@ -41,18 +40,19 @@ class AtOnce:
         body = message.get("body", b"")
         if message["type"] != "http.request" or message.get("more_body") or len(body) > LARGE_BYTES:
             return None
-        found = self._snapshot(scope)
+        found = self._point(scope)
         if found is None:
             return None
         try:
-            return answered(found, read_check(body))
+            return found.answer(read_check(body))
         except ValueError:  # it cannot be read, or the answer not be written: the ordinary way says so
             return None
 
-    def _snapshot(self, scope: Scope) -> Snapshot | None:
+    def _point(self, scope: Scope) -> Point | None:
         token = token_in(scope["headers"])
         known = None if token is None else glance_versions(self._server.database, token)
-        return None if known is None else self._server.snapshots.kept(*known)
+        snapshot = None if known is None else self._server.snapshots.kept(*known)
+        return None if known is None or snapshot is None else Point(known[0], snapshot, self._server.checks)
 
 
 class _Again:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
 from permit_api.decisions.compiling import compile_model
+from permit_api.decisions.log import CheckLog
 from permit_api.decisions.snapshots import Snapshots
 from permit_api.faults import forbidden, invalid, unauthorized
 from permit_api.nouns import account
@@ -51,6 +52,7 @@ class Server:
     snapshots: Snapshots
     clock: Clock
     audit: AuditLog
+    checks: CheckLog
 
 
 def server_of(request: Request) -> Server:

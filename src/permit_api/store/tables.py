@@ -6,6 +6,7 @@ it belongs to. Whatever belongs to something else goes with it: the foreign keys
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -286,6 +287,27 @@ requests = _table(
     Column("reviewed_at", UtcDateTime),
     Column("reviewer_comment", Text),
     Index("ix_api_requests_listing", "environment_id", "kind", "status"),
+)
+
+CHECKS_KEPT = timedelta(days=30)
+"""How long a check that was made is remembered."""
+
+# Of a check what was asked and answered is kept, without secrets; with which key is not.
+checks = Table(
+    PREFIX + "checks",
+    metadata,
+    _id(),
+    Column("environment_id", String(36), ForeignKey(PREFIX + "environments.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("user_key", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_key", Text),
+    Column("tenant", Text, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("input", Text, nullable=False),  # JSON, as it is written
+    Column("result", Text, nullable=False),
+    Index("ix_api_checks_listing", "environment_id", "at"),
 )
 
 # Who an element's token acts as, by the grace of which key; of the token only the SHA-256 is kept.

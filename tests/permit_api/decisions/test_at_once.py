@@ -119,6 +119,7 @@ async def point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await made.give()
     monkeypatch.setattr(database, "read", made.read)
     yield made
+    await made.app.close()
     await database.close()
 
 
@@ -126,7 +127,9 @@ async def point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def other(point: Point) -> AsyncIterator[Point]:
     """Another decision point over the same database, as in another process: they share nothing in memory."""
     database = Database.open(f"sqlite+aiosqlite:///{point.database.location}")
-    yield Point(database, point.key)
+    made = Point(database, point.key)
+    yield made
+    await made.app.close()
     await database.close()
 
 

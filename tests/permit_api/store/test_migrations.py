@@ -104,7 +104,7 @@ async def test_every_row_of_an_earlier_version_is_there_under_the_new_names(
     rows = await opened.write(fill)
     await open_store(opened)
     assert await opened.read(differences) == []
-    assert len(rows) == len(metadata.tables)
+    assert {PREFIX + name for name in rows} == metadata.tables.keys() - {"api_checks"}  # which is newer
     if revisions == 1:
         del rows["logins"]  # nobody knows by which key they were made: they end
     for name, row in rows.items():
