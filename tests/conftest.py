@@ -62,21 +62,21 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind in turn."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.new_database()
+    """A database of each kind in turn: with facts for who wants a core, with tables for a database, else empty."""
+    from tests.support.core import begun
+
+    server: PostgresServer | None = None
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+    asked = set(request.fixturenames)
+    return begun(tmp_path, server, facts="core_on_each" in asked, tables="database" in asked)
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A database with the core's tables, of each kind in turn."""
-    from permit_core.stores.migrate import migrate
-
     opened = Database.open(database_url)
     try:
-        await migrate(opened)
         yield opened
     finally:
         await opened.close()
@@ -121,7 +121,7 @@ async def core_on_each(database_url: str, tmp_path: Path, clock: SteadyClock) ->
     """The shipped family on each kind of database in turn, facts loaded."""
     from tests.support.core import make_core
 
-    opened = await make_core(tmp_path, database_url=database_url, clock=clock)
+    opened = await make_core(tmp_path, database_url=database_url, clock=clock, facts=False)
     try:
         yield opened
     finally:

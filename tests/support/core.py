@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sqlalchemy.engine import make_url
+
 from family_food.settings import ChatSettings
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import Clock, utc_now
+from permit_core.database import Database
 from permit_core.identity import system_actor
 from permit_core.policy.facts_file import load_facts
+from permit_core.stores.migrate import migrate
+from tests.support.databases import PostgresServer
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 ENVIRONMENT = "default"
@@ -43,25 +49,55 @@ async def make_core(
     A database of its own in ``folder`` begins as a copy of one that was loaded before: loading takes a while.
     """
     wanted = family_settings(folder, database_url, **settings)
-    if facts and not database_url and not settings:
-        file = folder / "family.db"
-        if not file.exists():
-            file.write_bytes(await _loaded())
-        return await open_core(wanted, clock=clock)
+    ours = facts and not settings
+    file = folder / "family.db"
+    if not database_url and not file.exists():
+        file.write_bytes(await _copy(facts=ours))
     core = await open_core(wanted, clock=clock)
-    if facts:
+    if facts and (database_url or not ours):
         await core.directory.load(core.system, load_facts(core.settings.facts_file))
     return core
 
 
-_copies: list[bytes] = []
+def begun(folder: Path, server: PostgresServer | None, *, facts: bool, tables: bool) -> str:
+    """The URL of a database in ``folder``, or on a server: with the shipped facts, with tables alone, or empty.
+
+    It is a copy of one that was made before.
+    """
+    if server is None:
+        file = folder / "test.db"
+        if facts or tables:
+            file.write_bytes(asyncio.run(_copy(facts=facts)))
+        return f"sqlite+aiosqlite:///{file}"
+    if not facts and not tables:
+        return server.new_database()
+    if (server.folder, facts) not in _templates:
+        url = server.new_database()
+        asyncio.run(_made(url, facts=facts))
+        _templates[server.folder, facts] = str(make_url(url).database)
+    return server.new_database(like=_templates[server.folder, facts])
 
 
-async def _loaded() -> bytes:
-    """The bytes of an SQLite database with the shipped facts, made once."""
-    if not _copies:
+_templates: dict[tuple[Path, bool], str] = {}
+_copies: dict[bool, bytes] = {}
+
+
+async def _copy(*, facts: bool) -> bytes:
+    """The bytes of an SQLite database, made once."""
+    if facts not in _copies:
         with TemporaryDirectory() as folder:
-            core = await make_core(Path(folder), database_url=f"sqlite+aiosqlite:///{folder}/family.db")
-            await core.close()
-            _copies.append(Path(folder, "family.db").read_bytes())
-    return _copies[0]
+            await _made(f"sqlite+aiosqlite:///{folder}/family.db", facts=facts)
+            _copies[facts] = Path(folder, "family.db").read_bytes()
+    return _copies[facts]
+
+
+async def _made(url: str, *, facts: bool) -> None:
+    if facts:
+        with TemporaryDirectory() as folder:
+            await (await make_core(Path(folder), database_url=url)).close()
+        return
+    database = Database.open(url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()

@@ -25,10 +25,10 @@ class PostgresServer:
     binaries: Path
     folder: Path
 
-    def new_database(self) -> str:
-        """Make an empty database; its URL."""
+    def new_database(self, *, like: str = "template1") -> str:
+        """Make a database, empty or as another one that nobody is connected to; its URL."""
         name = f"test_{uuid.uuid4().hex}"
-        _run([self.binaries / "createdb", "-h", self.folder, "-U", OWNER, name], None)
+        _run([self.binaries / "createdb", "-h", self.folder, "-U", OWNER, "-T", like, name], None)
         return f"postgresql+asyncpg://{OWNER}@/{name}?host={self.folder}"
 
 

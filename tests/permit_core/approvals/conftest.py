@@ -1,5 +1,6 @@
 """The shipped family, ready to ask and to decide: every rule holds in our own backend and on Permit.io."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,8 +8,7 @@ import pytest
 
 from permit_core.bootstrap import Core
 from tests.support.clock import SteadyClock
-from tests.support.core import make_core
-from tests.support.databases import PostgresServer
+from tests.support.core import begun, make_core
 from tests.support.family import Family, meet
 from tests.support.permit_io import SeededPermit
 
@@ -26,11 +26,9 @@ async def core_on_each(request: pytest.FixtureRequest, tmp_path: Path, clock: St
         permit: SeededPermit = request.getfixturevalue("permit_io")
         opened = await permit.core(tmp_path, clock=clock)
     else:
-        url = ""
-        if request.param == "postgresql":
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = server.new_database()
-        opened = await make_core(tmp_path, database_url=url, clock=clock)
+        server = request.getfixturevalue("postgres_server") if request.param == "postgresql" else None
+        url = await asyncio.to_thread(begun, tmp_path, server, facts=True, tables=True)
+        opened = await make_core(tmp_path, database_url=url, clock=clock, facts=False)
     try:
         yield opened
     finally:
