@@ -1,4 +1,4 @@
-"""Play the family story and put what it prints into README.md; a test holds the two together."""
+"""Play the family story and put what it prints into docs/story.md; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "story.md"
 PLACE = re.compile(r"(?<=<!-- story -->\n).*?(?=<!-- end of story -->)", re.DOTALL)
 
 
@@ -20,11 +21,11 @@ def settled(printed: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def transcript(readme: str) -> str:
-    """The story as the README tells it."""
-    found = PLACE.search(readme)
+def transcript() -> str:
+    """The story as the page tells it."""
+    found = PLACE.search(PAGE.read_text(encoding="utf-8"))
     if found is None:
-        raise SystemExit("README.md has no place for the story")
+        raise SystemExit(f"{PAGE.name} has no place for the story")
     return found.group().strip().removeprefix("```text").removesuffix("```").strip()
 
 
@@ -33,9 +34,8 @@ def main() -> None:
     done = subprocess.run(
         [sys.executable, "client.py", "--demo", "story"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    file = ROOT / "README.md"
     block = f"\n```text\n{settled(done.stdout)}\n```\n\n"
-    file.write_text(PLACE.sub(lambda _: block, file.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(PLACE.sub(lambda _: block, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of Permit.io's API (permit-api.md section 1).
+"""What can go wrong, in the words of Permit.io's API.
 
 ApiFault          answered as ``ErrorDetails``: id, title, error_code, message
 PlainRefusal      answered in plain text, as a decision point does that does not know the key

@@ -28,6 +28,7 @@ _POSTGRESQL_KINDS: dict[str, Kind] = {
     "23514": "check",
     "23502": "not_null",
 }
+_SQLITE_BEYOND_REPAIR = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _SQLITE_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT}
 # By class: connection lost, rolled back (deadlock), told to stop (restarting); 53300 is too many connections, 55P03 a lock
 # that was waited for in vain. A full disk (53100) is none of them.
@@ -89,7 +90,11 @@ def store_error(error: Exception, location: str) -> StoreError:
     """
     outcome = error.outcome if isinstance(error, FileMoved) else "nothing"
     verb = "cannot be reached" if isinstance(error, OSError) else "failed"
-    return StoreError(f"the database {location} {verb}: {first_line(error)}", passing=_passing(error), outcome=outcome)
+    code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", -1) & 0xFF
+    remedy = ". Put a backup in its place, or name another database" if code in _SQLITE_BEYOND_REPAIR else ""
+    return StoreError(
+        f"the database {location} {verb}: {first_line(error)}{remedy}", passing=_passing(error), outcome=outcome
+    )
 
 
 def commit_lost(error: SQLAlchemyError) -> bool:

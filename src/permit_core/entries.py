@@ -58,7 +58,7 @@ class RoleAssignment:
 class RelationshipTuple:
     """``subject`` stands in ``relation`` to ``object``: ``restaurants:1 restaurant dishes:1-cheese-pizza``.
 
-    The relation is declared on the object's type (permit-api.md section 4).
+    The relation is declared on the object's type.
     """
 
     subject: ResourceRef

@@ -26,6 +26,7 @@ from permit_core.bootstrap import open_log
 from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError, PermitError
+from permit_core.policy.near import listed
 from permit_core.ports.record import AuditRecord, RecordFilter
 from permit_core.settings import Settings
 from permit_core.stores.tables import users
@@ -74,18 +75,28 @@ class _Opened:
             rows = await reading.execute(query)
             return {row.key: plain(f"{row.first_name} {row.last_name}") for row in rows}
 
+    async def _user(self, written: str) -> str:
+        """The key of somebody whom the directory has, or the log alone, by key or by name in any case of letters."""
+        names = await self.names()
+        if written in names:
+            return written
+        named = [key for key, name in names.items() if name.casefold() == written.casefold()]
+        if len(named) > 1:
+            raise ConfigurationError(f"--user: {plain(written)} is the name of {', '.join(named)}: give a key")
+        if named:
+            return named[0]
+        if not await self.log.latest(self.environment, RecordFilter(user=written), limit=1):
+            known = listed(written, [*names, *names.values()])
+            raise ConfigurationError(f"--user: no user and no record of {plain(written)}: {known}")
+        return written
+
     async def filter(self, given: _Given) -> RecordFilter:
         """What the options ask for.
 
         Raises:
-            ConfigurationError: a time cannot be read, or a name is that of several users.
+            ConfigurationError: a time cannot be read, a name is that of several users, or of nobody.
         """
-        user = given.user
-        if user is not None:
-            named = [key for key, name in (await self.names()).items() if user in (key, name)]
-            if len(named) > 1 and user not in named:
-                raise ConfigurationError(f"--user: {plain(user)} is the name of {', '.join(named)}: give a key")
-            user = user if user in named or not named else named[0]
+        user = None if given.user is None else await self._user(given.user)
         return RecordFilter(
             event=given.event,
             user=user,

@@ -17,7 +17,7 @@ import typer
 from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
 from permit_core.bootstrap import open_core
 from permit_core.entries import RoleAssignment
-from permit_core.errors import ConfigurationError, PermitError
+from permit_core.errors import ConfigurationError, PermitError, UserFacing
 from permit_core.identity import Actor
 from permit_core.policy.changes import loosened_guards
 from permit_core.policy.engine import decide
@@ -221,7 +221,8 @@ def _one_sentence() -> Iterator[None]:
     try:
         yield
     except PermitError as error:
-        typer.echo(f"error: {plain(str(error))}", err=True)
+        hint = error.hint if isinstance(error, UserFacing) else ""
+        typer.echo(f"error: {plain(f'{error} {hint}'.strip())}", err=True)
         raise typer.Exit(FAILED) from None
 
 

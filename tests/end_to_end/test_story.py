@@ -122,7 +122,7 @@ def test_the_command_plays_the_story_and_leaves_nothing_behind(
         assert words in text
     assert "✗ there is" not in text
     assert list(own_temporary_folder.iterdir()) == []
-    # Calls of one step end, and two people's screens move, in any order: line by line it is what the README shows.
+    # Calls of one step end, and two people's screens move, in any order: line by line it is what the page shows.
     written = runpy.run_path(str(PROJECT / "scripts" / "write_transcript.py"))
-    shown = written["transcript"]((PROJECT / "README.md").read_text(encoding="utf-8"))
+    shown = written["transcript"]()
     assert sorted(written["settled"](text).splitlines()) == sorted(shown.splitlines())

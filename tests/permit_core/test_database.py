@@ -256,7 +256,7 @@ async def test_an_unreachable_server_is_a_store_error_that_hides_the_password() 
 async def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "letter.db").write_text("Dear Rose, " * 1000)
     database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'letter.db'}")
-    with pytest.raises(StoreError, match="not a database"):
+    with pytest.raises(StoreError, match=r"not a database\. Put a backup in its place, or name another"):
         async with database.reading():
             pytest.fail("opened")
     await database.close()

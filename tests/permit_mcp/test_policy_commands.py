@@ -149,6 +149,13 @@ def test_a_question_that_cannot_be_asked_exits_with_2(arguments: list[str]) -> N
     assert "Traceback" not in result.output
 
 
+def test_what_is_no_key_is_answered_with_what_a_key_is() -> None:
+    result = run("policy", "explain", "3", "order", "dishes:report.txt", "--facts", FACTS)
+
+    assert result.exit_code == 2
+    assert "letters, digits, '-' and '_' only" in result.stderr
+
+
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
     result = run("policy", "explain", "3\x1b[31m", "read\x07", "restaurants:1", "--facts", FACTS)
 
