@@ -18,6 +18,7 @@ from permit_mcp import (
     account_commands,
     audit_commands,
     directory_commands,
+    grant_commands,
     init_command,
     policy_commands,
     request_commands,
@@ -67,8 +68,8 @@ app.command()(init_command.init)
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(directory_commands.app, name="facts")
 app.command()(directory_commands.users)
-app.command()(directory_commands.grant)
-app.command()(directory_commands.revoke)
+app.command()(grant_commands.grant)
+app.command()(grant_commands.revoke)
 app.add_typer(request_commands.app, name="requests")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(account_commands.app, name="accounts")

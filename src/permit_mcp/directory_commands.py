@@ -1,36 +1,33 @@
-"""``permit-mcp facts``, ``users``, ``grant`` and ``revoke``: who there is, what there is, and who has which role."""
+"""``permit-mcp facts`` and ``users``: who there is, what there is, and who has which role."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 import yaml
 
-from permit_core.access import Check, ResourceRef
+from permit_core.access import ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.errors import ConfigurationError, Conflict, Forbidden, InvalidInput
+from permit_core.errors import ConfigurationError, Conflict
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile, load_facts
 from permit_core.policy.facts_schema import TenantEntry
 from permit_core.ports.record import AuditRecord, RecordFilter
-from permit_core.views import plain
+from permit_core.views import plain, written_out
+from permit_mcp.grant_commands import check_may_decide, confirmed, in_permit_io, role_in_words
 from permit_mcp.operating import AsJson, Operator, operator, run, show_json, show_table
-from permit_mcp.terminal import at_the_terminal
 
 app = typer.Typer(help="Users, things and roles in the database.", no_args_is_help=True)
 
 PAGE = 500
 """How many records are read at a time."""
-
-OnInstance = Annotated[str | None, typer.Argument(help="The instance, as type:key; everywhere when it is left out.")]
 
 
 @app.command("load")
@@ -41,33 +38,48 @@ def load_(
         list[str] | None,
         typer.Option(metavar="NAME", help="What was taken away and is to be there again, by the name that is shown."),
     ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="What the database has otherwise and is to be as the file says, by its name."
+        ),
+    ] = None,
     as_operator: Operator = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add what a facts file says and the database does not, after a yes at the terminal; nothing is taken away.
+    """Add what a facts file says and the database does not have, after a yes at the terminal; nothing is taken away.
 
-    What it would change is shown first. What was taken away or removed stays away, unless it is named.
+    What it would do is shown first. What was taken away or removed stays away, and what the database has otherwise stays as
+    it is, unless it is named.
     """
-    returning = frozenset(bring_back or ())
+    chosen = _Chosen(frozenset(bring_back or ()), frozenset(change or ()))
 
     async def work(core: Core) -> tuple[list[str], list[str], bool]:
         actor = await operator(core, as_operator)
         wanted = load_facts(file, core.model)
-        changes, left, named = await _changes(core, wanted, returning)
-        if unknown := returning - named:
-            raise ConfigurationError(f"--bring-back names what the file would not add: {', '.join(sorted(unknown))}")
-        if changes and not await _confirmed([change.text for change in changes], left, "Do this?"):
-            return [change.text for change in changes], left, False
+        changes, left, named = await _changes(core, wanted, chosen)
+        for option, does, unknown in (
+            ("bring-back", "add", chosen.back - named.back),
+            ("change", "change", chosen.change - named.change),
+        ):
+            if unknown:
+                raise ConfigurationError(
+                    f"--{option} names what the file would not {does}: {', '.join(sorted(unknown))}"
+                )
+        await _check_all(core, actor, changes)
+        if changes and not await confirmed([each.text for each in changes], left, "Do this?"):
+            return [each.text for each in changes], left, False
         async with core.database.transaction(core.environment) as transaction:
-            if await _changes(core, wanted, returning, transaction) != (changes, left, named):
+            if await _changes(core, wanted, chosen, transaction) != (changes, left, named):
                 raise Conflict(
                     "The database changed since the question was asked, so nothing was done.",
                     code="changed_meanwhile",
                     hint="Look at what would change now: run the command again.",
                 )
-            for change in changes:
-                await _write(core, actor, change.what, transaction)
-        return [change.text for change in changes], left, True
+            await _check_all(core, actor, changes, transaction)
+            for each in changes:
+                await _write(core, actor, each.what, transaction)
+        return [each.text for each in changes], left, True
 
     changed, left, done = run(work)
     if as_json:
@@ -120,7 +132,7 @@ def users(*, as_json: AsJson = False) -> None:
         {
             "user": user.key,
             "name": f"{user.first_name} {user.last_name}".strip(),
-            "roles": [_role(given) for given in _assignments(facts) if given.user == user.key],
+            "roles": [role_in_words(given) for given in _assignments(facts) if given.user == user.key],
         }
         for user in sorted(facts.users.values(), key=lambda user: user.key)
     ]
@@ -128,89 +140,6 @@ def users(*, as_json: AsJson = False) -> None:
         show_json(rows)
     else:
         show_table([{**row, "roles": ", ".join(row["roles"])} for row in rows], "There are no users.")
-
-
-def grant(
-    user: Annotated[str, typer.Argument(help="The user's key.")],
-    role: Annotated[str, typer.Argument(help="The role.")],
-    resource: OnInstance = None,
-    *,
-    as_operator: Operator = None,
-    as_json: AsJson = False,
-) -> None:
-    """Give a user a role, after a yes at the terminal."""
-    _assign(user, role, resource, as_operator, give=True, as_json=as_json)
-
-
-def revoke(
-    user: Annotated[str, typer.Argument(help="The user's key.")],
-    role: Annotated[str, typer.Argument(help="The role.")],
-    resource: OnInstance = None,
-    *,
-    as_operator: Operator = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take a role away from a user, after a yes at the terminal. It counts from the next call on, in every process."""
-    _assign(user, role, resource, as_operator, give=False, as_json=as_json)
-
-
-def _assign(user: str, role: str, resource: str | None, as_operator: str | None, *, give: bool, as_json: bool) -> None:
-    async def work(core: Core) -> bool | None:
-        actor = await operator(core, as_operator)
-        on = ResourceRef.parse(resource) if resource is not None else None
-        await _check_may_decide(core, actor, role, on)
-        given = RoleAssignment(user, role, core.settings.tenant, on)
-        there = given in set(_assignments(await _facts(core)))
-        if there is give:
-            return False
-        line = f"{'give' if give else 'take'} {plain(user)} {'' if give else 'away '}the role {_role(given)}"
-        if not await _confirmed([line], [], "Do this?"):
-            return None
-        if give:
-            return await core.directory.assign(actor, given)
-        return await core.directory.unassign(actor, given)
-
-    changed = run(work)
-    if as_json:
-        show_json({"user": user, "role": role, "resource_instance": resource, "changed": bool(changed)})
-    elif changed is None:
-        typer.echo("Nothing was done.", err=True)
-    else:
-        typer.echo("Done." if changed else "It is so already.")
-    if changed is None:
-        raise typer.Exit(1)
-
-
-async def _check_may_decide(core: Core, actor: Actor, role: str, on: ResourceRef | None) -> None:
-    """An operator decides on a role that people can ask for only where the policy lets them review it."""
-    known = core.model.roles if on is None else getattr(core.model.resources.get(on.type), "roles", {})
-    if role not in known:
-        where = f"on {on.type}" if on is not None else "that holds everywhere"
-        raise InvalidInput(
-            f"The policy has no role {role!r} {where}.",
-            code="role_not_requestable",
-            hint=f"Use one of: {', '.join(sorted(known))}." if known else "",
-        )
-    if on is None:
-        return
-    for rule in core.model.access_requests:
-        if rule.resource == on.type and rule.role == role:
-            decision = await core.pdp.decide(Check(actor, rule.review_action, on))
-            if not decision.allowed:
-                raise Forbidden(
-                    f"The policy does not let {plain(actor.user)} decide on this role.",
-                    code="not_a_reviewer",
-                    hint=f"Somebody decides who may {rule.review_action} {on}.",
-                )
-
-
-async def _confirmed(lines: list[str], left: list[str], question: str) -> bool:
-    with at_the_terminal() as terminal:
-        for line in lines:
-            terminal.say(plain(line))
-        for line in left:
-            terminal.say(plain(f"left as it is: {line}"))
-        return await asyncio.to_thread(terminal.confirms, question)
 
 
 def _say_what_was_done(changed: list[str], left: list[str], *, done: bool) -> None:
@@ -224,7 +153,7 @@ def _say_what_was_done(changed: list[str], left: list[str], *, done: bool) -> No
 
 async def _facts(core: Core, transaction: Transaction | None = None) -> Facts:
     if core.facts is None:
-        raise ConfigurationError("the facts are in Permit.io: its console and API show and change them")
+        raise in_permit_io()
     return await core.facts.facts(core.environment, transaction)
 
 
@@ -235,33 +164,53 @@ class _Change:
 
 
 class _Wanted(NamedTuple):
-    """An entry of a file that the database has not, or has otherwise; ``name`` is its name for ``--bring-back``."""
+    """An entry of a file that the database has not, or has otherwise; ``name`` is its name for the options."""
 
     what: Any
     text: str
     name: str
     needs: tuple[Any, ...] = ()
+    differs: bool = False
+
+
+class _Chosen(NamedTuple):
+    """Names of what is to come back although it was taken away, and of what is to be as the file says."""
+
+    back: frozenset[str]
+    change: frozenset[str]
+
+
+async def _check_all(
+    core: Core, actor: Actor, changes: Sequence[_Change], transaction: Transaction | None = None
+) -> None:
+    """A file gives no role that its operator could not give."""
+    for each in changes:
+        if isinstance(each.what, RoleAssignment):
+            await check_may_decide(core, replace(actor, tenant=each.what.tenant), each.what, transaction)
 
 
 async def _changes(
-    core: Core, file: FactsFile, returning: frozenset[str], transaction: Transaction | None = None
-) -> tuple[list[_Change], list[str], frozenset[str]]:
-    """What a file would add or change; what of it was taken away before and stays so; and what of that is named."""
+    core: Core, file: FactsFile, chosen: _Chosen, transaction: Transaction | None = None
+) -> tuple[list[_Change], list[str], _Chosen]:
+    """What a file adds, brings back or changes; what of it is left as it is; and what of that is named."""
     there, taken = await _facts(core, transaction), await _taken_away(core, file, transaction)
     found, left = [], []
-    named, gone = set(), set()
+    back, change = set[str](), set[str]()
+    gone = set[Any]()
     for wanted in _missing(core, file, there):
         this = _identity(wanted.what)
-        if this in taken and wanted.name not in returning:
+        if wanted.differs and wanted.name not in chosen.change:
+            left.append(f"{wanted.text} (--change {wanted.name})")
+        elif this in taken and wanted.name not in chosen.back:
             left.append(f"{wanted.text}: it was taken away (--bring-back {wanted.name})")
             gone.add(this)
         elif not gone.isdisjoint(wanted.needs):
             left.append(f"{wanted.text}: what it is about was taken away")
             gone.add(this)
         else:
-            named.update({wanted.name} & returning)
+            (change if wanted.differs else back).add(wanted.name)
             found.append(_Change(wanted.text, wanted.what))
-    return found, left, frozenset(named)
+    return found, left, _Chosen(chosen.back & back, chosen.change & change)
 
 
 def _missing(core: Core, file: FactsFile, there: Facts) -> Iterator[_Wanted]:
@@ -269,24 +218,50 @@ def _missing(core: Core, file: FactsFile, there: Facts) -> Iterator[_Wanted]:
     for tenant in file.tenants:
         if tenant.key not in there.tenants:
             yield _Wanted(tenant, f"add the tenant {tenant.key}", f"tenant={tenant.key}")
-    for user in file.users:
-        if there.users.get(user.key) != user:
-            verb = "change" if user.key in there.users else "add"
-            yield _Wanted(user, f"{verb} the user {user.key}", f"user={user.key}")
-    for instance in file.instances:
-        if there.instances.get(instance.ref) != instance:
-            text = f"{'change' if instance.ref in there.instances else 'add'} {instance.ref}"
-            yield _Wanted(instance, text, f"instance={instance.ref}", (("tenant", instance.tenant),))
+    yield from _missing_things(file, there)
     held = set(_assignments(there))
     for given in file.assignments:
         if given not in held:
             needs = ("tenant", given.tenant), ("user", given.user), given.resource
-            yield _Wanted(given, f"give {given.user} the role {_role(given)}", _named(core, given), needs)
+            yield _Wanted(given, f"give {given.user} the role {role_in_words(given)}", _named(core, given), needs)
     for link in file.tuples:
         if link.subject not in there.subjects_of(link.object, link.relation):
             text = f"relate {link.subject} as {link.relation} to {link.object}"
             name = f"relationship={link.subject}:{link.relation}:{link.object}"
             yield _Wanted(link, text, name, (("tenant", link.tenant), link.subject, link.object))
+
+
+def _missing_things(file: FactsFile, there: Facts) -> Iterator[_Wanted]:
+    for user in file.users:
+        known = there.users.get(user.key)
+        if known is None:
+            yield _Wanted(user, f"add the user {user.key}", f"user={user.key}")
+        elif known != user:
+            text = f"change the user {user.key}: {_difference(_fields(known), _fields(user))}"
+            yield _Wanted(user, text, f"user={user.key}", differs=True)
+    for instance in file.instances:
+        stored, name, needs = there.instances.get(instance.ref), f"instance={instance.ref}", ("tenant", instance.tenant)
+        if stored is None:
+            yield _Wanted(instance, f"add {instance.ref}", name, (needs,))
+        elif stored != instance:
+            text = f"change {instance.ref}: {_difference(_fields(stored), _fields(instance))}"
+            yield _Wanted(instance, text, name, (needs,), differs=True)
+
+
+def _fields(entry: User | ResourceInstance) -> dict[str, Any]:
+    """What of an entry can be otherwise, attributes by their names."""
+    named = {name: value for name, value in asdict(entry).items() if name not in {"key", "ref", "attributes"}}
+    return {**named, **{f"attributes.{name}": value for name, value in entry.attributes.items()}}
+
+
+def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What would be otherwise, from the database's value to the file's: ``attributes.size 1 -> 2``."""
+
+    def shown(values: Mapping[str, Any], name: str) -> str:
+        return written_out(values[name]) if name in values else "nothing"
+
+    names = sorted(name for name in {*there, *wanted} if shown(there, name) != shown(wanted, name))
+    return ", ".join(f"{name} {shown(there, name)} -> {shown(wanted, name)}" for name in names)
 
 
 def _identity(what: Any) -> Any:
@@ -383,10 +358,6 @@ def _assignments(facts: Facts) -> Iterator[RoleAssignment]:
         for on, roles in sorted(held.items(), key=lambda item: str(item[0] or "")):
             for role in roles:
                 yield RoleAssignment(user, role, tenant, on)
-
-
-def _role(given: RoleAssignment) -> str:
-    return f"{given.role} on {given.resource}" if given.resource is not None else given.role
 
 
 def _named(core: Core, given: RoleAssignment) -> str:

@@ -185,6 +185,26 @@ def test_arguments_of_any_length_are_shown_and_nothing_is_hidden_or_cut_silently
     assert "shortened there" in requests("show", request.id).stdout
 
 
+def test_cancel_withdraws_ones_own_and_takes_back_a_yes_after_a_yes_at_the_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = held(name="a")
+    no, _ = answered(monkeypatch, "n", "cancel", request.id, who="ann")
+    assert (no.exit_code, "Nothing was done" in no.output) == (1, True)
+    withdrawn, seen = answered(monkeypatch, "y", "cancel", request.id, who="ann")
+    assert (withdrawn.exit_code, "is cancelled" in withdrawn.output) == (0, True)
+    assert "Cancel it? [y/N]" in seen
+    others = held(name="a")
+    refused, _ = answered(monkeypatch, "y", "cancel", others.id)
+    assert (refused.exit_code, "no_such_request" in refused.output) == (2, True)
+    answered(monkeypatch, "y", "approve", others.id)
+    voided, _ = answered(monkeypatch, "y", "cancel", others.id, "--comment", "I thought again")
+    assert (voided.exit_code, "is voided" in voided.output) == (0, True)
+    assert not may_run(name="a")
+    assert "no_such_request" in requests("cancel", "req_" + "0" * 32).output
+    assert "invalid_id" in requests("cancel", "req_1").output
+
+
 @pytest.mark.parametrize(
     ("until", "length", "expected"),
     [
