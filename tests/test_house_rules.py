@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib.metadata import PackageNotFoundError, distributions, packages_distributions, version
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 
@@ -35,6 +37,13 @@ def test_a_module_has_at_most_600_lines_and_a_function_at_most_80() -> None:
         sizes.append((name_of(path), len(text.splitlines()), 600))
         sizes.extend((f"{name_of(path)}: {f.name}", (f.end_lineno or 0) - f.lineno + 1, 80) for f in functions)
     assert [f"{name}: {lines} lines, {most} are allowed" for name, lines, most in sizes if lines > most] == []
+
+
+def test_no_files_import_each_other_in_a_circle_for_their_types_neither() -> None:
+    packages = sorted(path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").is_file())
+    graph = grimp.build_graph(*packages, cache_dir=None, exclude_type_checking_imports=False)
+    assert len(graph.modules) > 300
+    TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
 
 
 def test_every_room_is_named_for_what_is_in_it() -> None:

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from family_food.terminal.arguments import _parser
-from family_food.terminal.commands.command_table import COMMANDS
-from family_food.terminal.commands.session_commands import _KEYS
+from family_food.terminal.commands.command_table import _KEYS, COMMANDS
 from family_food.terminal.problem import Exit
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "terminal-client.md").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
+    from family_food.terminal.context import ChatContext
+    from family_food.terminal.typing.spoken_lines import SpokenLines
 
 Frame = Mapping[str, Any]
 
@@ -21,13 +22,15 @@ class ServerFrames:
 
     Args:
         chat: shows and answers.
+        lines: what the person said and was not sent yet.
 
     Attributes:
         goodbye: why the server ends the chat, in its own words.
     """
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: ChatContext, lines: SpokenLines) -> None:
         self._chat = chat
+        self._lines = lines
         self.goodbye = ""
         self._told_how = False
         self._told_what_waits = False
@@ -52,7 +55,7 @@ class ServerFrames:
             self._turn_end(frame, asked_for=stopping)
         else:
             self._follow(kind, frame)
-        chat.lines.send_waiting()
+        self._lines.send_waiting()
         chat.wake()
 
     def _follow(self, kind: str, frame: Frame) -> None:
@@ -90,7 +93,7 @@ class ServerFrames:
         chat.tally.add(frame)
         chat.questions.turn_over()
         if frame.get("outcome") == "cancelled" and not asked_for:  # by somebody else
-            chat.lines.give_back()
+            self._lines.give_back()
 
     def _hello(self, frame: Frame, *, known: bool) -> None:
         chat = self._chat

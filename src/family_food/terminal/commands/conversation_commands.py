@@ -17,12 +17,12 @@ from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
+    from family_food.terminal.context import ChatContext
 
 FORMATS = {"md": "markdown", "markdown": "markdown", "json": "json"}
 
 
-async def sessions(chat: Chat, arguments: str) -> None:
+async def sessions(chat: ChatContext, arguments: str) -> None:
     """/sessions: a page of them, or those with a name like that."""
     if arguments and not _is_number(arguments):
         if not await chat.sessions.search(arguments):
@@ -39,7 +39,7 @@ async def sessions(chat: Chat, arguments: str) -> None:
     _show_listed(chat, total - page * PAGE, page + 1)
 
 
-def _show_listed(chat: Chat, older: int = 0, next_page: int = 0) -> None:
+def _show_listed(chat: ChatContext, older: int = 0, next_page: int = 0) -> None:
     rows = [
         [
             str(number),
@@ -57,12 +57,12 @@ def _show_listed(chat: Chat, older: int = 0, next_page: int = 0) -> None:
     chat.screen.aside("/resume N goes on with one.")
 
 
-async def new(chat: Chat, _: str) -> None:
+async def new(chat: ChatContext, _: str) -> None:
     """/new."""
     await chat.switch(None)
 
 
-async def resume(chat: Chat, arguments: str) -> None:
+async def resume(chat: ChatContext, arguments: str) -> None:
     """/resume: go on with another conversation here."""
     if not arguments:
         await sessions(chat, "")
@@ -89,7 +89,7 @@ def last_exchange(stored: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found[last:]
 
 
-async def rename(chat: Chat, arguments: str) -> None:
+async def rename(chat: ChatContext, arguments: str) -> None:
     """/rename: another name for this conversation."""
     title = one_line(arguments)
     if not title:
@@ -99,7 +99,7 @@ async def rename(chat: Chat, arguments: str) -> None:
     chat.screen.say(f"This conversation is called {title} now.")
 
 
-async def delete(chat: Chat, arguments: str) -> None:
+async def delete(chat: ChatContext, arguments: str) -> None:
     """/delete."""
     if not arguments:
         chat.screen.trouble("Which one? /delete N or /delete ID; /sessions lists them.")
@@ -119,7 +119,7 @@ async def delete(chat: Chat, arguments: str) -> None:
     chat.screen.say(f'Deleted: "{title}".')
 
 
-async def export(chat: Chat, arguments: str) -> None:
+async def export(chat: ChatContext, arguments: str) -> None:
     """/export: write this conversation to a file of one's own."""
     form, _, name = arguments.partition(" ")
     if form and form.lower() not in FORMATS:
@@ -183,7 +183,7 @@ def _unknown(word: str) -> ChatProblem:
     return ChatProblem(f"There is no conversation {one_line(word)[:60]}. /sessions lists them.")
 
 
-async def _named(chat: Chat, word: str) -> str | None:
+async def _named(chat: ChatContext, word: str) -> str | None:
     """The id that a number of the last list, an id, or its beginning means; None when it means none, or several."""
     found = chat.sessions.find(word)
     if found is None:
@@ -192,7 +192,7 @@ async def _named(chat: Chat, word: str) -> str | None:
     return found
 
 
-async def _titled(chat: Chat, words: str) -> str | None:
+async def _titled(chat: ChatContext, words: str) -> str | None:
     """The id of the conversation whose name has these words; None after showing that there are several.
 
     Raises:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
+    from family_food.terminal.context import ChatContext
 
-Run = Callable[["Chat", str], Awaitable[None]]
+Run = Callable[["ChatContext", str], Awaitable[None]]
 
 LEAVE_WORDS = ("exit", "quit")
 """These leave without a slash too."""

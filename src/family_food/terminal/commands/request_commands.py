@@ -12,20 +12,20 @@ from family_food.terminal.problem import ChatProblem, Exit
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
+    from family_food.terminal.context import ChatContext
 
 MOST_COMMENT = 2000
 _COLUMNS = ["#", "Who", "What", "Terms", "Reason", "Expires"]
 _STATUS = 4  # the column of a listing that says of every one of these that it is pending
 
 
-async def pending(chat: Chat, _: str) -> None:
+async def pending(chat: ChatContext, _: str) -> None:
     """/pending."""
     await chat.refresh_requests()
     _show_waiting(chat)
 
 
-def _show_waiting(chat: Chat) -> None:
+def _show_waiting(chat: ChatContext) -> None:
     views = chat.waiting.shown()
     if not views:
         chat.screen.aside("Nothing waits for a decision.")
@@ -44,17 +44,17 @@ def _rows(views: Sequence[View], first: int) -> list[list[str]]:
     return [[str(number), *row[:_STATUS], *row[_STATUS + 1 :]] for number, row in enumerate(rows, first)]
 
 
-async def approve(chat: Chat, arguments: str) -> None:
+async def approve(chat: ChatContext, arguments: str) -> None:
     """/approve."""
     await _decide(chat, "approve", arguments)
 
 
-async def deny(chat: Chat, arguments: str) -> None:
+async def deny(chat: ChatContext, arguments: str) -> None:
     """/deny."""
     await _decide(chat, "deny", arguments)
 
 
-async def _decide(chat: Chat, verb: str, arguments: str) -> None:
+async def _decide(chat: ChatContext, verb: str, arguments: str) -> None:
     await chat.refresh_requests()
     to_decide = chat.waiting.to_decide
     word, _, comment = arguments.partition(" ")
@@ -89,7 +89,7 @@ async def _decide(chat: Chat, verb: str, arguments: str) -> None:
             chat.screen.aside("Nothing was decided.")
 
 
-async def _decide_all(chat: Chat, verb: str, chosen: Sequence[View], comment: str) -> None:
+async def _decide_all(chat: ChatContext, verb: str, chosen: Sequence[View], comment: str) -> None:
     """Ask about one after the other, until the person would rather not be asked, or nobody hears the answers."""
     total = left = len(chosen)
     for number, view in enumerate(chosen, 1):
@@ -111,7 +111,9 @@ async def _decide_all(chat: Chat, verb: str, chosen: Sequence[View], comment: st
     chat.screen.aside(f"{left} of {total} are left undecided.")
 
 
-async def _decide_one(chat: Chat, verb: str, view: View, comment: str, *, number: int, total: int) -> bool | None:
+async def _decide_one(
+    chat: ChatContext, verb: str, view: View, comment: str, *, number: int, total: int
+) -> bool | None:
     """Show a stored request and ask; send the decision only after a yes.
 
     Returns:
@@ -140,7 +142,7 @@ async def _decide_one(chat: Chat, verb: str, view: View, comment: str, *, number
     return True
 
 
-async def orders(chat: Chat, _: str) -> None:
+async def orders(chat: ChatContext, _: str) -> None:
     """/orders."""
     chat.screen.show(await chat.ask(type="list", what="orders"))
 

@@ -1,4 +1,4 @@
-"""Commands about this session: help, the model, its tools, what it used."""
+"""Commands about this session: the model, its tools, what it used."""
 
 from __future__ import annotations
 
@@ -12,41 +12,15 @@ from family_food.terminal.problem import ChatProblem
 from family_food.terminal.visible import one_line
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
-
-_KEYS = (
-    ["Enter", "send"],
-    ["Alt-Enter, Ctrl-J, or \\ Enter", "another line of the same message"],
-    ["Up, Down, Ctrl-R", "what was typed before; search in it"],
-    ["Tab", "complete commands, restaurants and dishes"],
-    ["Ctrl-C", "stop the answer, or clear the line"],
-    ["Ctrl-D", "leave"],
-    ["Ctrl-X Ctrl-E", "write the message in an editor"],
-)
+    from family_food.terminal.context import ChatContext
 
 
-async def show_help(chat: Chat, arguments: str) -> None:
-    """/help."""
-    if arguments:
-        word = arguments.split(maxsplit=1)[0]
-        command = chat.commands.named(word)
-        if command is None:
-            called = chat.commands.called("/" + word.lstrip("/"))
-            chat.screen.trouble(called.problem if called else "There is no such command.")
-        else:
-            chat.screen.say(f"{command.name} {command.takes}".strip() + f": {command.help}")
-        return
-    rows = [[f"{command.name} {command.takes}".strip(), command.help] for command in chat.commands.all]
-    chat.screen.table("Commands", ["command", "what it does"], rows)
-    chat.screen.table("Keys", ["key", "what it does"], [list(row) for row in _KEYS])
-
-
-async def tools(chat: Chat, _: str) -> None:
+async def tools(chat: ChatContext, _: str) -> None:
     """/tools."""
     chat.screen.show(await chat.ask(type="list", what="tools"))
 
 
-async def model(chat: Chat, _: str) -> None:
+async def model(chat: ChatContext, _: str) -> None:
     """/model."""
     told = chat.hello.get("model")
     label = one_line(told.get("label")) if isinstance(told, dict) else ""
@@ -56,7 +30,7 @@ async def model(chat: Chat, _: str) -> None:
     )
 
 
-async def usage(chat: Chat, _: str) -> None:
+async def usage(chat: ChatContext, _: str) -> None:
     """/usage."""
     tally = chat.tally
     if not tally.turns:
@@ -69,7 +43,7 @@ async def usage(chat: Chat, _: str) -> None:
     chat.screen.table("Usage", ["", "tokens in", "tokens out", "time"], rows)
 
 
-async def verbose(chat: Chat, arguments: str) -> None:
+async def verbose(chat: ChatContext, arguments: str) -> None:
     """/verbose."""
     word = arguments.lower()
     chat.screen.verbose = not chat.screen.verbose if word not in ("on", "off") else word == "on"
@@ -77,7 +51,7 @@ async def verbose(chat: Chat, arguments: str) -> None:
     chat.screen.aside(f"Verbose is {told}.")
 
 
-async def go_on(chat: Chat, _: str) -> None:
+async def go_on(chat: ChatContext, _: str) -> None:
     """/continue."""
     if not chat.interrupted:
         chat.screen.aside("No turn was interrupted: there is nothing to continue.")
@@ -85,7 +59,7 @@ async def go_on(chat: Chat, _: str) -> None:
     chat.go_on()
 
 
-async def log_in_again(chat: Chat, arguments: str) -> None:
+async def log_in_again(chat: ChatContext, arguments: str) -> None:
     """/login: a new log-in for this chat, so that it can go on when the old one lapses."""
     name = arguments.split(maxsplit=1)[0] if arguments else chat.username
     if not name:
@@ -103,13 +77,12 @@ async def log_in_again(chat: Chat, arguments: str) -> None:
     chat.screen.say("Logged in again.")
 
 
-async def leave(chat: Chat, _: str) -> None:
+async def leave(chat: ChatContext, _: str) -> None:
     """/exit."""
     chat.leave()
 
 
-FIRST = (Command("/help", "[COMMAND]", "this list, or one command", show_help, completes="commands"),)
-LAST = (
+COMMANDS = (
     Command("/continue", "", "take up the turn that was interrupted", go_on, anytime=False),
     Command("/tools", "", "what the assistant may use for you", tools),
     Command("/model", "", "which model answers", model),

@@ -1,12 +1,11 @@
-"""What can be completed on the input line. No terminal here: see line_completer."""
+"""What is offered on the input line, and the names that are known."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from family_food.terminal.commands.registry import Command, Commands
 from family_food.terminal.visible import one_line
 
 MOST_OFFERED = 50
@@ -69,33 +68,3 @@ class Names:
             if fitting:
                 return [Offer(name, len(begun), self._meanings[name]) for name in sorted(found)[:MOST_OFFERED]]
         return []
-
-
-def command_offers(commands: Commands, text: str) -> list[Offer]:
-    """Commands whose name begins with the text."""
-    typed = text.lower()
-    return [
-        Offer(command.name + (" " if command.takes else ""), len(text), command.help)
-        for command in commands.all
-        if command.name.startswith(typed)
-    ]
-
-
-def argument(commands: Commands, text: str) -> tuple[Command, str] | None:
-    """The command whose first argument is being typed, and what there is of it; None when it is something else."""
-    word, space, typed = text.partition(" ")
-    command = commands.named(word) if space and word.startswith("/") else None
-    typed = typed.lstrip(" ")
-    return (command, typed) if command is not None and " " not in typed and "\n" not in typed else None
-
-
-def argument_offers(choices: Sequence[tuple[str, str]], typed: str) -> list[Offer]:
-    """The choices that begin with what was typed.
-
-    Args:
-        choices: pairs of text and meaning.
-        typed: the beginning.
-    """
-    lower = typed.lower()
-    found = [(text, meaning) for text, meaning in choices if text.lower().startswith(lower)]
-    return [Offer(text, len(typed), meaning) for text, meaning in found[:MOST_OFFERED]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from family_food.terminal.problem import Exit
@@ -10,18 +11,23 @@ from family_food.terminal.turns import Heard, Stop
 from family_food.terminal.visible import one_line, sendable
 
 if TYPE_CHECKING:
-    from family_food.terminal.chat import Chat
+    from family_food.terminal.commands.registry import Command, Commands
+    from family_food.terminal.context import ChatContext
 
 
 class SpokenLines:
     """Takes what the person types.
 
     Args:
-        chat: sends, runs and shows.
+        chat: sends and shows.
+        commands: what a line may call.
+        do: runs a command, with what stood behind its name, after those that were called before it.
     """
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: ChatContext, commands: Commands, do: Callable[[Command, str], None]) -> None:
         self._chat = chat
+        self._commands = commands
+        self._do = do
 
     @property
     def free(self) -> bool:
@@ -32,13 +38,13 @@ class SpokenLines:
         """Take a line; False when it stays where it is, because too many wait already."""
         chat, text = self._chat, sendable(line)
         chat.suggest("")
-        called = chat.commands.called(text)
+        called = self._commands.called(text)
         if called is not None and called.command is None:
             self._echo(text)
             chat.screen.trouble(called.problem)
         elif called is not None and called.command is not None and (called.command.anytime or self.free):
             self._echo(text)
-            chat.do(called.command, called.arguments)
+            self._do(called.command, called.arguments)
         elif called is None and self.free:
             self._say(text)
         elif chat.turns.queue(text) is Heard.FULL:
@@ -53,10 +59,10 @@ class SpokenLines:
         """Send what waited, as far as it may go now."""
         chat = self._chat
         while (line := chat.turns.next_line()) is not None:
-            called = chat.commands.called(line)
+            called = self._commands.called(line)
             if called is not None and called.command is not None:
                 self._echo(line)
-                chat.do(called.command, called.arguments)
+                self._do(called.command, called.arguments)
             else:
                 self._say(line)
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from family_food.terminal.commands.command_table import COMMANDS
-from family_food.terminal.typing.completion import Names, argument, argument_offers, command_offers
+from family_food.terminal.typing.completion import Names
+from family_food.terminal.typing.line_completer import argument, argument_offers, command_offers
 
 MENU = [
     {"restaurant": "Pizza Palace", "restaurant_id": "1", "dishes": ["Cheese Pizza", "Pepperoni Pizza"]},
