@@ -74,6 +74,43 @@ def test_a_check_that_brings_the_user_s_attributes_needs_no_user_in_the_director
     assert drives(api, {"department": "sales"})["allow"]
 
 
+# Values that are not of their type
+
+
+def test_a_value_that_is_not_of_its_declared_type_opens_nothing(api: httpx.Client, schema: Any, facts: Any) -> None:
+    declared = {"due": {"type": "time"}, "size": {"type": "number"}}
+    answer(
+        schema("POST", "resources", json={"key": "file", "name": "F", "actions": {"write": {}}, "attributes": declared})
+    )
+    answer(schema("POST", "users/attributes", json={"key": "since", "type": "time"}))
+    ann = {"key": "ann", "name": "A", "conditions": {"user.since": {"less-than": "2026-12-01"}}}
+    answer(schema("POST", "condition_sets", json=ann))
+    for key, condition in (
+        ("late", {"resource.due": {"greater-than": "2026-12-01"}}),
+        ("large", {"resource.size": {"greater-than": 5}}),
+    ):
+        body = {"key": key, "name": key, "type": "resourceset", "resource_id": "file", "conditions": condition}
+        answer(schema("POST", "condition_sets", json=body))
+        answer(facts("POST", "set_rules", json={"user_set": "ann", "permission": "file:write", "resource_set": key}))
+    allowed = []
+    for since, about in (
+        ("2026-11-30", {"due": "2026-9-1"}),
+        ("2026-11-30", {"due": "tomorrow"}),
+        ("2026-11-30", {"due": "2026-12-01T00:30:00+01:00"}),
+        ("2026-11-30", {"due": "2026-12-02"}),
+        ("2026-1-1", {"due": "2026-12-02"}),
+        ("2026-11-30", {"size": "9"}),
+        ("2026-11-30", {"size": 9}),
+    ):
+        user = {"key": "ann", "attributes": {"since": since}}
+        asked = {"user": user, "action": "write", "resource": {"type": "file", "attributes": about}}
+        if answer(api.post("/allowed", json=asked))["allow"]:
+            allowed.append((since, about))
+    assert allowed == [("2026-11-30", {"due": "2026-12-02"}), ("2026-11-30", {"size": 9})]
+    wrong = {"key": "odd", "name": "O", "conditions": {"user.since": {"less-than": "soon"}}}
+    assert "user.since is of type time" in answer(schema("POST", "condition_sets", json=wrong), 400)["message"]
+
+
 # Null and empty
 
 

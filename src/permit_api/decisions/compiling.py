@@ -13,6 +13,7 @@ from permit_api.store.session import Row, Session
 from permit_api.store.tables import (
     actions,
     assignments,
+    attributes,
     condition_sets,
     derivations,
     instances,
@@ -43,8 +44,8 @@ _ROOTS = {"user": "user", "subject": "user", "resource": "resource"}
 def compile_model(session: Session) -> PolicyModel:
     """The policy of an environment.
 
-    Attributes count as ``json`` whatever their declared type: Permit.io lets a condition name any attribute, and
-    compares values as they are.
+    Attributes count as ``json`` whatever their declared type, but for times: Permit.io lets a condition name any
+    attribute, and compares values as they are. Texts compared as they are would let "2026-9-1" be after "2026-12-01".
 
     Raises:
         ApiFault: 400, the schema contradicts itself: a condition with an unknown operator, roles that extend each other.
@@ -60,13 +61,17 @@ def compile_model(session: Session) -> PolicyModel:
     tenant_roles = _roles(session, kinds, parts)
     user_sets, resource_sets = _sets(session, kinds)
     about_users: dict[str, Any] = {}
+    times = {
+        (kinds[row["resource_id"]], row["key"]) for row in session.all_of(attributes) if row["body"]["type"] == "time"
+    }
     for named in (*user_sets.values(), *resource_sets.values()):
         for root, attribute in _attributes(named["conditions"]):
             known = (
                 about_users if root == "user" else parts[named["resource"]]["attributes"] if "resource" in named else {}
             )
             if attribute not in (BUILT_IN_USER if root == "user" else BUILT_IN_RESOURCE):
-                known[attribute] = {"type": "json"}
+                owner = "__user" if root == "user" else named.get("resource")
+                known[attribute] = {"type": "time" if (owner, attribute) in times else "json"}
     document = {
         "version": 1,
         "name": session.environment["key"],
