@@ -6,6 +6,7 @@ value a function or a ``typer.Typer``. It is loaded only when it is asked for.
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import entry_points, version
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -14,6 +15,10 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command as command_of
 
+from permit_core.bootstrap import seed_permit_io
+from permit_core.errors import PermitError, UserFacing
+from permit_core.settings import Settings
+from permit_core.views import plain
 from permit_mcp import (
     account_commands,
     audit_commands,
@@ -22,9 +27,9 @@ from permit_mcp import (
     init_command,
     policy_commands,
     request_commands,
-    seed_command,
 )
 
+FAILED = 2
 ADDED = "permit_mcp.commands"
 ELSEWHERE = MappingProxyType(
     {"local": "The Permit-compatible server is not part of this distribution: run it in a checkout of the project."}
@@ -73,7 +78,6 @@ app.command()(grant_commands.revoke)
 app.add_typer(request_commands.app, name="requests")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(account_commands.app, name="accounts")
-app.command()(seed_command.seed)
 
 
 def _say_version(wanted: bool) -> None:
@@ -125,6 +129,27 @@ def serve(
     if http is not None and issuer is not None:
         raise typer.Exit(server.main_over_http(http, issuer, resource))
     raise typer.Exit(server.main([] if acting_user is None else ["--acting-user", acting_user]))
+
+
+@app.command()
+def seed() -> None:
+    """Write the policy and the facts file into the Permit.io environment of PERMIT_API_KEY.
+
+    Resources, roles, derivations, condition sets, rules, elements, users, instances, relationships and role
+    assignments. What is there already stays: run it again after a failure, or as often as you like.
+    """
+    try:
+        done = asyncio.run(seed_permit_io(Settings.load()))
+    except PermitError as error:
+        typer.echo(f"error: {plain(str(error))}", err=True)
+        if isinstance(error, UserFacing) and error.hint:
+            typer.echo(plain(error.hint), err=True)
+        raise typer.Exit(FAILED) from None
+    for what in (*done.schema, *done.facts):
+        typer.echo(plain(f"wrote {what}"))
+    typer.echo(
+        f"{len(done.schema)} changes of the schema, {len(done.facts)} of the facts; Permit.io is as the files say"
+    )
 
 
 def main() -> None:
