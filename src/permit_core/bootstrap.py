@@ -20,8 +20,8 @@ from permit_core.audit.notary import Notary
 from permit_core.audit.signing import KeyFolder
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
+from permit_core.decision.decision_log import LoggingPdp
 from permit_core.decision.embedded import EmbeddedPdp
-from permit_core.decision.journal import JournalledPdp
 from permit_core.directory.sleeping import put_to_sleep, warn_of_requests
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, PermitError, StoreError, Unavailable
@@ -174,7 +174,7 @@ def assemble(settings: Settings, policy: ReadPolicy, database: Database, clock: 
     current = CurrentFacts(facts, database, clock)
     directory = SqlDirectory(model, database, facts, audit, clock, current=current)
     remote = _opa(settings, model, current) if settings.pdp == "opa" else None
-    pdp = JournalledPdp(remote or EmbeddedPdp(model, facts, database, current=current))
+    pdp = LoggingPdp(remote or EmbeddedPdp(model, facts, database, current=current))
     notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock, facts=current)
 
     async def facts_about(actor: Actor, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
@@ -281,7 +281,7 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
     reader = PermitReader(model, client)
     audit = open_log(settings, database, clock, policy=policy.hash)
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
-    pdp = JournalledPdp(PermitPdp(model, client, reader))
+    pdp = LoggingPdp(PermitPdp(model, client, reader))
     notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock)
     approvals = PermitApprovals(
         model=model,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
 
-from permit_core.decision.journal import Journal, journal
+from permit_core.decision.decision_log import DecisionLog, decision_log
 from permit_core.errors import Conflict, Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
 from permit_core.policy.guards import Guard, GuardKind
@@ -247,7 +247,7 @@ class Enforcement:
             StoreError: whether the call may run could not be found out, so it did not.
         """
         _, done, refused = _EVENTS[call.kind]
-        with journal() as decided:
+        with decision_log() as decided:
             try:
                 case = await self._let_in(call)
             except Unknown:
@@ -399,7 +399,7 @@ class Enforcement:
             raise _forbidden_argument(undeclared)
 
     async def _remember(
-        self, event: str, call: Call, outcome: Outcome, case: _Case | None = None, decided: Journal | None = None
+        self, event: str, call: Call, outcome: Outcome, case: _Case | None = None, decided: DecisionLog | None = None
     ) -> None:
         name = call.shown or call.name
         body = {

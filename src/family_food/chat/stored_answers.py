@@ -16,7 +16,7 @@ from family_food.conversations.outcomes import wish
 from family_food.ordering.menu import Menu
 from family_food.ordering.orders import OrderDesk
 from permit_core.bootstrap import Core
-from permit_core.decision.journal import Journal, journal
+from permit_core.decision.decision_log import DecisionLog, decision_log
 from permit_core.errors import Forbidden, InvalidInput, UserFacing
 from permit_core.identity import Actor
 from permit_core.page import MAX_PER_PAGE
@@ -91,7 +91,7 @@ class StoredAnswers:
     async def _decide(self, frame: Decide) -> Decided:
         comment = plain(frame.comment)
         asked = {"request_id": frame.request_id, "kind": frame.kind, "verb": frame.verb, "comment": comment}
-        with journal() as decided:
+        with decision_log() as decided:
             try:
                 await self._may_decide(frame, comment)
             except UserFacing as error:
@@ -133,7 +133,7 @@ class StoredAnswers:
             "tools": self._tools,
             "menu": self._menu,
         }[frame.what]
-        with journal() as decided:
+        with decision_log() as decided:
             items, more = await listed(frame)
         await self._record("session.listed", {"what": frame.what, "items": len(items)}, decided)
         count = len(items)
@@ -185,7 +185,7 @@ class StoredAnswers:
             for place, dishes in menus
         ], False
 
-    async def _record(self, event: str, body: dict[str, Any], decided: Journal) -> None:
+    async def _record(self, event: str, body: dict[str, Any], decided: DecisionLog) -> None:
         who = self._actor
         record = {"session": self._session_id, **body, **decided.as_dict()}
         await self._core.audit.note(AuditEvent(event, who, record))

@@ -20,7 +20,7 @@ from family_food.chat.tool_session import ToolSession
 from family_food.conversations.outcomes import happened, may_have_happened, outcome
 from family_food.messages import ToolCall, ToolResult
 from family_food.models.port import ToolDeclaration
-from permit_core.decision.journal import journal
+from permit_core.decision.decision_log import decision_log
 from permit_core.errors import UserFacing
 from permit_core.identity import Actor
 from permit_core.ports.approvals import Approvals
@@ -262,7 +262,7 @@ class Toolbox:
             UserFacing: there is nothing to ask about; recorded, for the tool server does not hear of this call.
         """
         comment = plain(str(call.arguments.get(deciding.comment_argument) or ""))
-        with journal() as decided:
+        with decision_log() as decided:
             try:
                 request_id = str(call.arguments.get(deciding.id_argument, ""))
                 request, view = await to_decide(
@@ -290,7 +290,7 @@ class Toolbox:
             UserFacing: there is nothing to ask about; recorded, for the tool server does not hear of this call.
         """
         consent, arguments = self._desk.consent, redact(call.arguments)
-        with journal() as decided:
+        with decision_log() as decided:
             try:
                 wish = await consent.wish(call)
             except UserFacing as error:

@@ -14,7 +14,7 @@ from family_food.tables import orders
 from permit_core.access import Check, Decision, Effect, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.database import Transaction
-from permit_core.decision.journal import decision_body
+from permit_core.decision.decision_log import decision_body
 from permit_core.entries import ResourceInstance
 from permit_core.errors import Forbidden, NotFound
 from permit_core.identity import Actor

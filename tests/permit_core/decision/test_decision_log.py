@@ -2,7 +2,7 @@ import asyncio
 
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.database import Transaction
-from permit_core.decision.journal import MOST_DECISIONS, JournalledPdp, journal
+from permit_core.decision.decision_log import MOST_DECISIONS, LoggingPdp, decision_log
 from permit_core.identity import Actor
 
 
@@ -21,8 +21,8 @@ def check(number: int) -> Check:
 
 
 async def test_what_is_decided_within_is_kept_in_order_with_its_reason() -> None:
-    pdp = JournalledPdp(Denying())
-    with journal() as kept:
+    pdp = LoggingPdp(Denying())
+    with decision_log() as kept:
         await pdp.decide(check(1))
         await pdp.decide_many([check(2), check(3)])
     decisions = kept.as_dict()["decisions"]
@@ -37,11 +37,11 @@ async def test_what_is_decided_within_is_kept_in_order_with_its_reason() -> None
     }
 
 
-async def test_each_call_has_a_journal_of_its_own_and_its_tasks_write_to_it() -> None:
-    pdp = JournalledPdp(Denying())
+async def test_each_call_has_a_log_of_its_own_and_its_tasks_write_to_it() -> None:
+    pdp = LoggingPdp(Denying())
 
     async def call(number: int) -> list[str]:
-        with journal() as kept:
+        with decision_log() as kept:
             await asyncio.create_task(pdp.decide(check(number)))
             return [each["resource"] for each in kept.as_dict()["decisions"]]
 
@@ -49,18 +49,18 @@ async def test_each_call_has_a_journal_of_its_own_and_its_tasks_write_to_it() ->
     assert (first, second) == (["things:1"], ["things:2"])
 
 
-async def test_without_a_journal_the_answer_is_the_same() -> None:
-    assert (await JournalledPdp(Denying()).decide(check(1))).effect is Effect.DENY
+async def test_without_a_log_the_answer_is_the_same() -> None:
+    assert (await LoggingPdp(Denying()).decide(check(1))).effect is Effect.DENY
 
 
 async def test_a_call_that_decides_nothing_says_nothing_of_decisions() -> None:
-    with journal() as kept:
+    with decision_log() as kept:
         pass
     assert kept.as_dict() == {}
 
 
 async def test_a_record_has_a_bound_and_says_how_much_is_left_out() -> None:
-    with journal() as kept:
-        await JournalledPdp(Denying()).decide_many([check(number) for number in range(MOST_DECISIONS + 2)])
+    with decision_log() as kept:
+        await LoggingPdp(Denying()).decide_many([check(number) for number in range(MOST_DECISIONS + 2)])
     assert len(kept.as_dict()["decisions"]) == MOST_DECISIONS
     assert kept.as_dict()["decisions_left_out"] == 2

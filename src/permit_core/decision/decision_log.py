@@ -1,6 +1,6 @@
 """Every decision for a call is remembered: one on the way to an effect with the effect, all others with the call.
 
-Whoever answers for a call opens a :func:`journal` around it and writes what was noted there to the audit log. The
+Whoever answers for a call opens a :func:`decision_log` around it and writes what was noted there to the audit log. The
 decision point itself cannot: it is asked within transactions that read only.
 """
 
@@ -21,7 +21,7 @@ MOST_DECISIONS = 300
 """What one record holds; a call that asks more often says how many are left out."""
 
 
-class Journal:
+class DecisionLog:
     """The decisions made for one call, in the order they were made."""
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Journal:
         return {"decisions": self._entries, **left_out} if self._entries else {}
 
 
-_current: ContextVar[Journal | None] = ContextVar("decisions", default=None)
+_current: ContextVar[DecisionLog | None] = ContextVar("decisions", default=None)
 
 
 @contextmanager
-def journal() -> Iterator[Journal]:
+def decision_log() -> Iterator[DecisionLog]:
     """Collect the decisions that are made within, also in tasks started within."""
-    kept = Journal()
+    kept = DecisionLog()
     token = _current.set(kept)
     try:
         yield kept
@@ -66,8 +66,8 @@ def decision_body(check: Check, decision: Decision) -> dict[str, Any]:
     }
 
 
-class JournalledPdp:
-    """A decision point whose answers are noted in the journal of whoever asks."""
+class LoggingPdp:
+    """A decision point whose answers are noted in the decision log of whoever asks."""
 
     def __init__(self, pdp: Pdp) -> None:
         self._pdp = pdp
