@@ -13,6 +13,8 @@ from tests.support.databases import PostgresServer
 from tests.support.environment import PROJECT, bare_environment
 from tests.support.permit_local import LocalServer, answer, exported, running_local
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 RESOURCE = {
     "key": "doc",
     "name": "Doc",

@@ -14,6 +14,8 @@ from tests.support.permit_description import OURS_ALONE, description_file, opera
 from tests.support.permit_local import Environment, answer
 from tests.support.uv_tool import Unavailable, bare_of_python, in_its_own_environment
 
+pytestmark = pytest.mark.slow  # thousands of requests
+
 SCHEMATHESIS = "schemathesis==4.32.5"
 
 

@@ -29,6 +29,8 @@ from tests.support.environment import PROJECT
 from tests.support.process_tree import nurseries_of
 from tests.support.tiny_start import tiny_program
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 ME = os.getpid()
 
 

@@ -18,6 +18,8 @@ from permit_core.stores.facts import FactsVersion
 from tests.support.opa import RULES, running_opa
 from tests.support.random_policies import Round, random_round
 
+pytestmark = pytest.mark.slow  # tens of thousands of questions, and OPA once for each bug
+
 ROUNDS = 100
 QUESTIONS = 200
 SEED = 20_261_122
