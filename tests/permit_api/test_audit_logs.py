@@ -84,6 +84,14 @@ def test_a_check_is_listed_at_once_with_input_and_outcome(checks: Checks, enviro
     assert whole["result"]["allow"] is True
 
 
+def test_an_environment_says_whether_it_has_any(checks: Checks, environment: Environment) -> None:
+    stats = f"/v2/projects/{environment.project_id}/envs/{environment.environment_id}/stats"
+    assert not answer(checks.api.get(stats))["stats"]["has_decision_logs"]
+    checks.ask("ann", "read")
+    checks.found()
+    assert answer(checks.api.get(stats))["stats"]["has_decision_logs"]
+
+
 def test_each_check_of_a_bulk_call_is_kept(checks: Checks) -> None:
     asked = [{"user": {"key": user}, "action": "read", "resource": {"type": "doc"}} for user in ("ann", "bob", "eve")]
     given = answer(checks.api.post("/allowed/bulk", json=asked))["allow"]

@@ -22,6 +22,7 @@ from permit_api.store.tables import (
     action_groups,
     actions,
     attributes,
+    checks,
     condition_sets,
     derivations,
     noun_of,
@@ -55,7 +56,7 @@ def environment_stats(caller: Caller, project: str, environment: str) -> dict[st
         "policies": count(condition_sets),
         "resources": count(resources, resources.c.built_in.is_(False)),
         "tenants": count(tenants),
-        "has_decision_logs": False,
+        "has_decision_logs": count(checks) > 0,
         "members": [],
         "mau": 0,
     }
