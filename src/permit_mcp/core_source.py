@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING
+
+import anyio
 
 from permit_core.policy.loader import load_policy
 from permit_core.settings import Settings
@@ -13,6 +17,10 @@ if TYPE_CHECKING:
     from permit_core.audit.hooks import RecordHook
     from permit_core.bootstrap import Core
     from permit_core.policy.model import PolicyModel
+
+
+CLOSE_SECONDS = 10.0
+"""How long the end of a server waits for its core to be closed."""
 
 
 class CoreSource:
@@ -39,6 +47,8 @@ class CoreSource:
         self._read = core.model if core is not None else load_policy(self._settings.policy_path)
         self._own: Core | None = None
         self._opening = asyncio.Lock()
+        self._servers = 0
+        self._kept = False
 
     @property
     def model(self) -> PolicyModel:
@@ -87,8 +97,28 @@ class CoreSource:
         if self._on_record is not None:
             self._own.audit.show_to(self._on_record)
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """While a server runs; when the last one has ended, a core of our own is closed, and its log signed to the end.
+
+        Not one that :meth:`keep` said is somebody's to close.
+        """
+        self._servers += 1
+        try:
+            yield
+        finally:
+            self._servers -= 1
+            if self._servers == 0 and not self._kept:
+                with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                    await self.close()
+
+    def keep(self) -> None:
+        """Leave a core of our own open until :meth:`close`: somebody else uses it as well."""
+        self._kept = True
+
     async def close(self) -> None:
         """Close a core of our own; the next :meth:`get` opens another."""
+        self._kept = False
         async with self._opening:
             own, self._own = self._own, None
             if own is not None:

@@ -10,9 +10,9 @@ This module knows no server; ``sdk_host`` and ``fastmcp_host`` bring it to the t
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import anyio
@@ -21,7 +21,7 @@ from permit_core.decision.decision_log import DecisionLog, decision_log
 from permit_core.errors import Conflict, Forbidden, NotFound, PermitError, StoreError, UserFacing
 from permit_core.identity import Actor, unknown_actor
 from permit_core.policy.guards import Guard, GuardKind
-from permit_core.policy.judgement import not_declared_hint
+from permit_core.policy.judgement import Spending, not_declared_hint
 from permit_core.ports.approvals import Via
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import ConfirmedBy, Request, RequestKind
@@ -31,7 +31,7 @@ from permit_mcp.acting import USER_ID, Acting, VerifiedToken, acting_as
 from permit_mcp.arguments import invalid_arguments
 from permit_mcp.core_source import CoreSource
 from permit_mcp.declarations import Declarations, acted_on
-from permit_mcp.judging import Asked, Judging, Waits
+from permit_mcp.judging import Admitted, Asked, Judging, Waits
 from permit_mcp.signatures import json_values, secret_names
 
 if TYPE_CHECKING:
@@ -159,12 +159,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Case:
-    """A call on its way: who acts (None: nobody), what is declared, and the approvals that are used for it."""
+    """A call on its way: who acts (None: nobody), what is declared, and what it uses."""
 
     call: Call
     actor: Actor | None
     guard: Guard
-    claimed: tuple[Request, ...] = ()
+    used: Admitted = field(default_factory=Admitted)
 
 
 class Enforcement:
@@ -183,6 +183,13 @@ class Enforcement:
         self._declarations = declarations
         self._judging = judging
         self._said_at_start = False
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """From the start of a server, as of :meth:`start`, to its end."""
+        await self.start()
+        async with self._cores.serving():
+            yield
 
     async def start(self) -> None:
         """Find out, before anything is served, what cannot work, and say what nobody declared.
@@ -327,12 +334,12 @@ class Enforcement:
         hide = tuple(secret_names(call.schema or {}))
         asked = Asked(case.actor, guard, json_values(arguments), call.definition(), hide)
         try:
-            case.claimed = await self._judging.admit(core, asked)
+            case.used = await self._judging.admit(core, asked)
         except Waits as waits:
             if waits.request.by is not ConfirmedBy.IN_CLIENT:
                 raise
             await self._ask_in_client(core, case.actor, call.client, waits)
-            case.claimed = await self._judging.admit(core, asked)  # judged anew, now that it is decided
+            case.used = await self._judging.admit(core, asked)  # judged anew, now that it is decided
 
     async def _ask_in_client(self, core: Core, actor: Actor, client: Client | None, waits: Waits) -> None:
         """Have the person at the client decide the stored question; returns when it is not a no.
@@ -360,7 +367,7 @@ class Enforcement:
             raise Forbidden("The person at the client said no.", code="approval_denied", request_id=request.id)
 
     async def _run(self, case: _Case, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome]) -> T:
-        """Run it, and settle the approval that it uses: ``unknown`` unless an answer came.
+        """Run it, and settle what it uses: an approval is ``unknown`` unless an answer came.
 
         What it reads is with the session before anything of it can be: errors and notifications say things as well.
         """
@@ -376,15 +383,23 @@ class Enforcement:
                 answer = await run()
             settled = CallOutcome.NOT_SENT if outcome_of(answer).kind == "asked" else CallOutcome.ANSWERED
         finally:
-            if case.claimed and case.actor is not None:
-                await self._settle(case.actor, case.claimed, settled)
+            if case.actor is not None:
+                spends = case.used.spends if settled is CallOutcome.NOT_SENT else ()
+                await self._settle(case.actor, case.used.claimed, settled, spends)
         return answer
 
-    async def _settle(self, actor: Actor, claimed: tuple[Request, ...], outcome: CallOutcome) -> None:
+    async def _settle(
+        self, actor: Actor, claimed: tuple[Request, ...], outcome: CallOutcome, back: tuple[Spending, ...]
+    ) -> None:
+        if not claimed and not back:
+            return
         try:
             with anyio.fail_after(RECORD_SECONDS, shield=True):
                 core = await self._cores.get()
-                await core.approvals.settle(actor, claimed, outcome)
+                if claimed:
+                    await core.approvals.settle(actor, claimed, outcome)
+                if back:
+                    await self._judging.give_back(core, actor, back)
         except Exception:
             # It stays `executing`, and becomes `unknown` by itself: never run again, and a reviewer sees it.
             logger.exception("the end of %s could not be written down", ", ".join(request.id for request in claimed))
@@ -412,8 +427,8 @@ class Enforcement:
             "code": outcome.code,
             **(decided.as_dict() if decided else {}),
         }
-        if case is not None and case.claimed:
-            body["requests"] = [request.id for request in case.claimed]
+        if case is not None and case.used.claimed:
+            body["requests"] = [request.id for request in case.used.claimed]
         actor = case.actor if case is not None else None
         try:
             with anyio.fail_after(RECORD_SECONDS, shield=True):

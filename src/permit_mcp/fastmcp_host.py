@@ -89,8 +89,7 @@ class FastmcpHost:
 
         @asynccontextmanager
         async def lifespan(server: Any) -> AsyncIterator[Any]:
-            await enforcement.start()
-            async with before(server) as state:
+            async with enforcement.serving(), before(server) as state:
                 yield state
 
         self._mcp._lifespan = lifespan  # noqa: SLF001

@@ -21,6 +21,7 @@ from permit_core.policy.judgement import (
     Judgement,
     QuotaWindow,
     Refuse,
+    Spending,
     about_type,
     judge,
     listed,
@@ -74,6 +75,19 @@ class Asked:
     definition: str
     hide: tuple[str, ...] = ()
     labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may run now, and what it uses.
+
+    Attributes:
+        claimed: approvals, to be settled once it has run.
+        spends: of quotas, to be given back when it is certain that it did not.
+    """
+
+    claimed: tuple[Request, ...] = ()
+    spends: tuple[Spending, ...] = ()
 
 
 async def decide(core: Core, check: Check, transaction: Transaction | None = None) -> tuple[Check, Decision]:
@@ -133,8 +147,8 @@ class Judging:
         facts = core.facts.at_hand(actor.environment) or await core.facts.facts(actor.environment)
         return listed(core.model, facts, actor, guard)
 
-    async def admit(self, core: Core, asked: Asked) -> tuple[Request, ...]:
-        """Let a call pass: returns when it may run now, with the approvals that are used for it, to be settled.
+    async def admit(self, core: Core, asked: Asked) -> Admitted:
+        """Let a call pass: returns when it may run now, with what it uses.
 
         Raises:
             UserFacing: it is refused, or it waits for a human; the error says which, and what to do.
@@ -148,24 +162,39 @@ class Judging:
             if isinstance(judged, Refuse):
                 raise judged.error()
             if isinstance(judged, Allow):
-                return ()
+                return Admitted()
+        spends: tuple[Spending, ...] = ()
 
         async def again(transaction: Transaction, approved: Mapping[Gate, str]) -> Judgement:
-            nonlocal hold
+            nonlocal hold, spends
             judged = await self._judge_and_spend(core, asked, transaction, cast("Mapping[Gate, ConfirmedBy]", approved))
             if isinstance(judged, Hold):
                 hold = judged
+            if isinstance(judged, Allow):
+                spends = judged.spends
             return judged
 
         call = await self._call(core, asked)
         try:
-            return await core.approvals.claim(asked.actor, call, again)
+            claimed = await core.approvals.claim(asked.actor, call, again)
         except Forbidden as error:
             if error.code not in _ASKED_ANEW or hold is None:
                 raise
             if not _stores_itself(hold):
                 raise _to_be_asked_for(hold, error) from None
             raise Waits(await core.approvals.hold(asked.actor, call, hold)) from None
+        return Admitted(claimed, spends)
+
+    async def give_back(self, core: Core, actor: Actor, spends: Iterable[Spending]) -> None:
+        """Take off quotas what a call used up that is certain not to have run.
+
+        Raises:
+            StoreError: it stays used up.
+        """
+        from permit_core.stores.quotas import QuotaStore  # not at the start, see _place_of
+
+        async with core.database.transaction(actor.environment) as transaction:
+            await QuotaStore().give_back(actor.environment, transaction, spends)
 
     async def taint(self, core: Core, actor: Actor, guard: Guard) -> None:
         """What will be read stays with the session; durable when this returns.

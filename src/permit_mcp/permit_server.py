@@ -188,22 +188,25 @@ class PermitServer:
     async def start(self) -> None:
         """Find out what cannot work before anything is served.
 
-        Servers do it when they start, and leave the database to the first request that needs it.
+        Servers do it when they start, and leave the database to the first request that needs it. What is opened here is
+        closed by :meth:`close`.
 
         Raises:
             ConfigurationError: settings, policy and declarations do not fit together.
             StoreError: the database is unreachable.
         """
+        self._cores.keep()
         await self._enforcement.start()
         await self._cores.get()
 
     async def core(self) -> Core:
-        """The core that decides, asks and remembers; opened now, if it was not before.
+        """The core that decides, asks and remembers; opened now, if it was not before, and closed by :meth:`close`.
 
         Raises:
             ConfigurationError: settings or policy are wrong.
             StoreError: the database is unreachable.
         """
+        self._cores.keep()
         return await self._cores.get()
 
     def bind(self, acting_user: str) -> None:
@@ -215,7 +218,7 @@ class PermitServer:
         self._acting.bind(acting_user)
 
     async def close(self) -> None:
-        """Close the core, if it was opened here."""
+        """Close the core, if it was opened here. One that only served is closed at the end of the server."""
         await self._cores.close()
 
     def _refuse_confusion(self) -> None:

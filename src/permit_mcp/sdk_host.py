@@ -150,8 +150,7 @@ class _Guard:
 
         @asynccontextmanager
         async def lifespan(server: Any) -> AsyncIterator[Any]:
-            await self._enforcement.start()
-            async with before(server) as state:
+            async with self._enforcement.serving(), before(server) as state:
                 yield state
 
         low.lifespan = lifespan

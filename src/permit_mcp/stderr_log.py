@@ -20,7 +20,6 @@ def log_to_stderr(level: str, form: LogFormat = "text") -> None:
     _to_stderr(form)
     logging.getLogger().setLevel(level)
     # Chatter, and at DEBUG every statement with its parameters.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
-from permit_core.errors import ConfigurationError
+from permit_core.errors import ConfigurationError, StoreError
 from permit_mcp import PermitServer
 from tests.permit_mcp.test_guard import FACTS, POLICY, asking
 from tests.support.tool_servers import call, make_mcp, refusal, text_of, tools_of
@@ -200,6 +201,20 @@ async def test_a_quota_is_counted_and_says_when_again(files: Path, kind: str, er
         assert refused["code"] == "quota_exceeded"
         assert "retry_at" in refused
         assert text_of(await call(mcp, "count", {"amount": 3}, era)) == "3 x"
+        assert (await refusal(mcp, "count", {"amount": 1}, era))["code"] == "quota_exceeded"
+
+
+async def test_a_quota_is_given_back_by_a_call_that_is_certain_not_to_have_run(
+    files: Path, monkeypatch: pytest.MonkeyPatch, kind: str, era: str
+) -> None:
+    mcp, permit = server(files, kind)
+    once = {"most": 5, "per": "1 day", "sum": "call.amount"}
+    mcp.tool()(permit.guard("delete", "files:{name}", quota=once, reads=["untrusted"])(count))
+    async with asking(permit) as core:
+        with monkeypatch.context() as broken:
+            broken.setattr(core.labels, "taint", AsyncMock(side_effect=StoreError("the disk is full")))
+            assert (await refusal(mcp, "count", {"amount": 5}, era))["code"] == "store_unavailable"
+        assert text_of(await call(mcp, "count", {"amount": 5}, era)) == "5 x"
         assert (await refusal(mcp, "count", {"amount": 1}, era))["code"] == "quota_exceeded"
 
 

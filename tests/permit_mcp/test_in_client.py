@@ -174,7 +174,8 @@ async def _sure(name: str) -> Elicit[Sure]:
 async def test_a_tool_that_asks_something_itself_uses_its_yes_once_and_only_when_it_is_done(
     files: Path, era: str
 ) -> None:
-    (files / "policy.yaml").write_text(POLICY + IN_CLIENT + "...\n")
+    once = IN_CLIENT + "    quota: {most: 1, per: 1 day}\n"  # a round in which nothing ran uses nothing up
+    (files / "policy.yaml").write_text(POLICY + once + "...\n")
     (files / "facts.yaml").write_text(FACTS)
     mcp = make_mcp("mcp")
     permit = PermitServer(mcp, acting_user="bob", policy=files / "policy.yaml", facts=files / "facts.yaml")
@@ -200,6 +201,7 @@ async def test_a_tool_that_asks_something_itself_uses_its_yes_once_and_only_when
             mcp, mode=era, cache=None, read_timeout_seconds=WAIT_SECONDS, elicitation_callback=person
         ) as client:
             assert text_of(await client.call_tool("delete_file", {"name": "a"})) == "deleted a"
+            assert refusal_of(await client.call_tool("delete_file", {"name": "b"}))["code"] == "quota_exceeded"
         # While a client of today asks its person nothing runs, and the yes is not used up.
         assert statuses == [RequestStatus.APPROVED if era == "auto" else RequestStatus.EXECUTING]
         assert ran == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from permit_core.identity import Actor
 from permit_mcp import PermitServer
 from permit_mcp.acting import LATER
 from tests.support.core import family_settings
-from tests.support.tool_servers import answer, audited, call, make_mcp, refusal, refusal_of, serving, tools_of
+from tests.support.tool_servers import answer, audited, call, connect, make_mcp, refusal, refusal_of, serving, tools_of
 
 NINE = {
     "list_resource_instances",
@@ -186,6 +187,35 @@ async def test_without_a_core_one_is_opened_and_filled_on_first_use_and_closed_w
     assert (await answer(mcp, "list_resource_instances"))["total"] == 4
     await permit.close()
     assert (await answer(mcp, "list_resource_instances"))["total"] == 4
+    await permit.close()
+
+
+async def test_a_server_that_ends_has_signed_its_log_to_the_end_and_one_that_goes_on_is_left_alone(
+    tmp_path: Any, kind: str
+) -> None:
+    mcp = make_mcp(kind)
+    PermitServer(mcp, settings=family_settings(tmp_path))
+
+    def unsigned() -> str:
+        with sqlite3.connect(tmp_path / "family.db") as database:
+            (last,) = database.execute("SELECT max(seq) FROM audit_records").fetchone()
+            (signed,) = database.execute("SELECT max(seq) FROM audit_checkpoints").fetchone()
+        return "" if last == signed else f"{last} of which {signed} are signed"
+
+    async with connect(mcp) as first:
+        async with connect(mcp) as second:
+            await second.call_tool("list_resource_instances", {})
+        await first.call_tool("list_resource_instances", {})
+    assert unsigned() == ""
+
+
+async def test_a_core_that_was_asked_for_is_left_to_whoever_asked(tmp_path: Any, kind: str) -> None:
+    mcp = make_mcp(kind)
+    permit = PermitServer(mcp, settings=family_settings(tmp_path))
+    core = await permit.core()
+    assert (await answer(mcp, "list_resource_instances"))["total"] == 4
+    assert await permit.core() is core
+    assert await core.audit.records("default")
     await permit.close()
 
 

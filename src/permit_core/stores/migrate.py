@@ -6,6 +6,7 @@ edited after a release.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ async def migrate(
     # Alembic is slow to import, and a process that finds its schema ready never needs it.
     from alembic import command
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are nothing to whoever starts a server
     config, script = _chain(script_location, version_table)
     if at == script.get_current_head():
         return

@@ -31,6 +31,15 @@ class QuotaStore:
                 found[window] = Fraction(amount)
         return found
 
+    async def give_back(self, environment: str, transaction: Transaction, spendings: Iterable[Spending]) -> None:
+        """Take off what was used up by a call that is certain not to have run; of a period that is forgotten, nothing."""
+        for spending in spendings:
+            window = spending.window
+            before = (await self.spent(environment, transaction, [window])).get(window, Fraction(0))
+            which = (_T.environment == environment, _T.quota == window.key, _T.starts_at == window.starts)
+            left = str(max(before - Fraction(str(spending.amount)), Fraction(0)))
+            await transaction.execute(update(quota_spendings).where(*which).values(amount=left))
+
     async def spend(self, environment: str, transaction: Transaction, spendings: Iterable[Spending]) -> None:
         """Add what is used up. Older periods of the same quota are forgotten."""
         for spending in spendings:

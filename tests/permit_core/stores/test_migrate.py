@@ -24,6 +24,7 @@ from permit_core.identity import Actor
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.migrate import CORE_MIGRATIONS, CORE_VERSION_TABLE, migrate
 from permit_core.stores.tables import metadata
+from tests.support.core import make_core
 from tests.support.databases import PostgresServer
 from tests.support.processes import output_of, start_python
 from tests.support.tampering import rewrite, tamper
@@ -342,3 +343,11 @@ async def test_times_that_cannot_be_read_are_moved_as_they_are(tmp_path: Path) -
         "the log does not know its end; record 3 is the last"
     )
     await database.close()
+
+
+async def test_a_new_database_is_made_without_a_word_about_the_steps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        await (await make_core(tmp_path)).close()
+    assert [record.name for record in caplog.records if record.name.startswith("alembic")] == []
