@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -222,8 +223,9 @@ async def local_role_assignments(
 
 
 async def written(request: Request) -> None:
-    """Let what was answered a moment ago be there for whoever asks now."""
-    await server_of(request).checks.flush()
+    """Let what was answered a moment ago be there for whoever asks now, unless writers wait in a queue."""
+    with suppress(StoreError):
+        await server_of(request).checks.flush()
 
 
 @dataclass(frozen=True, slots=True)
