@@ -360,23 +360,23 @@ class Database:
 
                 return await thread.do(whole)
 
-    def glance(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def peek(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The only row of a query, in SQLite's own words, as it is committed at this moment.
 
         Never waits, so it is for a row that is found at once. None when that cannot be said: before
-        :meth:`open_glance`, always on PostgreSQL, and whenever something is in the way; then read.
+        :meth:`open_peek`, always on PostgreSQL, and whenever something is in the way; then read.
         """
-        return None if self._threads is None else self._threads.glance.row(sql, parameters)
+        return None if self._threads is None else self._threads.peek.row(sql, parameters)
 
-    async def open_glance(self) -> None:
-        """Prepare for :meth:`glance`, where it can be.
+    async def open_peek(self) -> None:
+        """Prepare for :meth:`peek`, where it can be.
 
         Raises:
             StoreError: the database is unreachable.
         """
-        if self._threads is not None and not self._threads.glance.is_open:
+        if self._threads is not None and not self._threads.peek.is_open:
             with self._as_store_errors(self._reads):
-                await self._threads.open_glance()
+                await self._threads.open_peek()
 
     @asynccontextmanager
     async def joined(self, transaction: Transaction | None) -> AsyncIterator[Transaction]:

@@ -308,13 +308,13 @@ class SqliteThreads:
         self._idle: list[SqliteThread] = []
         self._free = asyncio.Semaphore(MOST_READERS)
         self._settling = asyncio.Lock()
-        self.glance = SqliteGlance(engine, self._place)
+        self.peek = SqlitePeek(engine, self._place)
 
-    async def open_glance(self) -> None:
-        """Have :attr:`glance` opened, in a reader's thread."""
+    async def open_peek(self) -> None:
+        """Have :attr:`peek` opened, in a reader's thread."""
         async with self.reader() as thread:
-            glance = self.glance
-            await thread.do(lambda _: glance.open())
+            peek = self.peek
+            await thread.do(lambda _: peek.open())
 
     async def writer(self) -> SqliteThread:
         """The thread that writes; whoever asks takes care that one asks at a time."""
@@ -348,10 +348,10 @@ class SqliteThreads:
         threads = [*self._readers, *([self._writer] if self._writer else [])]
         self._writer, self._readers, self._idle = None, [], []
         self._free = asyncio.Semaphore(MOST_READERS)
-        glance, self.glance = self.glance, SqliteGlance(self._engine, self._place)
+        peek, self.peek = self.peek, SqlitePeek(self._engine, self._place)
         if threads:
             # In a thread: whichever connection is closed last writes the log into the file.
-            await settled(threads[0].call(glance.close))
+            await settled(threads[0].call(peek.close))
         for thread in threads:
             await thread.close()
         self._place.forget()
@@ -397,7 +397,7 @@ class SqliteThreads:
         return thread
 
 
-class SqliteGlance:
+class SqlitePeek:
     """A connection that reads a row which SQLite has in memory, or finds within a page or two, from the event loop itself.
 
     A trip to a connection's thread would cost fifty times as much. It sees everything that was committed, by whatever

@@ -238,7 +238,7 @@ class Acting:
     async def _user_with(self, core: Core, token: VerifiedToken) -> str | None:
         if core.facts is None:
             raise ConfigurationError("this directory cannot be searched: give ByToken a table, or a function")
-        facts = core.facts.at_hand(core.environment) or await core.facts.facts(core.environment)
+        facts = core.facts.peek(core.environment) or await core.facts.facts(core.environment)
         if self._known is None or self._known[0] is not facts:
             self._known = (facts, _by_identity(facts))
         found = self._known[1].get((token.issuer, token.subject), set())

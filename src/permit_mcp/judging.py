@@ -144,7 +144,7 @@ class Judging:
         """Whether a guarded thing is there for somebody: not where it would always be refused."""
         if core.facts is None:
             return True  # the decision point is elsewhere, and says so when it is called
-        facts = core.facts.at_hand(actor.environment) or await core.facts.facts(actor.environment)
+        facts = core.facts.peek(actor.environment) or await core.facts.facts(actor.environment)
         return listed(core.model, facts, actor, guard)
 
     async def admit(self, core: Core, asked: Asked) -> Admitted:

@@ -332,11 +332,11 @@ async def test_a_commit_into_a_file_that_moved_at_that_moment_is_said_to_be_unkn
 async def test_what_is_looked_up_from_the_event_loop_is_not_looked_up_in_a_deleted_file(file: Path) -> None:
     database = Database.open(url_of(file))
     await put(database, "one")
-    await database.open_glance()
-    assert database.glance("SELECT body FROM notes") == ("one",)
+    await database.open_peek()
+    assert database.peek("SELECT body FROM notes") == ("one",)
     for each in file.parent.glob("notes.db*"):
         each.unlink()
-    assert database.glance("SELECT body FROM notes") is None
+    assert database.peek("SELECT body FROM notes") is None
     await database.close()
 
 

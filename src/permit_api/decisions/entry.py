@@ -27,16 +27,16 @@ _OF_HANDLE = (
     .where(api_keys.c.handle == bindparam("handle"))
 )
 _READ = Prepared(_OF_HANDLE)
-_GLANCE = str(_OF_HANDLE.compile(dialect=sqlite.dialect()))
+_PEEK = str(_OF_HANDLE.compile(dialect=sqlite.dialect()))
 
 
 class KeyRefused(PermitError):
     """The key is nobody's, or is not of one environment."""
 
 
-def glance_versions(database: Database, secret: str) -> tuple[str, Versions] | None:
+def peek_versions(database: Database, secret: str) -> tuple[str, Versions] | None:
     """What :func:`find_versions` finds, without waiting; None when that cannot be said, or the key is refused."""
-    row = database.glance(_GLANCE, (handle_of(secret),))
+    row = database.peek(_PEEK, (handle_of(secret),))
     return None if row is None else _let_in(secret, row)
 
 
@@ -47,9 +47,9 @@ async def find_versions(database: Database, secret: str) -> tuple[str, Versions]
         KeyRefused: it has none.
         StoreError: the database is unreachable.
     """
-    found = glance_versions(database, secret)
+    found = peek_versions(database, secret)
     if found is None:
-        await database.open_glance()
+        await database.open_peek()
         rows = await database.read(lambda connection: _READ.all(connection, {"handle": handle_of(secret)}))
         found = _let_in(secret, rows[0]) if rows else None
     if found is None:

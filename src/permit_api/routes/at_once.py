@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from permit_api.decisions.entry import glance_versions
+from permit_api.decisions.entry import peek_versions
 from permit_api.routes.checks import Point, read_check
 from permit_api.routes.gate import Server, token_in
 
@@ -50,7 +50,7 @@ class AtOnce:
 
     def _point(self, scope: Scope) -> Point | None:
         token = token_in(scope["headers"])
-        known = None if token is None else glance_versions(self._server.database, token)
+        known = None if token is None else peek_versions(self._server.database, token)
         snapshot = None if known is None else self._server.snapshots.kept(*known)
         return None if known is None or snapshot is None else Point(known[0], snapshot, self._server.checks)
 

@@ -58,7 +58,7 @@ class EmbeddedPdp:
         return [self._decide(check, facts[check.actor.environment]) for check in checks]
 
     async def _facts(self, environment: str, transaction: Transaction | None) -> Facts:
-        facts = self._current.at_hand(environment) if transaction is None else None
+        facts = self._current.peek(environment) if transaction is None else None
         if facts is None:
             async with asyncio.timeout(self._timeout_seconds):
                 facts = await self._current.facts(environment, transaction)

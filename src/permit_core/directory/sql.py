@@ -63,7 +63,7 @@ class SqlDirectory:
 
     async def user(self, environment: str, key: str, transaction: Transaction | None = None) -> User | None:
         """The user with this key, or None."""
-        if transaction is None and (facts := self._current.at_hand(environment)) is not None:
+        if transaction is None and (facts := self._current.peek(environment)) is not None:
             found: User | None = facts.users.get(key)
             return found
         async with self._database.joined(transaction) as reading:
@@ -74,7 +74,7 @@ class SqlDirectory:
     ) -> Actor | None:
         """The user as somebody who acts in ``tenant``; None when there is no such user or tenant."""
         user: User | None
-        if transaction is None and (facts := self._current.at_hand(environment)) is not None:
+        if transaction is None and (facts := self._current.peek(environment)) is not None:
             user = facts.users.get(key) if tenant in facts.tenants else None
         else:
             user = await self._database.read(
@@ -86,7 +86,7 @@ class SqlDirectory:
         self, environment: str, tenant: str, user: str, transaction: Transaction | None = None
     ) -> frozenset[str]:
         """The keys of the tenant-wide roles the user holds in ``tenant``."""
-        if transaction is None and (facts := self._current.at_hand(environment)) is not None:
+        if transaction is None and (facts := self._current.peek(environment)) is not None:
             return frozenset(facts.direct_roles(user, tenant, None))
         now = self._clock()
         return await self._database.read(
@@ -97,7 +97,7 @@ class SqlDirectory:
         self, environment: str, tenant: str, ref: ResourceRef, transaction: Transaction | None = None
     ) -> ResourceInstance | None:
         """The instance, or None when it does not exist in this tenant."""
-        if transaction is None and (facts := self._current.at_hand(environment)) is not None:
+        if transaction is None and (facts := self._current.peek(environment)) is not None:
             return facts.instance(ref, tenant)
         async with self._database.joined(transaction) as reading:
             found = await self._facts.instance(environment, reading, ref)
@@ -123,7 +123,7 @@ class SqlDirectory:
 
     async def _now(self, environment: str) -> Facts:
         """All facts: whoever lists things asks for decisions on them next, which need these as well."""
-        return self._current.at_hand(environment) or await self._current.facts(environment)
+        return self._current.peek(environment) or await self._current.facts(environment)
 
     # Writing
 

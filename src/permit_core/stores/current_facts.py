@@ -60,14 +60,14 @@ class CurrentFacts:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
-    def at_hand(self, environment: str) -> Facts | None:
+    def peek(self, environment: str) -> Facts | None:
         """The facts as they are committed at this moment; None when that cannot be said without waiting."""
         kept = self._kept.get(environment)
-        version = None if kept is None else self._store.glance(environment, self._database)
+        version = None if kept is None else self._store.peek(environment, self._database)
         if kept is None or version is None:
             return None
         if kept.version != version:
-            changes = self._store.glance_changes(environment, self._database, kept.version, version)
+            changes = self._store.peek_changes(environment, self._database, kept.version, version)
             if changes is None:
                 return None
             kept = self._kept[environment] = kept.patched(version, changes, self._clock())
@@ -90,7 +90,7 @@ class CurrentFacts:
             StoreError: the database is unreachable.
         """
         if transaction is None:
-            await self._database.open_glance()
+            await self._database.open_peek()
         kept = self._kept.get(environment)
         read = None
         async with self._database.joined(transaction) as reading:

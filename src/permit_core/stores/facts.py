@@ -50,8 +50,8 @@ from permit_core.stores.tables import (
 # Built once: they are asked before nearly every decision, and building one takes as long as running it.
 _OF: BindParameter[str] = bindparam("environment")
 _VERSION = Prepared(select(environments.c.facts_version, environments.c.facts_stamp).where(environments.c.key == _OF))
-_GLANCE = "SELECT facts_version, facts_stamp FROM environments WHERE key = ?"
-_GLANCE_CHANGE = "SELECT previous_stamp, changes FROM fact_changes WHERE environment = ? AND version = ?"
+_PEEK = "SELECT facts_version, facts_stamp FROM environments WHERE key = ?"
+_PEEK_CHANGE = "SELECT previous_stamp, changes FROM fact_changes WHERE environment = ? AND version = ?"
 _CHANGES = Prepared(
     select(fact_changes.c.version, fact_changes.c.previous_stamp, fact_changes.c.changes)
     .where(fact_changes.c.environment == _OF, fact_changes.c.version > bindparam("after"))
@@ -158,12 +158,12 @@ class FactStore:
         """The state that this transaction sees; number 0 for an environment in which nothing was written yet."""
         return await transaction.run_sync(_read_version, environment)
 
-    def glance(self, environment: str, database: Database) -> FactsVersion | None:
+    def peek(self, environment: str, database: Database) -> FactsVersion | None:
         """The state that is committed at this moment; None when that cannot be said without waiting."""
-        row = database.glance(_GLANCE, (environment,))
+        row = database.peek(_PEEK, (environment,))
         return None if row is None else FactsVersion(*row)
 
-    def glance_changes(
+    def peek_changes(
         self, environment: str, database: Database, since: FactsVersion, until: FactsVersion
     ) -> list[FactChange] | None:
         """How one committed state became a later one; None when that cannot be said without waiting, or is much."""
@@ -172,7 +172,7 @@ class FactStore:
         found: list[FactChange] = []
         stamp: str | None = since.stamp
         for number in range(since.number + 1, until.number + 1):
-            row = database.glance(_GLANCE_CHANGE, (environment, number))
+            row = database.peek(_PEEK_CHANGE, (environment, number))
             if row is None or row[1] is None or stamp not in {None, row[0]}:
                 return None
             found += [_change(each) for each in json.loads(row[1])]

@@ -68,7 +68,7 @@ async def everything_asked(core: Core) -> list[object]:
     return [*answers, await directory.user(ENVIRONMENT, "3"), await directory.user(ENVIRONMENT, "nobody")]
 
 
-async def test_answers_are_the_same_with_and_without_a_snapshot_at_hand(core: Core) -> None:
+async def test_answers_are_the_same_with_and_without_a_snapshot(core: Core) -> None:
     directory = core.directory
     await directory.put_tenant(SYSTEM, "elsewhere", "Elsewhere")
     await directory.put_instance(

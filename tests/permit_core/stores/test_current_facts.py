@@ -123,7 +123,7 @@ async def test_facts_are_as_new_as_the_last_commit_while_another_process_commits
         with suppress(BlockingIOError):
             *lines, rest = (rest + os.read(told, 10_000)).split(b"\n")
             committed = int(lines[-1]) if lines else committed
-        facts = current.at_hand(ENVIRONMENT) or await current.facts(ENVIRONMENT)
+        facts = current.peek(ENVIRONMENT) or await current.facts(ENVIRONMENT)
         if committed:
             assert facts.instances[FRIES].attributes["price_cents"] >= committed
         assert other_process.poll() in {None, 0}
@@ -132,42 +132,42 @@ async def test_facts_are_as_new_as_the_last_commit_while_another_process_commits
     assert looks > WRITES
 
 
-async def test_on_sqlite_unchanged_facts_are_at_hand(core: Core) -> None:
+async def test_on_sqlite_unchanged_facts_are_peeked(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
-    assert current.at_hand(ENVIRONMENT) is None
+    assert current.peek(ENVIRONMENT) is None
     facts = await current.facts(ENVIRONMENT)
-    assert current.at_hand(ENVIRONMENT) is facts
+    assert current.peek(ENVIRONMENT) is facts
     await change(core, "note")
-    assert current.at_hand(ENVIRONMENT) is facts
+    assert current.peek(ENVIRONMENT) is facts
     await change(core, "give")
-    patched = current.at_hand(ENVIRONMENT)
+    patched = current.peek(ENVIRONMENT)
     assert patched is not None
     assert patched.direct_roles("3", TENANT, SUSHI)
     assert not facts.direct_roles("3", TENANT, SUSHI)
-    assert await current.facts(ENVIRONMENT) is current.at_hand(ENVIRONMENT) is patched
+    assert await current.facts(ENVIRONMENT) is current.peek(ENVIRONMENT) is patched
 
 
-async def test_on_sqlite_what_is_far_behind_is_not_at_hand(core: Core) -> None:
+async def test_on_sqlite_what_is_far_behind_is_not_peeked(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
     await current.facts(ENVIRONMENT)
     for word in ("give", "take", "give", "take"):
         await change(core, word)
-    assert current.at_hand(ENVIRONMENT) is None
+    assert current.peek(ENVIRONMENT) is None
     await current.facts(ENVIRONMENT)
     async with core.database.transaction(ENVIRONMENT) as transaction:
         await FactStore().bump(ENVIRONMENT, transaction, None, core.clock())
-    assert current.at_hand(ENVIRONMENT) is None
+    assert current.peek(ENVIRONMENT) is None
 
 
-async def test_what_is_not_committed_is_not_at_hand(core: Core) -> None:
+async def test_what_is_not_committed_is_not_peeked(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
     before = await current.facts(ENVIRONMENT)
     async with core.database.transaction() as transaction:
         await core.directory.assign(core.system, HENRY_AT_SUSHI, transaction)
-        assert current.at_hand(ENVIRONMENT) is before
+        assert current.peek(ENVIRONMENT) is before
         within = await current.facts(ENVIRONMENT, transaction)
         assert within.direct_roles("3", TENANT, SUSHI)
-        assert current.at_hand(ENVIRONMENT) is before
+        assert current.peek(ENVIRONMENT) is before
         assert not (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
     assert (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
 
@@ -176,27 +176,27 @@ async def test_facts_are_found_again_after_the_database_was_closed(core: Core) -
     current = CurrentFacts(FactStore(), core.database)
     facts = await current.facts(ENVIRONMENT)
     await core.database.close()
-    assert current.at_hand(ENVIRONMENT) is None
+    assert current.peek(ENVIRONMENT) is None
     assert await current.facts(ENVIRONMENT) is facts
-    assert current.at_hand(ENVIRONMENT) is facts
+    assert current.peek(ENVIRONMENT) is facts
 
 
 async def test_a_look_keeps_nobody_from_writing_the_log_into_the_file(core: Core) -> None:
     current = CurrentFacts(FactStore(), core.database)
     await current.facts(ENVIRONMENT)
     await change(core, "give")
-    assert current.at_hand(ENVIRONMENT) is not None
+    assert current.peek(ENVIRONMENT) is not None
     with closing(sqlite3.connect(core.database.location)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     assert (await current.facts(ENVIRONMENT)).direct_roles("3", TENANT, SUSHI)
 
 
 async def test_a_look_at_what_is_not_there_is_no_answer(core: Core) -> None:
-    await core.database.open_glance()
-    assert core.database.glance("SELECT 1") == (1,)
-    assert core.database.glance("SELECT 1 FROM no_such_table") is None
-    assert core.database.glance("SELECT 1 WHERE 0") is None
-    assert core.database.glance("DELETE FROM users") is None
+    await core.database.open_peek()
+    assert core.database.peek("SELECT 1") == (1,)
+    assert core.database.peek("SELECT 1 FROM no_such_table") is None
+    assert core.database.peek("SELECT 1 WHERE 0") is None
+    assert core.database.peek("DELETE FROM users") is None
     assert await core.directory.user(ENVIRONMENT, "3") is not None
 
 

@@ -147,7 +147,7 @@ async def test_a_role_counts_until_its_end_and_not_a_moment_longer(both: Databas
     assert read.direct_roles("3", "home", HOUSE) == ("guest", "owner")
     assert await patched.facts(HERE) == read
     now = NOON + timedelta(hours=1)
-    assert current.at_hand(HERE) is None
+    assert current.peek(HERE) is None
     assert (await current.facts(HERE)).direct_roles("3", "home", HOUSE) == ("owner",)
     assert (await CurrentFacts(FACTS, both, lambda: now).facts(HERE)).direct_roles("3", "home", HOUSE) == ("owner",)
     now = NOON + timedelta(hours=3)
