@@ -9,16 +9,9 @@ from fastapi import Query
 from permit_api.nouns import account as nouns
 from permit_api.nouns import copying
 from permit_api.nouns.account import Caller
-from permit_api.routes.crud import Calls
+from permit_api.routes.crud import Calls, verbs_of
 from permit_api.routes.gate import Account, InPages, finish
-from permit_api.shapes.account import (
-    ApiKeyCreate,
-    EnvironmentCopy,
-    EnvironmentCreate,
-    EnvironmentUpdate,
-    ProjectCreate,
-    ProjectUpdate,
-)
+from permit_api.shapes import account as shapes
 from permit_api.shapes.parts import Body
 from permit_api.store.session import some
 
@@ -52,7 +45,7 @@ def list_keys(
 
 
 @keys.writes("POST")
-def create_key(caller: Caller, /, body: ApiKeyCreate) -> dict[str, Any]:
+def create_key(caller: Caller, /, body: shapes.ApiKeyCreate) -> dict[str, Any]:
     """A new key; its secret is answered this once."""
     return nouns.create_key(caller, body)
 
@@ -63,7 +56,7 @@ def get_key(caller: Caller, /, api_key_id: str) -> dict[str, Any]:
     return nouns.read_key(nouns.key_of(caller, api_key_id))
 
 
-keys.crud("key", "a key", "api_key_id", delete=nouns.delete_key)
+keys.crud(verbs_of(nouns, "key", "delete"), "a key", "api_key_id")
 
 
 @keys.writes("POST", "/{api_key_id}/rotate-secret")
@@ -91,26 +84,23 @@ def stats(caller: Caller, /, proj_id: str, env_id: str) -> dict[str, Any]:
 
 
 @environments.writes("POST", "/{env_id}/copy", 201)
-def copy_environment(caller: Caller, /, proj_id: str, env_id: str, body: EnvironmentCopy) -> dict[str, Any]:
+def copy_environment(caller: Caller, /, proj_id: str, env_id: str, body: shapes.EnvironmentCopy) -> dict[str, Any]:
     """Copy the schema into another environment, or a new one."""
     answer, session = copying.copy_environment(caller, proj_id, env_id, body)
     finish(session)
     return answer
 
 
-environments.crud(
-    "environment",
-    "an environment",
-    "env_id",
-    create=(nouns.create_environment, EnvironmentCreate),
-    get=lambda caller, *path: nouns.read_environment(nouns.find_environment(caller, *path), with_email=True),
-    change=(
-        lambda caller, proj, env, body: nouns.change_environment(caller, proj, env, _as_json(body)),
-        EnvironmentUpdate,
+verbs = verbs_of(nouns, "environment", "create", "delete")
+verbs |= {
+    "get_environment": lambda caller, *path: nouns.read_environment(
+        nouns.find_environment(caller, *path), with_email=True
     ),
-    delete=nouns.delete_environment,
-    gone=GONE,
-)
+    "change_environment": lambda caller, project, ident, body: nouns.change_environment(
+        caller, project, ident, _as_json(body)
+    ),
+}
+environments.crud(verbs, "an environment", "env_id", shapes.EnvironmentCreate, shapes.EnvironmentUpdate, GONE)
 
 
 @projects.reads()
@@ -119,13 +109,9 @@ def list_projects(caller: Caller, /, pages: InPages) -> list[dict[str, Any]]:
     return nouns.list_projects(caller, pages)
 
 
-projects.crud(
-    "project",
-    "a project",
-    "proj_id",
-    create=(nouns.create_project, ProjectCreate),
-    get=lambda caller, ident: nouns.read_project(nouns.project_of(caller, ident)),
-    change=(lambda caller, ident, body: nouns.change_project(caller, ident, _as_json(body)), ProjectUpdate),
-    delete=nouns.delete_project,
-    gone=GONE,
-)
+verbs = verbs_of(nouns, "project", "create", "delete")
+verbs |= {
+    "get_project": lambda caller, ident: nouns.read_project(nouns.project_of(caller, ident)),
+    "change_project": lambda caller, ident, body: nouns.change_project(caller, ident, _as_json(body)),
+}
+projects.crud(verbs, "a project", "proj_id", shapes.ProjectCreate, shapes.ProjectUpdate, GONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, Signature, signature
+from types import ModuleType
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Depends, Query
@@ -84,38 +85,34 @@ class Calls(APIRouter):
 
     def crud(
         self,
-        name: str,
+        verbs: Mapping[str, Work],
         words: str,
         ident: str,
-        *,
-        create: Writing | None = None,
-        get: Work | None = None,
-        change: Writing | None = None,
-        delete: Work | None = None,
+        create: type[Body] | None = None,
+        change: type[Body] | None = None,
         gone: str = "",
     ) -> None:
-        """The calls that nearly every noun has, as :meth:`call` makes them.
+        """The calls that nearly every noun has, as :meth:`call` makes them, of those verbs that are there.
 
         Args:
-            name: of the noun, in the names of its calls.
-            words: for it, with the article.
+            verbs: the functions by ``create_set``, ``get_set``, ``change_set``, ``delete_set``.
+            words: for the noun, with the article.
             ident: what its identifier is called in the address.
-            create: makes one.
-            get: reads one.
-            change: changes what is given.
-            delete: takes one away.
+            create: the body of a new one.
+            change: the body of what changes.
             gone: what goes along, said after "away".
         """
-        _, _, bare = words.partition(" ")
-        one = f"/{{{ident}}}"
-        if create is not None:
-            self.call("POST", "", f"create_{name}", f"A new {bare}.", create[0], body=create[1])
-        if get is not None:
-            self.call("GET", one, f"get_{name}", f"One {bare}.", get)
-        if change is not None:
-            self.call("PATCH", one, f"change_{name}", "Change what is given.", change[0], body=change[1])
-        if delete is not None:
-            self.call("DELETE", one, f"delete_{name}", f"Take {words} away{gone}.", delete, status=NO_CONTENT)
+        bare, one = words.partition(" ")[2], f"/{{{ident}}}"
+        for name, work in verbs.items():
+            match name.partition("_")[0]:
+                case "create":
+                    self.call("POST", "", name, f"A new {bare}.", work, body=create)
+                case "get":
+                    self.call("GET", one, name, f"One {bare}.", work)
+                case "change":
+                    self.call("PATCH", one, name, "Change what is given.", work, body=change)
+                case "delete":
+                    self.call("DELETE", one, name, f"Take {words} away{gone}.", work, status=NO_CONTENT)
 
     def _decorated(
         self, method: str, path: str, way: str, status: int = 200, **described: Any
@@ -142,6 +139,12 @@ class Calls(APIRouter):
         taken = [_own("gate", Annotated[self._gate, Depends()]), *own]
         endpoint.__signature__ = Signature(taken)  # type: ignore[attr-defined]
         self.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None, **described)
+
+
+def verbs_of(noun: ModuleType, name: str, *which: str) -> dict[str, Work]:
+    """The functions of a noun's module for these verbs, or for the four of :meth:`Calls.crud`, by their names."""
+    names = [f"{verb}_{name}" for verb in which or ("create", "get", "change", "delete")]
+    return {each: getattr(noun, each) for each in names}
 
 
 def _own(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:

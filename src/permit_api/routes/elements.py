@@ -11,7 +11,7 @@ from permit_api.nouns import logins
 from permit_api.nouns.holding import holds_any
 from permit_api.nouns.instances import instance_of
 from permit_api.nouns.requests import Acting
-from permit_api.routes.crud import Calls
+from permit_api.routes.crud import Calls, verbs_of
 from permit_api.routes.gate import AsUser, InPages, bearer, caller_of, listed
 from permit_api.shapes.elements import ElementsConfigCreate, ElementsConfigUpdate, LoginAs
 from permit_api.store.session import Session
@@ -21,6 +21,7 @@ ends = Calls("", "Elements")
 inside = Calls("/config/{elements_config_id}", "Elements", AsUser)
 login = Calls("/v2/auth", "Elements")
 ROUTERS = (elements, ends, inside)
+ELEMENT = "elements_config_id"
 
 
 @elements.reads()
@@ -31,15 +32,10 @@ def list_elements(
     return listed(nouns.list_elements(session, pages), include_total_count)
 
 
-elements.crud(
-    "element",
-    "an element",
-    "elements_config_id",
-    create=(nouns.create_element, ElementsConfigCreate),
-    get=lambda session, ident: nouns.read_element(session, nouns.element_of(session, ident)),
-    change=(nouns.change_element, ElementsConfigUpdate),
-)
-ends.crud("element", "an element", "elements_config_id", delete=nouns.delete_element)
+verbs = verbs_of(nouns, "element", "create", "change")
+verbs["get_element"] = lambda session, ident: nouns.read_element(session, nouns.element_of(session, ident))
+elements.crud(verbs, "an element", ELEMENT, ElementsConfigCreate, ElementsConfigUpdate)
+ends.crud(verbs_of(nouns, "element", "delete"), "an element", ELEMENT)
 
 
 @inside.reads("/runtime")

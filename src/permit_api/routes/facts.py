@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Body, Depends, Header, Query
@@ -13,35 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from permit_api.faults import invalid
 from permit_api.nouns import assignments, instances, invites, many, set_rules, tenants, tuples, users
-from permit_api.routes.crud import Calls, Filter, Filters, Search, Work
+from permit_api.routes.crud import Calls, Filter, Filters, Search, Work, verbs_of
 from permit_api.routes.gate import NO_CONTENT, ByAttributes, InPages, listed
-from permit_api.shapes.facts import (
-    MANY,
-    AssignmentCreate,
-    AssignmentRemove,
-    Idents,
-    InstanceCreate,
-    InstancesBulk,
-    InstanceUpdate,
-    InviteApprove,
-    InviteCreate,
-    TenantCreate,
-    TenantsBulk,
-    TenantUpdate,
-    TupleCreate,
-    TupleDelete,
-    TupleIdents,
-    TuplesBulk,
-    UserCreate,
-    UserRole,
-    UserRoleRemove,
-    UsersBulk,
-    UserUpdate,
-)
+from permit_api.shapes import facts as shapes
 from permit_api.shapes.schema import SetRule
 from permit_api.store.session import Listed, Paging, Session
-
-T = TypeVar("T")
 
 people = Calls("/users", "Users")
 places = Calls("/tenants", "Tenants")
@@ -97,33 +73,27 @@ def list_users(
 
 
 @people.writes("PUT", "/{user_id}", responses={201: {"description": "The user is a new one."}})
-def replace_user(session: Session, /, user_id: str, body: UserCreate) -> Response:
+def replace_user(session: Session, /, user_id: str, body: shapes.UserCreate) -> Response:
     """Make a user what the body says; 201 when it is a new one."""
     user, is_new = users.replace_user(session, user_id, body)
     return JSONResponse(user, 201 if is_new else 200)
 
 
-people.crud(
-    "user",
-    "a user",
-    "user_id",
-    create=(users.create_user, UserCreate),
-    get=lambda session, ident: users.read_user(session, users.user_of(session, ident)),
-    change=(users.change_user, UserUpdate),
-    delete=users.delete_user,
-)
+verbs = verbs_of(users, "user", "create", "change", "delete")
+verbs["get_user"] = lambda session, ident: users.read_user(session, users.user_of(session, ident))
+people.crud(verbs, "a user", "user_id", shapes.UserCreate, shapes.UserUpdate)
 
 
 @people.writes("POST", "/{user_id}/roles")
-def assign_role(session: Session, /, user_id: str, body: UserRole) -> dict[str, Any]:
+def assign_role(session: Session, /, user_id: str, body: shapes.UserRole) -> dict[str, Any]:
     """Give the user a role."""
-    return assign(session, AssignmentCreate(user=user_id, **body.given()))
+    return assign(session, shapes.AssignmentCreate(user=user_id, **body.given()))
 
 
 @people.writes("DELETE", "/{user_id}/roles", responses={204: {"description": "The role is taken away."}})
-def unassign_role(session: Session, /, user_id: str, body: UserRoleRemove, return_deleted: bool = False) -> Any:
+def unassign_role(session: Session, /, user_id: str, body: shapes.UserRoleRemove, return_deleted: bool = False) -> Any:
     """Take a role from the user; what was taken when it is asked for."""
-    return unassign(session, AssignmentRemove(user=user_id, **body.given()), return_deleted)
+    return unassign(session, shapes.AssignmentRemove(user=user_id, **body.given()), return_deleted)
 
 
 @places.reads()
@@ -134,16 +104,10 @@ def list_tenants(
     return listed(tenants.list_tenants(session, pages, search), include_total_count)
 
 
-places.crud(
-    "tenant",
-    "a tenant",
-    "tenant_id",
-    create=(tenants.create_tenant, TenantCreate),
-    get=lambda session, ident: tenants.read_tenant(session, tenants.tenant_of(session, ident)),
-    change=(tenants.change_tenant, TenantUpdate),
-    delete=tenants.delete_tenant,
-    gone=", with its instances and everybody's roles in it",
-)
+verbs = verbs_of(tenants, "tenant", "create", "change", "delete")
+verbs["get_tenant"] = lambda session, ident: tenants.read_tenant(session, tenants.tenant_of(session, ident))
+gone = ", with its instances and everybody's roles in it"
+places.crud(verbs, "a tenant", "tenant_id", shapes.TenantCreate, shapes.TenantUpdate, gone)
 
 
 @places.reads("/{tenant_id}/users")
@@ -163,7 +127,7 @@ def list_members(
 
 
 @places.writes("POST", "/{tenant_id}/users")
-def add_member(session: Session, /, tenant_id: str, body: UserCreate) -> dict[str, Any]:
+def add_member(session: Session, /, tenant_id: str, body: shapes.UserCreate) -> dict[str, Any]:
     """Let a user belong to the tenant; one that is not there is made."""
     return users.add_member(session, tenant_id, body)
 
@@ -217,15 +181,9 @@ def get_instance(session: Session, /, instance_id: str, detailed: bool = False) 
     return instances.get_instance(session, instance_id, detailed=detailed)
 
 
-things.crud(
-    "instance",
-    "an instance",
-    "instance_id",
-    create=(instances.create_instance, InstanceCreate),
-    change=(instances.change_instance, InstanceUpdate),
-    delete=instances.delete_instance,
-    gone=", with the roles on it and its relationships",
-)
+verbs = verbs_of(instances, "instance", "create", "change", "delete")
+gone = ", with the roles on it and its relationships"
+things.crud(verbs, "an instance", "instance_id", shapes.InstanceCreate, shapes.InstanceUpdate, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +224,13 @@ roles.call(
 
 
 @roles.writes("POST")
-def assign(session: Session, /, body: AssignmentCreate) -> dict[str, Any]:
+def assign(session: Session, /, body: shapes.AssignmentCreate) -> dict[str, Any]:
     """Give a role."""
     return assignments.read_assignments(session, [assignments.assign(session, body)])[0]
 
 
 @roles.writes("DELETE", responses={204: {"description": "The role is taken away."}})
-def unassign(session: Session, /, body: AssignmentRemove, return_deleted: bool = False) -> Any:
+def unassign(session: Session, /, body: shapes.AssignmentRemove, return_deleted: bool = False) -> Any:
     """Take a role away; what was taken when it is asked for."""
     gone = assignments.unassign(session, body)
     return gone if return_deleted else Response(status_code=NO_CONTENT)
@@ -282,7 +240,7 @@ def unassign(session: Session, /, body: AssignmentRemove, return_deleted: bool =
 def assign_many(
     session: Session,
     /,
-    body: Annotated[list[AssignmentCreate], Body(max_length=MANY)],
+    body: Annotated[list[shapes.AssignmentCreate], Body(max_length=shapes.MANY)],
     missing_user_policy: Literal["fail", "ignore", "create"] = "fail",
 ) -> dict[str, int]:
     """Give many roles."""
@@ -291,7 +249,7 @@ def assign_many(
 
 @roles.writes("DELETE", "/bulk")
 def unassign_many(
-    session: Session, /, body: Annotated[list[AssignmentRemove], Body(max_length=MANY)]
+    session: Session, /, body: Annotated[list[shapes.AssignmentRemove], Body(max_length=shapes.MANY)]
 ) -> dict[str, int]:
     """Take many roles away."""
     return assignments.unassign_many(session, body)
@@ -334,13 +292,19 @@ relationships.call(
 
 
 @relationships.writes("POST")
-def create_tuple(session: Session, /, body: TupleCreate) -> dict[str, Any]:
+def create_tuple(session: Session, /, body: shapes.TupleCreate) -> dict[str, Any]:
     """A new relationship."""
     return tuples.read_tuples(session, [tuples.create_tuple(session, body)])[0]
 
 
 relationships.call(
-    "DELETE", "", "delete_tuple", "Take a relationship away.", tuples.delete_tuple, status=NO_CONTENT, body=TupleDelete
+    "DELETE",
+    "",
+    "delete_tuple",
+    "Take a relationship away.",
+    tuples.delete_tuple,
+    status=NO_CONTENT,
+    body=shapes.TupleDelete,
 )
 
 
@@ -355,7 +319,7 @@ def _each(work: Callable[[Session, Any], Any], among: str = "operations") -> Wor
     return done
 
 
-def _replace(session: Session, body: UserCreate) -> None:
+def _replace(session: Session, body: shapes.UserCreate) -> None:
     users.replace_user(session, body.key, body)
 
 
@@ -365,43 +329,28 @@ def _together(work: Callable[[Session, Any], Any]) -> Work:
 
 
 tie, untie = _each(tuples.create_tuple), _each(tuples.delete_tuple, "idents")
-relationships.call("POST", "/bulk", "create_many", "Many relationships, all or none.", tie, body=TuplesBulk)
+relationships.call("POST", "/bulk", "create_many", "Many relationships, all or none.", tie, body=shapes.TuplesBulk)
 relationships.call(
-    "DELETE", "/bulk", "delete_many", "Take many relationships away, all or none.", untie, body=TupleIdents
+    "DELETE", "/bulk", "delete_many", "Take many relationships away, all or none.", untie, body=shapes.TupleIdents
 )
 
-_MADE = "one that is there already fails the call."
-for method, path, name, said, work, shape in (
-    ("POST", "/users", "create_users", f"Make users; {_MADE}", _together(many.create_users), UsersBulk),
-    (
-        "PUT",
-        "/users",
-        "replace_users",
-        "Make users, or make those that are there what the body says.",
-        _each(_replace),
-        UsersBulk,
-    ),
-    ("DELETE", "/users", "delete_users", "Take users away.", _each(users.delete_user, "idents"), Idents),
-    ("POST", "/tenants", "create_tenants", f"Make tenants; {_MADE}", _each(tenants.create_tenant), TenantsBulk),
-    ("DELETE", "/tenants", "delete_tenants", "Take tenants away.", _each(tenants.delete_tenant, "idents"), Idents),
-    (
-        "PUT",
-        "/resource_instances",
-        "replace_instances",
-        "Make instances, or give those that are there other attributes.",
-        _together(many.replace_instances),
-        InstancesBulk,
-    ),
-    (
-        "DELETE",
-        "/resource_instances",
-        "delete_instances",
-        "Take instances away.",
-        _each(instances.delete_instance, "idents"),
-        Idents,
-    ),
+for path, name, delete in (
+    ("users", "users", users.delete_user),
+    ("tenants", "tenants", tenants.delete_tenant),
+    ("resource_instances", "instances", instances.delete_instance),
 ):
-    bulk.call(method, path, name, said, work, body=shape)
+    gone = _each(delete, "idents")
+    bulk.call("DELETE", f"/{path}", f"delete_{name}", f"Take {name} away.", gone, body=shapes.Idents)
+_NEW = "one that is there already fails the call."
+bulk.call("POST", "/users", "create_users", f"Make users; {_NEW}", _together(many.create_users), body=shapes.UsersBulk)
+bulk.call(
+    "POST", "/tenants", "create_tenants", f"Make tenants; {_NEW}", _each(tenants.create_tenant), body=shapes.TenantsBulk
+)
+said = "Make users, or make those that are there what the body says."
+bulk.call("PUT", "/users", "replace_users", said, _each(_replace), body=shapes.UsersBulk)
+said = "Make instances, or give those that are there other attributes."
+whole = _together(many.replace_instances)
+bulk.call("PUT", "/resource_instances", "replace_instances", said, whole, body=shapes.InstancesBulk)
 
 
 @rules.reads()
@@ -429,19 +378,12 @@ def list_invites(
     return invites.list_invites(session, pages, role, tenant, search).envelope()
 
 
-guests.crud(
-    "invite",
-    "an invite",
-    "user_invite_id",
-    create=(invites.create_invite, InviteCreate),
-    get=invites.get_invite,
-    delete=invites.delete_invite,
-)
+guests.crud(verbs_of(invites, "invite", "create", "get", "delete"), "an invite", "user_invite_id", shapes.InviteCreate)
 guests.call(
     "PATCH", "/{user_invite_id}", "change_invite", "Make an invite what the body says.", invites.change_invite,
-    body=InviteCreate,
+    body=shapes.InviteCreate,
 )  # fmt: skip
 guests.call(
     "POST", "/{user_invite_id}/approve", "approve_invite", "Let the invited become a user who holds the role.",
-    invites.approve_invite, body=InviteApprove,
+    invites.approve_invite, body=shapes.InviteApprove,
 )  # fmt: skip

@@ -9,29 +9,10 @@ from sqlalchemy import Table
 
 from permit_api.nouns import condition_sets, parts, resources, roles
 from permit_api.nouns.parts import USER_TYPE
-from permit_api.routes.crud import Calls, Search, Work
+from permit_api.routes.crud import Calls, Search, Work, verbs_of
 from permit_api.routes.gate import NO_CONTENT, ByAttributes, InPages, listed
+from permit_api.shapes import schema as shapes
 from permit_api.shapes.parts import Body
-from permit_api.shapes.schema import (
-    ActionCreate,
-    ActionGroupCreate,
-    ActionGroupUpdate,
-    ActionUpdate,
-    AttributeCreate,
-    AttributeUpdate,
-    ConditionSetCreate,
-    ConditionSetUpdate,
-    DerivationRule,
-    DerivationSettings,
-    Permissions,
-    RelationCreate,
-    ResourceCreate,
-    ResourceReplace,
-    ResourceUpdate,
-    RoleCreate,
-    RolesBulk,
-    RoleUpdate,
-)
 from permit_api.store.session import Paging, Session
 from permit_api.store.tables import action_groups, actions, attributes, relations
 
@@ -85,15 +66,14 @@ def _parts(
         return parts.change_part(session, table, resource, ident, body.given())
 
     calls.call("GET", "", f"list_{name}s", listing, of(list_parts), pages=InPages)
-    calls.crud(
-        name,
-        words,
-        f"{name.removeprefix('user_')}_id",
-        create=(of(create_part), create),
-        get=of(lambda session, *names: parts.get_part(session, table, *names)),
-        change=None if change is None else (of(change_part), change),
-        delete=of(lambda session, *names: parts.delete_part(session, table, *names)),
-    )
+    parts_of: dict[str, Work] = {
+        "create": create_part,
+        "get": lambda session, *names: parts.get_part(session, table, *names),
+        "delete": lambda session, *names: parts.delete_part(session, table, *names),
+        **({} if change is None else {"change": change_part}),
+    }
+    verbs = {f"{verb}_{name}": of(work) for verb, work in parts_of.items()}
+    calls.crud(verbs, words, f"{name.removeprefix('user_')}_id", create, change)
     return calls
 
 
@@ -101,7 +81,7 @@ def _roles(prefix: str, tag: str, of: Adapted = _as_named) -> Calls:
     """The calls about roles, in whole tenants or on instances of a resource."""
     calls = Calls(prefix, tag)
 
-    def create_role(session: Session, resource: str | None, body: RoleCreate) -> dict[str, Any]:
+    def create_role(session: Session, resource: str | None, body: shapes.RoleCreate) -> dict[str, Any]:
         return roles.create_role(session, resource, body.key, body)
 
     def permissions(work: Work) -> Work:
@@ -110,18 +90,11 @@ def _roles(prefix: str, tag: str, of: Adapted = _as_named) -> Calls:
     def relatives(*, above: bool) -> Work:
         return of(lambda session, *names: roles.relatives(session, *names, above=above))
 
-    calls.crud(
-        "role",
-        "a role",
-        "role_id",
-        create=(of(create_role), RoleCreate),
-        get=of(roles.get_role),
-        change=(of(roles.change_role), RoleUpdate),
-        delete=of(roles.delete_role),
-        gone=", and with it its assignments",
-    )
+    verbs = verbs_of(roles, "role", "get", "change", "delete") | {"create_role": create_role}
+    verbs = {name: of(work) for name, work in verbs.items()}
+    calls.crud(verbs, "a role", "role_id", shapes.RoleCreate, shapes.RoleUpdate, ", and with it its assignments")
     more, fewer = permissions(roles.add_permissions), permissions(roles.remove_permissions)
-    at, parent, taken = "/{role_id}/permissions", "/{role_id}/parents/{parent_id}", Permissions
+    at, parent, taken = "/{role_id}/permissions", "/{role_id}/parents/{parent_id}", shapes.Permissions
     calls.call("POST", at, "add_permissions", "Add permissions; the role.", more, body=taken)
     calls.call("DELETE", at, "remove_permissions", "Take permissions away; the role.", fewer, body=taken)
     extend = "Let the role extend another one"
@@ -152,17 +125,21 @@ resource_roles.call("GET", "", "list_roles", "The roles.", roles.list_roles, pag
 
 
 @many_roles.writes("PUT")
-def put_roles(session: Session, /, body: RolesBulk) -> dict[str, list[str]]:
+def put_roles(session: Session, /, body: shapes.RolesBulk) -> dict[str, list[str]]:
     """Make or change many roles, those of tenants and those of resources; their keys."""
     return roles.put_roles(session, body.operations)
 
 
-grants.call("POST", "", "create_rule", "Derive the role by one more rule.", roles.add_rule, body=DerivationRule)
-grants.call("DELETE", "", "delete_rule", "Take a rule away.", roles.remove_rule, status=NO_CONTENT, body=DerivationRule)
+grants.call("POST", "", "create_rule", "Derive the role by one more rule.", roles.add_rule, body=shapes.DerivationRule)
+grants.call(
+    "DELETE", "", "delete_rule", "Take a rule away.", roles.remove_rule, status=NO_CONTENT, body=shapes.DerivationRule
+)
 
 
 @grants.writes("PUT", "/conditions")
-def set_conditions(session: Session, /, resource_id: str, role_id: str, body: DerivationSettings) -> dict[str, bool]:
+def set_conditions(
+    session: Session, /, resource_id: str, role_id: str, body: shapes.DerivationSettings
+) -> dict[str, bool]:
     """Say whether the derived role is withheld from whoever has a direct role on the object."""
     return roles.withhold(session, resource_id, role_id, body.no_direct_roles_on_object)
 
@@ -182,17 +159,9 @@ def list_resources(
 
 things.call(
     "PUT", "/{resource_id}", "replace_resource", "Make a resource what the body says.", resources.replace_resource,
-    body=ResourceReplace,
+    body=shapes.ResourceReplace,
 )  # fmt: skip
-things.crud(
-    "resource",
-    "a resource",
-    "resource_id",
-    create=(resources.create_resource, ResourceCreate),
-    get=resources.get_resource,
-    change=(resources.change_resource, ResourceUpdate),
-    delete=resources.delete_resource,
-)
+things.crud(verbs_of(resources, "resource"), "a resource", "resource_id", shapes.ResourceCreate, shapes.ResourceUpdate)
 
 
 @sets.reads()
@@ -209,13 +178,11 @@ def list_sets(
 
 
 sets.crud(
-    "set",
+    verbs_of(condition_sets, "set"),
     "a condition set",
     "condition_set_id",
-    create=(condition_sets.create_set, ConditionSetCreate),
-    get=condition_sets.get_set,
-    change=(condition_sets.change_set, ConditionSetUpdate),
-    delete=condition_sets.delete_set,
+    shapes.ConditionSetCreate,
+    shapes.ConditionSetUpdate,
 )
 
 
@@ -234,24 +201,24 @@ def descendants(session: Session, /, condition_set_id: str) -> list[dict[str, An
 ROUTERS = (
     _parts(
         "/users/attributes", "User attributes", attributes, "user_attribute", "an attribute",
-        listing="The attributes of users.", create=AttributeCreate, change=AttributeUpdate, of=_of_one(USER_TYPE),
+        listing="The attributes of users.", create=shapes.AttributeCreate, change=shapes.AttributeUpdate, of=_of_one(USER_TYPE),
     ),
     things,
     _parts(
         f"{WITHIN}/actions", "Actions", actions, "action", "an action",
-        listing="The actions of a resource.", create=ActionCreate, change=ActionUpdate,
+        listing="The actions of a resource.", create=shapes.ActionCreate, change=shapes.ActionUpdate,
     ),
     _parts(
         f"{WITHIN}/action_groups", "Groups of actions", action_groups, "action_group", "a group of actions",
-        listing="The groups of actions of a resource.", create=ActionGroupCreate, change=ActionGroupUpdate,
+        listing="The groups of actions of a resource.", create=shapes.ActionGroupCreate, change=shapes.ActionGroupUpdate,
     ),
     _parts(
         f"{WITHIN}/attributes", "Attributes", attributes, "attribute", "an attribute",
-        listing="The attributes of a resource.", create=AttributeCreate, change=AttributeUpdate,
+        listing="The attributes of a resource.", create=shapes.AttributeCreate, change=shapes.AttributeUpdate,
     ),
     _parts(
         f"{WITHIN}/relations", "Relations", relations, "relation", "a relation",
-        listing="The relations of a resource.", create=RelationCreate, change=None,
+        listing="The relations of a resource.", create=shapes.RelationCreate, change=None,
     ),
     resource_roles,
     grants,
