@@ -20,12 +20,6 @@ from mcp import ClientSession
 from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
 
-from family_food.nursery import event_loop
-from family_food.nursery.child import Serve
-from family_food.nursery.parent import tend
-from family_food.nursery.rehearsal import apart, rehearsing
-from family_food.nursery.socket_streams import socket_streams
-from family_food.nursery.unchecked_session import UncheckedSession
 from family_food.ordering.food import Food, open_food
 from family_food.ordering.food_tools import FoodTools
 from family_food.settings import ChatSettings
@@ -42,6 +36,12 @@ from permit_mcp.permit_tool import ACTS, LOOKS, PermitTool
 from permit_mcp.refusals import refusal_in
 from permit_mcp.server import run, running, say
 from permit_mcp.stderr_log import log_to_own_stderr, log_to_stderr
+from prefork import event_loop
+from prefork.child import Serve
+from prefork.parent import serve_forks
+from prefork.socket_streams import socket_streams
+from prefork.unchecked_session import UncheckedSession
+from prefork.warm_up import another_database, in_a_fork
 
 NAME = "family_food_ordering_system"
 INSTRUCTIONS = """\
@@ -102,11 +102,11 @@ def prepare(settings: ChatSettings) -> Serve:
     """
     policy = read_policy(settings.policy_path)
     database = Database.open(settings.resolved_database_url, create=False)
-    with TemporaryDirectory(prefix="nursery-") as folder:
-        file = Path(folder, "rehearsal.db")
+    with TemporaryDirectory(prefix="fork-server-") as folder:
+        file = Path(folder, "warm_up.db")
         # In a process of its own: what makes a schema is long to import, and would be in every child's memory.
-        apart(lambda: _make_rehearsal(settings, file))
-        event_loop.run(_rehearse(settings, policy, database, file))
+        in_a_fork(lambda: _make_throw_away(settings, file))
+        event_loop.run(_play_one_session(settings, policy, database, file))
     warm_up()
     food = Food.over(assemble(settings, policy, database))
     mcp, permit = _built(food, LATER)
@@ -141,7 +141,7 @@ def _deciding_here(settings: ChatSettings) -> ChatSettings:
     )
 
 
-async def _make_rehearsal(settings: ChatSettings, file: Path) -> None:
+async def _make_throw_away(settings: ChatSettings, file: Path) -> None:
     food = await open_food(
         _deciding_here(settings).model_copy(update={"database_url": SecretStr(f"sqlite+aiosqlite:///{file}")})
     )
@@ -149,8 +149,8 @@ async def _make_rehearsal(settings: ChatSettings, file: Path) -> None:
     await food.close()
 
 
-async def _rehearse(settings: ChatSettings, policy: ReadPolicy, database: Database, file: Path) -> None:
-    async with rehearsing(database, file) as other:
+async def _play_one_session(settings: ChatSettings, policy: ReadPolicy, database: Database, file: Path) -> None:
+    async with another_database(database, file) as other:
         core = assemble(_deciding_here(settings), policy, other)
         async with other.reading() as reading:
             users = sorted((await FactStore().snapshot(core.environment, reading)).users)
@@ -188,22 +188,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The family's food ordering as an MCP server over stdio.")
     parser.add_argument("db_name", nargs="?", metavar="DB_NAME", help="SQLite file; else DATABASE_URL or DB_NAME")
     parser.add_argument("--acting-user", metavar="KEY", help="act for this user only; without it calls name a user")
-    # For the chat backend: fork a server for each session; see family_food.nursery. Standard input asks for them.
-    parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
+    # For the chat backend: fork a server for each session; see prefork. Standard input asks for them.
+    parser.add_argument("--fork-server", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     overrides = {"db_name": str(Path(options.db_name).absolute()), "database_url": ""} if options.db_name else {}
-    if options.nursery:
-        return _nursery()
+    if options.fork_server:
+        return _fork_server()
     return run(NAME, lambda settings: serve(settings, options.acting_user), partial(ChatSettings.load, **overrides))
 
 
-def _nursery() -> int:
+def _fork_server() -> int:
     try:
         settings = ChatSettings.load()
         log_to_stderr(settings.log_level, settings.log_format)
-        return tend(lambda: prepare(settings))
+        return serve_forks(lambda: prepare(settings))
     except PermitError as error:
-        say(f"{NAME}: the nursery cannot start: {error}")
+        say(f"{NAME}: the fork server cannot start: {error}")
         return 2
 
 

@@ -81,12 +81,12 @@ async def memory(server: RunningServer, extent: Extent) -> AsyncIterator[Figure]
     part, count = "memory", 24 if extent.allows(24, server.spawning) else extent.most_spawned
     async with windows(server, count) as opened:
         await asyncio.gather(*(one.ask("call") for one in opened))
-        nurseries, sessions = tree_under(server.process.pid)
+        fork_servers, sessions = tree_under(server.process.pid)
         each = [memory_of(pid) for pid in sessions]
         private, shared = mean(one.private for one in each), mean(one.proportional for one in each)
         yield Figure(part, "a session's process, private", server.spawning, private / KIB / KIB, "MiB")
         yield Figure(part, "a session's process, proportional", server.spawning, shared / KIB / KIB, "MiB", 15.0)
-        for pid in nurseries:
+        for pid in fork_servers:
             own = memory_of(pid).proportional / KIB / KIB
             yield Figure(part, "the parent of them all, proportional", server.spawning, own, "MiB")
     await server.without_sessions()

@@ -28,16 +28,16 @@ def memory_of(pid: int) -> Memory:
 
 
 def tree_under(pid: int) -> tuple[list[int], list[int]]:
-    """The processes under a server that are nurseries, and those that serve a session."""
+    """The processes under a server that are fork_servers, and those that serve a session."""
     parents = dict(_living())
     under = [child for child in parents if pid in _line_of(child, parents)]
-    nurseries = [child for child in under if parents[child] == pid and _is_nursery(child)]
-    return nurseries, [child for child in under if child not in nurseries]
+    fork_servers = [child for child in under if parents[child] == pid and _is_fork_server(child)]
+    return fork_servers, [child for child in under if child not in fork_servers]
 
 
 def is_forked(pid: int) -> bool:
-    """Whether the process of a session comes from a nursery, and not from the server itself."""
-    return _is_nursery(dict(_living()).get(pid, 0))
+    """Whether the process of a session comes from a fork server, and not from the server itself."""
+    return _is_fork_server(dict(_living()).get(pid, 0))
 
 
 def descriptors_of(pid: int) -> Counter[str]:
@@ -64,7 +64,7 @@ def _line_of(pid: int, parents: dict[int, int]) -> Iterator[int]:
         yield pid
 
 
-def _is_nursery(pid: int) -> bool:
+def _is_fork_server(pid: int) -> bool:
     with suppress(OSError):
-        return b"--nursery" in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        return b"--fork-server" in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     return False

@@ -59,7 +59,7 @@ async def warm_up(server: RunningServer) -> None:
     """Have everything used once that a server does once, and wait until sessions are started as they are to be.
 
     Raises:
-        TimeoutError: they are not: until its nursery is warm, a server starts them plainly.
+        TimeoutError: they are not: until its fork server is warm, a server starts them plainly.
     """
     wanted = server.spawning is Spawning.FORKED
     async with asyncio.timeout(WARM_SECONDS):

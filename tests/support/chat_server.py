@@ -123,7 +123,7 @@ class ChatServer:
         return [{"actor": record.user, **record.body} for record in records if record.event == name]
 
     def children(self) -> list[int]:
-        """The tool servers of its sessions that run, and whatever else it started but the nursery, by id."""
+        """The tool servers of its sessions that run, and whatever else it started but the fork server, by id."""
         return [child for child in tool_servers_of(os.getpid()) if child not in self.strangers]
 
 

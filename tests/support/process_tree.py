@@ -36,16 +36,16 @@ def descriptors_of(pid: int) -> dict[str, str]:
     return found
 
 
-def nurseries_of(pid: int) -> list[int]:
+def fork_servers_of(pid: int) -> list[int]:
     """Those of its children that fork others."""
-    return [child for child in children_of(pid) if "--nursery" in _command(child)]
+    return [child for child in children_of(pid) if "--fork-server" in _command(child)]
 
 
 def tool_servers_of(pid: int) -> list[int]:
-    """The tool servers of a chat server's sessions: spawned by itself, or forked by its nursery."""
-    nurseries = nurseries_of(pid)
-    forked = [child for nursery in nurseries for child in children_of(nursery)]
-    return [child for child in children_of(pid) if child not in nurseries] + forked
+    """The tool servers of a chat server's sessions: spawned by itself, or forked by its fork server."""
+    fork_servers = fork_servers_of(pid)
+    forked = [child for fork_server in fork_servers for child in children_of(fork_server)]
+    return [child for child in children_of(pid) if child not in fork_servers] + forked
 
 
 def _all() -> list[int]:

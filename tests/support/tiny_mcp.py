@@ -1,6 +1,6 @@
 """A small MCP server for tests of what runs one: ``python tiny_mcp.py [MODE]``.
 
-Modes: dead, mute. With ``--nursery`` it is the parent of forked ones; a session's user is then its mode, also deaf: it
+Modes: dead, mute. With ``--fork-server`` it is the parent of forked ones; a session's user is then its mode, also deaf: it
 goes on when its input ends and when it is told to end.
 """
 
@@ -107,7 +107,7 @@ def _die_once(path: str) -> str:
 
 
 async def serve(user: str, connected: socket.socket) -> int:
-    from family_food.nursery.socket_streams import socket_streams
+    from prefork.socket_streams import socket_streams
 
     if user == "dead":
         return 3
@@ -130,10 +130,10 @@ def main(mode: str) -> int:
         return 3
     if mode == "mute":
         sys.stdin.read()
-    elif mode == "--nursery":
-        from family_food.nursery.parent import tend
+    elif mode == "--fork-server":
+        from prefork.parent import serve_forks
 
-        return tend(lambda: serve)
+        return serve_forks(lambda: serve)
     else:
         build().run()
     return 0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mcp import StdioServerParameters
 
-from family_food.nursery.nursery import Nursery
-from family_food.nursery.tool_start import ToolStart, spawned
+from prefork.fork_server import ForkServer
+from prefork.tool_start import ToolStart, spawned
 from tests.support import tiny_mcp
 
 
@@ -28,12 +28,12 @@ def tiny(mode: str = "", **environment: str) -> ToolStart:
 
 
 def never(user: str) -> ToolStart:
-    """For a nursery that is not to fall back on anything."""
+    """For a fork server that is not to fall back on anything."""
     raise AssertionError("a server was to be spawned plainly")
 
 
 @asynccontextmanager
-async def tiny_nursery(**environment: str) -> AsyncIterator[Nursery]:
-    """A nursery of tiny servers."""
-    async with Nursery(tiny_program("--nursery", **environment), never) as nursery:
-        yield nursery
+async def tiny_fork_server(**environment: str) -> AsyncIterator[ForkServer]:
+    """A fork server of tiny servers."""
+    async with ForkServer(tiny_program("--fork-server", **environment), never) as fork_server:
+        yield fork_server

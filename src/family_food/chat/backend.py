@@ -18,13 +18,13 @@ from family_food.login.login_limit import LoginLimit
 from family_food.login.signing_key import signing_key
 from family_food.models.choose import choose_model
 from family_food.models.port import Model
-from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
 from family_food.seed import seed
 from family_food.settings import ChatSettings
 from permit_core.accounts.accounts import Accounts
 from permit_core.accounts.tokens import Tokens
 from permit_core.bootstrap import Core
+from prefork.tool_start import ToolStart
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The food server of one user: how it is started, as a program of its own or from the nursery."""
+"""The food server of one user: how it is started, as a program of its own or from the fork server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import partial
 from mcp import StdioServerParameters
 from pydantic import SecretStr
 
-from family_food.nursery.nursery import Nursery, can_fork
-from family_food.nursery.tool_start import ToolStart, spawned
 from family_food.settings import CHECKOUT, ChatSettings
 from permit_core.errors import ConfigurationError
 from permit_core.settings import Settings
+from prefork.fork_server import ForkServer, can_fork
+from prefork.tool_start import ToolStart, spawned
 
 
 def food_server(settings: ChatSettings, user: str) -> StdioServerParameters:
@@ -22,9 +22,9 @@ def food_server(settings: ChatSettings, user: str) -> StdioServerParameters:
     return _program(settings, "--acting-user", user)
 
 
-def food_nursery(settings: ChatSettings) -> StdioServerParameters:
+def food_fork_server(settings: ChatSettings) -> StdioServerParameters:
     """How the parent of forked food servers is started, with the same environment as those."""
-    return _program(settings, "--nursery")
+    return _program(settings, "--fork-server")
 
 
 def _program(settings: ChatSettings, *arguments: str) -> StdioServerParameters:
@@ -73,8 +73,8 @@ async def food_tools(
     if tool_server is not None or not _forks(settings):
         yield plain
         return
-    async with Nursery(food_nursery(settings), plain) as nursery:
-        yield nursery.start
+    async with ForkServer(food_fork_server(settings), plain) as fork_server:
+        yield fork_server.start
 
 
 def _forks(settings: ChatSettings) -> bool:

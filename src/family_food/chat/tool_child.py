@@ -8,9 +8,9 @@ import logging
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import ClientSession
 
-from family_food.nursery.tool_start import ToolStart
-from family_food.nursery.unchecked_session import UncheckedSession
 from permit_core.errors import UserFacing
+from prefork.tool_start import ToolStart
+from prefork.unchecked_session import UncheckedSession
 
 logger = logging.getLogger(__name__)
 

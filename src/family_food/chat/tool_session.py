@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, PaginatedRequestParams, Tool
 
 from family_food.chat.interruption import uninterrupted
 from family_food.chat.tool_child import ToolChild, ToolsUnavailable
-from family_food.nursery.tool_start import ToolStart
+from prefork.tool_start import ToolStart
 
 T = TypeVar("T")
 

@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 from family_food.chat import food_server as food_server_module
-from family_food.chat.food_server import food_nursery, food_server, food_tools
+from family_food.chat.food_server import food_fork_server, food_server, food_tools
 from family_food.chat.tool_child import ToolsUnavailable
 from family_food.chat.tool_session import ToolSession
-from family_food.nursery.tool_start import ToolStart
 from family_food.ordering.food import open_food
 from family_food.settings import ChatSettings
 from permit_core.errors import ConfigurationError
 from permit_core.policy.facts_file import load_facts
+from prefork.tool_start import ToolStart
 from tests.support.chat_server import WAIT_SECONDS
 from tests.support.core import family_settings
 from tests.support.databases import PostgresServer
 from tests.support.environment import PROJECT
-from tests.support.process_tree import nurseries_of
+from tests.support.process_tree import fork_servers_of
 from tests.support.tiny_start import tiny_program
 
 pytestmark = pytest.mark.slow  # each test starts processes
@@ -107,7 +107,7 @@ async def test_forked_servers_work_on_postgresql(postgres_server: PostgresServer
             order = {"restaurant_id": "1", "dish_name": "Cheese Pizza"}
             await asyncio.gather(*(henry.call("order_dish", order, read_only=False) for _ in range(3)))
             listed = (await joe.call("list_orders", {}, read_only=True)).structured_content
-        assert nurseries_of(ME)
+        assert fork_servers_of(ME)
     assert listed is not None
     assert [found["user_name"] for found in listed["orders"]] == ["Henry"] * 3
 
@@ -123,39 +123,39 @@ async def test_a_forked_server_has_no_tools_for_somebody_who_is_not_there(
             await nobody.tools()
 
 
-def test_the_nursery_is_given_what_a_server_is_and_no_secret_but_the_database(settings: ChatSettings) -> None:
-    server, nursery = food_server(settings, "3"), food_nursery(settings)
+def test_the_fork_server_is_given_what_a_server_is_and_no_secret_but_the_database(settings: ChatSettings) -> None:
+    server, fork_server = food_server(settings, "3"), food_fork_server(settings)
     assert server.args[-2:] == ["--acting-user", "3"]
-    assert nursery.env == server.env
-    for parameters in (server, nursery):
+    assert fork_server.env == server.env
+    for parameters in (server, fork_server):
         assert "s" * 40 not in str(parameters)
         assert "g" * 40 not in str(parameters)
 
 
-async def test_exec_and_a_server_of_one_s_own_need_no_nursery(settings: ChatSettings) -> None:
-    before = nurseries_of(ME)
+async def test_exec_and_a_server_of_one_s_own_need_no_fork_server(settings: ChatSettings) -> None:
+    before = fork_servers_of(ME)
     async with food_tools(settings.model_copy(update={"mcp_spawn": "exec"})):
-        assert nurseries_of(ME) == before
+        assert fork_servers_of(ME) == before
     async with food_tools(settings, lambda _user: tiny_program()) as start, ToolSession(start("3"), 30) as tools:
         assert "process_id" in [tool.name for tool in await tools.tools()]
-        assert nurseries_of(ME) == before
+        assert fork_servers_of(ME) == before
 
 
 async def test_where_nothing_can_be_forked_auto_spawns_and_fork_is_refused(
     settings: ChatSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(food_server_module, "can_fork", lambda: False)
-    before = nurseries_of(ME)
+    before = fork_servers_of(ME)
     async with food_tools(settings):
-        assert nurseries_of(ME) == before
+        assert fork_servers_of(ME) == before
     with pytest.raises(ConfigurationError, match="MCP_SPAWN"):
         async with food_tools(settings.model_copy(update={"mcp_spawn": "fork"})):
             pass
 
 
-async def test_the_nursery_is_not_started_by_hand() -> None:
+async def test_the_fork_server_is_not_started_by_hand() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "food_ordering_mcp.py", "--nursery", cwd=PROJECT,
+        sys.executable, "food_ordering_mcp.py", "--fork-server", cwd=PROJECT,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(WAIT_SECONDS):
@@ -166,7 +166,7 @@ async def test_the_nursery_is_not_started_by_hand() -> None:
     assert b"Traceback" not in err
 
 
-async def test_a_nursery_that_cannot_prepare_leaves_sessions_to_be_spawned(
+async def test_a_fork_server_that_cannot_prepare_leaves_sessions_to_be_spawned(
     settings: ChatSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "facts.yaml"

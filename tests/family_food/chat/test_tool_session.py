@@ -18,20 +18,20 @@ from mcp.types import CallToolResult
 from family_food.chat.food_server import food_server
 from family_food.chat.tool_child import ToolsUnavailable
 from family_food.chat.tool_session import ToolSession
-from family_food.nursery.nursery import Nursery
-from family_food.nursery.tool_start import ToolStart, spawned
+from prefork.fork_server import ForkServer
+from prefork.tool_start import ToolStart, spawned
 from tests.support.chat_server import until
 from tests.support.core import family_settings
 from tests.support.process_tree import alive
-from tests.support.tiny_start import tiny, tiny_nursery
+from tests.support.tiny_start import tiny, tiny_fork_server
 
 Start = Callable[..., ToolStart]
 """Starts a tiny server of some mode, in one way or the other."""
 
 
 @pytest.fixture(scope="module")
-async def nursery() -> AsyncIterator[Nursery]:
-    async with tiny_nursery(GIVEN="yes") as opened:
+async def fork_server() -> AsyncIterator[ForkServer]:
+    async with tiny_fork_server(GIVEN="yes") as opened:
         yield opened
 
 
@@ -39,8 +39,8 @@ async def nursery() -> AsyncIterator[Nursery]:
 def start(request: pytest.FixtureRequest) -> Start:
     if request.param == "spawned":
         return lambda mode="": tiny(mode, GIVEN="yes")
-    nursery: Nursery = request.getfixturevalue("nursery")
-    return lambda mode="": nursery.start(mode or "3")
+    fork_server: ForkServer = request.getfixturevalue("fork_server")
+    return lambda mode="": fork_server.start(mode or "3")
 
 
 def value(result: CallToolResult) -> Any:

@@ -1,4 +1,4 @@
-"""The packets between the server and the nursery's parent."""
+"""The packets between the server and the fork server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from family_food.nursery.wire import MOST_BYTES, Fork, Forked, Message, Ready, Refused, close, receive, send
+from prefork.wire import MOST_BYTES, Fork, Forked, Message, Ready, Refused, close, receive, send
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_what_is_not_a_message_is_refused_and_its_descriptors_closed(
     reading, writing = os.pipe()
     socket.send_fds(pair[0], [packet], [writing])
     os.close(writing)
-    with pytest.raises(ValueError, match="not a message of the nursery"):
+    with pytest.raises(ValueError, match="not a message of the fork server"):
         receive(pair[1])
     assert os.read(reading, 1) == b""  # nobody holds the other end
     os.close(reading)
@@ -66,7 +66,7 @@ def test_what_is_not_a_message_is_refused_and_its_descriptors_closed(
 
 def test_a_message_that_was_cut_is_refused(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].send(b" " * MOST_BYTES + b'{"kind": "Ready"}')
-    with pytest.raises(ValueError, match="not a message of the nursery"):
+    with pytest.raises(ValueError, match="not a message of the fork server"):
         receive(pair[1])
 
 

@@ -10,7 +10,7 @@ from mcp import StdioServerParameters
 from mcp.client import Transport
 from mcp.client.stdio import stdio_client
 
-from family_food.nursery.log_pipe import LogPipe
+from prefork.log_pipe import LogPipe
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams  # has no public name

@@ -1,4 +1,4 @@
-"""The throw-away database of the rehearsal."""
+"""The throw-away database of the warm-up."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from family_food.nursery.rehearsal import apart, rehearsing
 from permit_core.database import Database
 from permit_core.errors import ConfigurationError
+from prefork.warm_up import another_database, in_a_fork
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +20,9 @@ async def count(database: Database) -> int:
         return int((await reading.execute(text("SELECT count(*) FROM sqlite_master"))).scalar_one())
 
 
-async def test_what_is_done_in_the_rehearsal_is_not_done_to_the_real_database(tmp_path: Path) -> None:
+async def test_what_is_done_in_the_warm_up_is_not_done_to_the_real_database(tmp_path: Path) -> None:
     database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'real.db'}")
-    async with rehearsing(database, tmp_path / "other.db") as other:
+    async with another_database(database, tmp_path / "other.db") as other:
         async with other.transaction() as transaction:
             await transaction.execute(text("CREATE TABLE played (x)"))
         assert await count(other) == 1
@@ -31,9 +31,9 @@ async def test_what_is_done_in_the_rehearsal_is_not_done_to_the_real_database(tm
     assert (tmp_path / "other.db").stat().st_size
 
 
-async def test_for_another_kind_of_database_the_rehearsal_is_on_sqlite(tmp_path: Path) -> None:
+async def test_for_another_kind_of_database_the_warm_up_is_on_sqlite(tmp_path: Path) -> None:
     database = Database.open("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-    async with rehearsing(database, tmp_path / "other.db") as other:
+    async with another_database(database, tmp_path / "other.db") as other:
         assert other.is_sqlite
         assert await count(other) == 0
     await database.close()
@@ -46,7 +46,7 @@ def test_work_done_apart_leaves_its_files_and_nothing_in_this_process(tmp_path: 
         done.append(1)
         (tmp_path / "made").touch()
 
-    apart(work)
+    in_a_fork(work)
     assert (tmp_path / "made").exists()
     assert done == []
 
@@ -57,5 +57,5 @@ def test_work_that_fails_apart_is_an_error_here(capfd: pytest.CaptureFixture[str
         raise RuntimeError("it did not work")
 
     with pytest.raises(ConfigurationError):
-        apart(work)
+        in_a_fork(work)
     assert "it did not work" in capfd.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest
 
-from family_food.nursery.socket_streams import Streams, socket_streams
+from prefork.socket_streams import Streams, socket_streams
 
 PING = JSONRPCRequest(jsonrpc="2.0", id=1, method="ping")
 LINE = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'

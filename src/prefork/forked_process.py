@@ -15,7 +15,7 @@ GRACE_SECONDS = 2.0
 
 
 class ForkedProcess:
-    """A process that the nursery's parent forked.
+    """A process that the fork server forked.
 
     A pidfd, unlike a number, never comes to mean another process; it works when the parent is dead, too. It is closed
     when the process ends.

@@ -1,4 +1,4 @@
-"""What the server and the nursery's parent tell each other: one message, with its descriptors, in one packet."""
+"""What the chat server and the fork server tell each other: one message, with its descriptors, in one packet."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def send(control: socket.socket, message: Message, descriptors: Sequence[int] = 
     """
     data = json.dumps({"kind": type(message).__name__, **asdict(message)}).encode()
     if len(data) > MOST_BYTES:
-        raise ValueError(f"a message of {len(data)} bytes is too long for the nursery")
+        raise ValueError(f"a message of {len(data)} bytes is too long for the fork server")
     # A peer that is gone is an error to handle, not a signal to die of.
     socket.send_fds(control, [data], list(descriptors), socket.MSG_NOSIGNAL)
 
@@ -81,7 +81,7 @@ def receive(control: socket.socket) -> tuple[Message, list[int]] | None:
         return _KINDS[body.pop("kind")](**body), descriptors
     except (KeyError, TypeError, ValueError) as error:
         close(descriptors)
-        raise ValueError(f"not a message of the nursery: {error}") from error
+        raise ValueError(f"not a message of the fork server: {error}") from error
 
 
 def close(descriptors: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from family_food.nursery.event_loop import run
+from prefork.event_loop import run
 
 Serve = Callable[[str, socket.socket], Coroutine[Any, Any, int]]
 """Serves the session of a user, by directory key, over a socket until its end; answers the exit code."""
@@ -22,7 +22,7 @@ _SOCKET = 3
 """Where the session's socket is in a child: beside it there are the three standard descriptors alone."""
 
 
-def live(user: str, session: int, errors: int, serve: Serve) -> NoReturn:
+def run_child(user: str, session: int, errors: int, serve: Serve) -> NoReturn:
     """Be a child from here on, to the end of the process.
 
     Args:

@@ -1,4 +1,4 @@
-"""The nursery: forked tool servers for sessions, from a parent that is kept alive."""
+"""The fork server: forked tool servers for sessions, from a parent that is kept alive."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 from mcp import StdioServerParameters
 
-from family_food.nursery.forked_process import ForkedProcess
-from family_food.nursery.log_pipe import LogPipe
-from family_food.nursery.parent_life import NurseryUnavailable, ParentLife, Spawned
-from family_food.nursery.socket_streams import socket_streams
-from family_food.nursery.tool_start import ToolStart
+from prefork.forked_process import ForkedProcess
+from prefork.log_pipe import LogPipe
+from prefork.parent_process import ForkUnavailable, ParentProcess, Spawned
+from prefork.socket_streams import socket_streams
+from prefork.tool_start import ToolStart
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -32,7 +32,7 @@ _LONGEST_PAUSE = 60.0
 
 
 def can_fork() -> bool:
-    """Whether this system has what the nursery needs: fork, packets with descriptors, pidfds (Linux 5.3)."""
+    """Whether this system has what the fork server needs: fork, packets with descriptors, pidfds (Linux 5.3)."""
     wanted = (os, "fork"), (os, "pidfd_open"), (os, "P_PIDFD"), (signal, "pidfd_send_signal")
     if not all(hasattr(module, name) for module, name in wanted):
         return False
@@ -45,14 +45,14 @@ def can_fork() -> bool:
     return True
 
 
-class Nursery:
+class ForkServer:
     """Starts sessions' tool servers by forking them from one warm parent, itself a process of its own.
 
     Use it as an async context manager; entering does not wait for the parent to be warm. Leaving ends the parent;
     sessions are to be ended before.
 
     Args:
-        parent: how the parent is started; see :func:`family_food.nursery.parent.tend`.
+        parent: how the parent is started; see :func:`prefork.parent.serve_forks`.
         plain: how a user's tool server is started as a program of its own, for when there is no parent.
     """
 
@@ -62,8 +62,8 @@ class Nursery:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._next: asyncio.Future[ParentLife] = asyncio.get_running_loop().create_future()
-        self._keeper = asyncio.create_task(self._keep(), name="nursery")
+        self._next: asyncio.Future[ParentProcess] = asyncio.get_running_loop().create_future()
+        self._keeper = asyncio.create_task(self._keep(), name="fork server")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,35 +82,35 @@ class Nursery:
             errors: the descriptor that becomes the child's standard error; stays the caller's.
 
         Raises:
-            NurseryUnavailable: there is no parent, or it cannot fork.
+            ForkUnavailable: there is no parent, or it cannot fork.
         """
         life = await self.living()
         try:
             return await life.fork(user, errors)
-        except NurseryUnavailable:
+        except ForkUnavailable:
             if not life.is_over:
                 raise
         # It ended with our request; another is on its way.
         return await (await self.living()).fork(user, errors)
 
-    async def living(self) -> ParentLife:
+    async def living(self) -> ParentProcess:
         """The parent that forks children; waits for one that is warming up.
 
         Raises:
-            NurseryUnavailable: there is none, or it takes too long.
+            ForkUnavailable: there is none, or it takes too long.
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await asyncio.shield(self._next)
         except TimeoutError:
-            raise NurseryUnavailable("the nursery's parent is not ready yet") from None
+            raise ForkUnavailable("the fork server is not ready yet") from None
 
     @asynccontextmanager
     async def _session(self, user: str) -> AsyncIterator[TransportStreams]:
         with LogPipe("tool server") as log:
             try:
                 spawned = await self.spawn(user, log.file.fileno())
-            except NurseryUnavailable as error:
+            except ForkUnavailable as error:
                 logger.warning("a tool server is spawned, not forked: %s", error)
                 start = self._plain(user)()
             else:
@@ -141,14 +141,14 @@ class Nursery:
         while True:
             began = loop.time()
             try:
-                async with ParentLife(self._parent, self._forget) as life:
+                async with ParentProcess(self._parent, self._forget) as life:
                     await life.warm()
                     if not life.is_over:
                         self._next.set_result(life)
                     await life.over()
-                    logger.warning("the nursery's parent ended; another is started")
-            except (NurseryUnavailable, OSError) as error:
-                logger.error("the nursery's parent did not start: %s", error)  # noqa: TRY400 - it has said why itself
+                    logger.warning("the fork server ended; another is started")
+            except (ForkUnavailable, OSError) as error:
+                logger.error("the fork server did not start: %s", error)  # noqa: TRY400 - it has said why itself
                 self._fail(str(error))
             pause = _FIRST_PAUSE if loop.time() - began > _LONGEST_PAUSE else min(pause * 4, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -161,5 +161,5 @@ class Nursery:
 
     def _fail(self, why: str) -> None:
         if not self._next.done():
-            self._next.set_exception(NurseryUnavailable(why))
+            self._next.set_exception(ForkUnavailable(why))
             self._next.exception()  # where nobody waits, nobody needs to know

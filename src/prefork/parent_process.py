@@ -1,4 +1,4 @@
-"""One life of the nursery's parent, as the chat server sees it: started, warm, asked for children, over."""
+"""One life of the fork server, as the chat server sees it: started, warm, asked for children, over."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import Any, Self
 from mcp import StdioServerParameters
 from mcp.client.stdio import get_default_environment
 
-from family_food.nursery import wire
-from family_food.nursery.forked_process import ForkedProcess
-from family_food.nursery.log_pipe import LogPipe
 from permit_core.errors import PermitError
+from prefork import wire
+from prefork.forked_process import ForkedProcess
+from prefork.log_pipe import LogPipe
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _END_SECONDS = 7.0
 """The parent itself gives its children three times two seconds."""
 
 
-class NurseryUnavailable(PermitError):
+class ForkUnavailable(PermitError):
     """No child can be forked now. The text is for the log."""
 
 
@@ -48,7 +48,7 @@ class Spawned:
     connected: socket.socket
 
 
-class ParentLife:
+class ParentProcess:
     """Runs one parent process; use it as an async context manager.
 
     Args:
@@ -74,7 +74,7 @@ class ParentLife:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                log = self._stack.enter_context(LogPipe("nursery"))
+                log = self._stack.enter_context(LogPipe("fork server"))
                 self._process = await asyncio.create_subprocess_exec(
                     self._parameters.command,
                     *self._parameters.args,
@@ -96,14 +96,14 @@ class ParentLife:
 
     async def __aexit__(self, *_: object) -> None:
         warm = self._is_warm()
-        self._end("the nursery is closing")
+        self._end("the fork server is closing")
         try:
             if not warm:
                 self._signal(signal.SIGTERM)  # it would not look at its control socket before it is
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            logger.warning("the nursery's parent did not end by itself")
+            logger.warning("the fork server did not end by itself")
         finally:
             self._signal(signal.SIGKILL)
             self._stack.close()
@@ -125,13 +125,13 @@ class ParentLife:
         """Wait until the parent can fork.
 
         Raises:
-            NurseryUnavailable: it ended, or took too long.
+            ForkUnavailable: it ended, or took too long.
         """
         try:
             async with asyncio.timeout(WARM_SECONDS):
                 await asyncio.shield(self._ready)
         except TimeoutError:
-            raise NurseryUnavailable("the nursery's parent did not get ready") from None
+            raise ForkUnavailable("the fork server did not get ready") from None
 
     @property
     def is_over(self) -> bool:
@@ -150,7 +150,7 @@ class ParentLife:
             errors: the descriptor that becomes its standard error; stays the caller's.
 
         Raises:
-            NurseryUnavailable: the parent ended, does not answer, or cannot fork.
+            ForkUnavailable: the parent ended, does not answer, or cannot fork.
         """
         async with self._turns:
             ours, theirs = socket.socketpair()
@@ -171,34 +171,34 @@ class ParentLife:
             async with asyncio.timeout(_FORK_SECONDS):
                 return await answer
         except TimeoutError:
-            self._end("the nursery's parent does not answer")
-            raise NurseryUnavailable("the nursery's parent does not answer") from None
+            self._end("the fork server does not answer")
+            raise ForkUnavailable("the fork server does not answer") from None
         finally:
             del self._waiting[number]
 
     def _send(self, message: wire.Message, descriptors: list[int]) -> None:
         if self._over.is_set():
-            raise NurseryUnavailable("the nursery's parent is gone")
+            raise ForkUnavailable("the fork server is gone")
         try:
             wire.send(self._control, message, descriptors)
         except BlockingIOError:
-            raise NurseryUnavailable("the nursery's parent does not keep up") from None
+            raise ForkUnavailable("the fork server does not keep up") from None
         except OSError as error:
-            self._end(f"the nursery's parent cannot be reached: {error}")
-            raise NurseryUnavailable("the nursery's parent cannot be reached") from error
+            self._end(f"the fork server cannot be reached: {error}")
+            raise ForkUnavailable("the fork server cannot be reached") from error
 
     def _receive(self) -> None:
         try:
             while True:
                 received = wire.receive(self._control)
                 if received is None:
-                    self._end("the nursery's parent ended")
+                    self._end("the fork server ended")
                     return
                 self._take(*received)
         except BlockingIOError:
             return
         except (OSError, ValueError) as error:
-            self._end(f"the nursery's parent cannot be understood: {error}")
+            self._end(f"the fork server cannot be understood: {error}")
 
     def _take(self, message: wire.Message, descriptors: list[int]) -> None:
         match message:
@@ -207,9 +207,9 @@ class ParentLife:
             case wire.Forked(number, pid) if descriptors and (answer := self._awaited(number)):
                 answer.set_result(ForkedProcess(pid, os.dup(descriptors[0])))
             case wire.Refused(number, why):
-                logger.error("the nursery could not fork: %s", why)
+                logger.error("the fork server could not fork: %s", why)
                 if answer := self._awaited(number):
-                    answer.set_exception(NurseryUnavailable(why))
+                    answer.set_exception(ForkUnavailable(why))
         wire.close(descriptors)
 
     def _awaited(self, number: int) -> asyncio.Future[ForkedProcess] | None:
@@ -226,5 +226,5 @@ class ParentLife:
         waiting: list[asyncio.Future[Any]] = [self._ready, *self._waiting.values()]
         for answer in waiting:
             if not answer.done():
-                answer.set_exception(NurseryUnavailable(why))
+                answer.set_exception(ForkUnavailable(why))
                 answer.exception()  # where nobody waits, nobody needs to know

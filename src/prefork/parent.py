@@ -18,16 +18,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from family_food.nursery.child import Serve, live
-from family_food.nursery.wire import Fork, Forked, Message, Ready, Refused, close, receive, send
 from permit_core.errors import ConfigurationError
+from prefork.child import Serve, run_child
+from prefork.wire import Fork, Forked, Message, Ready, Refused, close, receive, send
 
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 2.0
 
 
-def tend(prepare: Callable[[], Serve]) -> int:
+def serve_forks(prepare: Callable[[], Serve]) -> int:
     """Prepare, then fork a child for each request on standard input, until that ends.
 
     Args:
@@ -38,7 +38,7 @@ def tend(prepare: Callable[[], Serve]) -> int:
         The exit code.
 
     Raises:
-        ConfigurationError: standard input is not the nursery's, or ``prepare`` left threads behind.
+        ConfigurationError: standard input is not the fork server's, or ``prepare`` left threads behind.
     """
     with _control() as control:
         # What a child writes to, it has a copy of. No collection leaves holes that children would fill, and their
@@ -62,9 +62,9 @@ def _control() -> socket.socket:
     try:
         control = socket.socket(fileno=0)
     except OSError as error:
-        raise ConfigurationError("the nursery is started by the chat server, not by hand") from error
+        raise ConfigurationError("the fork server is started by the chat server, not by hand") from error
     if control.type != socket.SOCK_SEQPACKET:
-        raise ConfigurationError("the nursery is started by the chat server, not by hand")
+        raise ConfigurationError("the fork server is started by the chat server, not by hand")
     return control
 
 
@@ -77,7 +77,7 @@ def _require_one_thread() -> None:
             return
         if time.monotonic() > give_up:
             names = ", ".join(thread.name for thread in threading.enumerate())
-            raise ConfigurationError(f"the nursery cannot fork: {count} threads are running: {names}")
+            raise ConfigurationError(f"the fork server cannot fork: {count} threads are running: {names}")
         time.sleep(0.005)  # a thread that was told to end, ends
 
 
@@ -86,7 +86,7 @@ def _answer(
 ) -> None:
     try:
         if not isinstance(message, Fork) or len(descriptors) != 2:
-            logger.error("the nursery's parent was sent %s with %d descriptors", type(message), len(descriptors))
+            logger.error("the fork server was sent %s with %d descriptors", type(message), len(descriptors))
             return
         try:
             pid = _fork(message.user, descriptors, serve)
@@ -106,7 +106,7 @@ def _fork(user: str, descriptors: list[int], serve: Serve) -> int:
     sys.stderr.flush()  # or the child would say it again
     pid = os.fork()
     if pid == 0:
-        live(user, descriptors[0], descriptors[1], serve)
+        run_child(user, descriptors[0], descriptors[1], serve)
     return pid
 
 

@@ -1,4 +1,4 @@
-"""A rehearsal before any child is forked: a whole session on a throw-away database, and what makes that database."""
+"""A warm-up before any child is forked: a whole session on a throw-away database, and what makes that database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from permit_core.errors import ConfigurationError
 
 
 @asynccontextmanager
-async def rehearsing(database: Database, file: Path) -> AsyncIterator[Database]:
+async def another_database(database: Database, file: Path) -> AsyncIterator[Database]:
     """Another database in place of one that is not connected yet.
 
     When ``database`` is SQLite, the two share an engine, which is aimed at the other file meanwhile: what SQLAlchemy
@@ -42,7 +42,7 @@ async def rehearsing(database: Database, file: Path) -> AsyncIterator[Database]:
         await other.close()
 
 
-def apart(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def in_a_fork(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run ``work`` in a forked process of its own, so that nothing of what it imports stays here.
 
     Raises:
@@ -65,4 +65,4 @@ def apart(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         os.waitpid(pid, 0)
         raise
     if status != 0:
-        raise ConfigurationError("the throw-away database for the nursery's rehearsal could not be made")
+        raise ConfigurationError("the throw-away database for the fork server's warm-up could not be made")
