@@ -8,10 +8,9 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import Receive, Scope, Send
 
-from permit_api.answers import answer_errors
+from permit_api.answers import Limits, answer_errors
 from permit_api.decisions.log import CheckLog
 from permit_api.decisions.snapshots import Snapshots
-from permit_api.limits import Limits
 from permit_api.routes import account, checks, elements, facts, requests, schema
 from permit_api.routes.at_once import AtOnce
 from permit_api.routes.gate import Server, known_query, refuse_strangers

@@ -339,8 +339,7 @@ for path, name, delete in (
     ("tenants", "tenants", tenants.delete_tenant),
     ("resource_instances", "instances", instances.delete_instance),
 ):
-    gone = _each(delete, "idents")
-    bulk.call("DELETE", f"/{path}", f"delete_{name}", f"Take {name} away.", gone, body=shapes.Idents)
+    bulk.call("DELETE", f"/{path}", f"delete_{name}", f"Take {name} away.", _each(delete, "idents"), body=shapes.Idents)
 _NEW = "one that is there already fails the call."
 bulk.call("POST", "/users", "create_users", f"Make users; {_NEW}", _together(many.create_users), body=shapes.UsersBulk)
 bulk.call(

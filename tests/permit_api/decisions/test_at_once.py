@@ -14,8 +14,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete, update
 
+from permit_api.answers import MAX_BODY_BYTES
 from permit_api.app import create_app
-from permit_api.limits import MAX_BODY_BYTES
 from permit_api.nouns.beginning import Issued, begin, issue
 from permit_api.store.opening import open_store
 from permit_api.store.session import Opened
