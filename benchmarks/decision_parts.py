@@ -28,6 +28,7 @@ from permit_core.decision.opa_client import OpaClient
 from permit_core.identity import DEFAULT_ENVIRONMENT
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
+from permit_core.ports.policy_source import PolicyVersion
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, StoredFacts
 from permit_core.stores.migrate import migrate
@@ -96,7 +97,7 @@ async def engine(where: Place) -> AsyncIterator[Timing]:
 
 async def fresh(where: Place) -> AsyncIterator[Timing]:
     """The decision point of a process, which looks before each decision whether the facts are still the same."""
-    pdp = EmbeddedPdp(where.company.model, FactStore(), where.database)
+    pdp = EmbeddedPdp(PolicyVersion(where.company.model), FactStore(), where.database)
     await pdp.decide(where.checks[0])  # reads the snapshot
     part, people = "with freshness check", where.people
     taken = [await _awaited(pdp.decide, check) for check in where.checks]
@@ -118,7 +119,7 @@ async def fresh(where: Place) -> AsyncIterator[Timing]:
 
 async def in_transaction(where: Place) -> AsyncIterator[Timing]:
     """The same within a transaction, as before an effect: one trip to the database's thread."""
-    pdp = EmbeddedPdp(where.company.model, FactStore(), where.database)
+    pdp = EmbeddedPdp(PolicyVersion(where.company.model), FactStore(), where.database)
     async with where.database.transaction() as transaction:
         await pdp.decide(where.checks[0], transaction)  # reads the snapshot
 
@@ -159,7 +160,7 @@ async def opa(where: Place) -> AsyncIterator[Timing]:
         return
     async with opa_server(program) as url:
         client = OpaClient(url, OPA_SECONDS)
-        pdp = OpaPdp(where.company.model, CurrentFacts(FactStore(), where.database), client, OPA_SECONDS)
+        pdp = OpaPdp(PolicyVersion(where.company.model), CurrentFacts(FactStore(), where.database), client, OPA_SECONDS)
         try:
             await pdp.decide(where.checks[0])  # takes model and facts there
             few = where.checks[: len(where.checks) // 50]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from permit_core.clock import Clock, utc_now
 from permit_core.database import Database, Transaction
 from permit_core.decision.decision_log import LoggingPdp
 from permit_core.decision.embedded import EmbeddedPdp
-from permit_core.directory.sleeping import put_to_sleep, warn_of_requests
+from permit_core.directory.sleeping import put_all_to_sleep, put_to_sleep, warn_of_strangers
 from permit_core.directory.sql import SqlDirectory
 from permit_core.errors import ConfigurationError, PermitError, StoreError, Unavailable
 from permit_core.identity import Actor, system_actor
@@ -31,8 +31,12 @@ from permit_core.policy.facts import Facts
 from permit_core.policy.loader import ReadPolicy, read_policy
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.references import places_of_calls
+from permit_core.policy_source.following import PolicyFile
+from permit_core.policy_source.recent import KEY_FILE as CHECKS_KEY_FILE
+from permit_core.policy_source.recent import RecentChecks
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp, RemotePdp
+from permit_core.ports.policy_source import PolicySource, PolicyVersion
 from permit_core.private_file import read_or_create
 from permit_core.settings import Settings
 from permit_core.stores.current_facts import CurrentFacts
@@ -60,7 +64,7 @@ class Core:
     """Everything that decides, asks and remembers, connected. Made by :func:`open_core`; to be closed."""
 
     settings: Settings
-    model: PolicyModel
+    policies: PolicySource
     database: Database
     audit: AuditLog
     directory: WritableDirectory
@@ -75,11 +79,18 @@ class Core:
     """The connection to Permit.io, when it is used."""
     facts: CurrentFacts | None = None
     """What is decided on, when it is in our database."""
+    recent: RecentChecks | None = None
+    """What was asked lately, when it is kept."""
 
     @property
     def environment(self) -> str:
         """The key of the environment that the settings name."""
         return self.settings.environment
+
+    @property
+    def model(self) -> PolicyModel:
+        """The policy in force in this environment."""
+        return self.policies.current(self.environment).model
 
     @property
     def system(self) -> Actor:
@@ -103,6 +114,9 @@ class Core:
     async def close(self) -> None:
         """Write and sign what is to be remembered still, and close every connection."""
         try:
+            await self.policies.close()
+            if self.recent is not None:
+                await self.recent.close()
             await self._close_log()
             if self.remote is not None:
                 await self.remote.close()
@@ -124,8 +138,10 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
 
     Args:
         settings: which database, which policy.
-        migrate: bring the schema up to date first, and make sure that the server that decides, or Permit.io, is there
-            and as the settings say. A process that is started by one which did so passes False, and starts faster.
+        migrate: bring the schema up to date first, make sure that the server that decides, or Permit.io, is there and as
+            the settings say, put the file's policy in force where nobody has to accept it, and look for changes of it
+            from then on. A process that is started by one which did so passes False, and starts faster; it looks when
+            ``policies.renew`` is called.
         clock: the present moment, in UTC.
 
     Raises:
@@ -145,13 +161,18 @@ async def open_core(settings: Settings, *, migrate: bool = True, clock: Clock = 
     try:
         if migrate and core.remote is not None:
             await core.remote.check_ready()
+        if migrate and isinstance(core.policies, PolicyFile):
+            await core.policies.begin()
+            core.policies.watch()
+        if migrate and core.recent is not None:
+            await core.recent.prune()
         if migrate:
             await core.approvals.recover(core.environment)
         if migrate and core.permit_io is not None:
             await _begin_with_permit_io(core, core.permit_io)
         elif migrate:
-            await put_to_sleep(core.system, core.model, database, FactStore(), core.audit, clock)
-            await warn_of_requests(core.environment, core.model, database, RequestStore())
+            await put_all_to_sleep(core.system, core.model, database, FactStore(), core.audit, clock)
+            await warn_of_strangers(core.environment, core.model, database, core.facts, RequestStore())
     except BaseException:
         await core.close()
         raise
@@ -169,19 +190,40 @@ def assemble(settings: Settings, policy: ReadPolicy, database: Database, clock: 
         if settings.pdp != "embedded":
             raise ConfigurationError(f"PERMIT_API_KEY and PDP={settings.pdp} are both set: only one of them can decide")
         return _assemble_permit_io(settings, policy, database, clock)
-    model, facts = policy.model, FactStore()
-    audit = open_log(settings, database, clock, policy=policy.hash)
+    facts = FactStore()
+    audit = open_log(settings, database, clock, policy=lambda environment: policies.current(environment).hash)
+
+    async def sleep(transaction: Transaction, model: PolicyModel) -> None:
+        await put_to_sleep(system_actor(settings.environment), model, transaction, facts, audit, clock)
+
+    async def recently_loosened(before: PolicyModel, after: PolicyModel) -> list[str]:
+        return await recent.loosened(before, after)
+
+    async def name_strangers(model: PolicyModel) -> None:
+        await warn_of_strangers(settings.environment, model, database, current, RequestStore())
+
+    policies = PolicyFile(
+        policy,
+        settings.environment,
+        database,
+        audit,
+        clock,
+        in_force=[sleep],
+        loosened=recently_loosened,
+        afterwards=name_strangers,
+    )
     current = CurrentFacts(facts, database, clock)
-    directory = SqlDirectory(model, database, facts, audit, clock, current=current)
-    remote = _opa(settings, model, current) if settings.pdp == "opa" else None
-    pdp = LoggingPdp(remote or EmbeddedPdp(model, facts, database, current=current))
-    notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock, facts=current)
+    recent = RecentChecks(settings.environment, policies, current, database, clock, _key(settings, CHECKS_KEY_FILE))
+    directory = SqlDirectory(policies, database, facts, audit, clock, current=current)
+    remote = _opa(settings, policies, current) if settings.pdp == "opa" else None
+    pdp = LoggingPdp(remote or EmbeddedPdp(policies, facts, database, current=current), policies, recent.note)
+    notices = NoticeBoard(settings.environment, policies, database, pdp, NoticeStore(), clock, facts=current)
 
     async def facts_about(actor: Actor, _on: Iterable[ResourceRef], transaction: Transaction) -> Facts:
         return await current.facts(actor.environment, transaction)
 
     approvals = ApprovalService(
-        model=model,
+        policies=policies,
         database=database,
         directory=directory,
         pdp=pdp,
@@ -190,27 +232,30 @@ def assemble(settings: Settings, policy: ReadPolicy, database: Database, clock: 
         notices=notices,
         clock=clock,
         facts_about=facts_about,
-        seal=_seal(settings),
+        seal=Seal(_key(settings, KEY_FILE)),
     )
     labels = Labels(database, audit, clock)
     return Core(
-        settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, remote, None, current
-    )
+        settings, policies, database, audit, directory, pdp, approvals, notices, labels, clock, remote, None, current,
+        recent,
+    )  # fmt: skip
 
 
-def _seal(settings: Settings) -> Seal:
-    """The seal of held calls, whose key is made when the first call is held."""
-    return Seal(lambda: read_or_create(settings.state_folder / KEY_FILE, new_key))
+def _key(settings: Settings, file: str) -> Callable[[], bytes]:
+    """A key of this account, made when it is first needed."""
+    return lambda: read_or_create(settings.state_folder / file, new_key)
 
 
-def open_log(settings: Settings, database: Database, clock: Clock = utc_now, *, policy: str = "") -> AuditLog:
+def open_log(
+    settings: Settings, database: Database, clock: Clock = utc_now, *, policy: Callable[[str], str] = lambda _: ""
+) -> AuditLog:
     """The audit log of a database, with the key that signs it and whoever is shown its records.
 
     Args:
         settings: where the key is, and what else is told.
         database: where the log is kept.
         clock: gives each record its time.
-        policy: the hash of the policy that is in force, for the records.
+        policy: the hash of the policy that is in force in an environment, for the records.
 
     Raises:
         ConfigurationError: the key would lie beside the database, or AUDIT_HOOK names nothing that can be called.
@@ -224,7 +269,7 @@ def open_log(settings: Settings, database: Database, clock: Clock = utc_now, *, 
             )
         anchor = Path(settings.audit_anchor_file) if settings.audit_anchor_file else None
         notary = Notary(database, KeyFolder(folder), anchor, clock)
-    log = AuditLog(database, clock, policy=lambda _: policy, notary=notary)
+    log = AuditLog(database, clock, policy=policy, notary=notary)
     if settings.audit_hook:
         log.show_to(load_hook(settings.audit_hook))
     return log
@@ -245,12 +290,15 @@ def _extra(setting: str, name: str) -> Iterator[None]:
         ) from error
 
 
-def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> RemotePdp:
+def _opa(settings: Settings, policies: PolicyFile, current: CurrentFacts) -> RemotePdp:
     # Not imported where this process decides: the HTTP client is slow to import.
     with _extra("PDP=opa", "opa"):
         from permit_core.decision.opa import OpaPdp
         from permit_core.decision.opa_client import OpaClient
+        from permit_core.decision.opa_documents import model_document
 
+    model_document(policies.current(settings.environment).model)
+    policies.must_fit(model_document)
     seconds = settings.opa_timeout_seconds
     client = OpaClient(settings.opa_url, seconds, settings.opa_token.get_secret_value())
     feed = None
@@ -258,7 +306,7 @@ def _opa(settings: Settings, model: PolicyModel, current: CurrentFacts) -> Remot
         from permit_core.decision.opal import OpalFeed
 
         feed = OpalFeed(settings.opal_server_url, client, seconds, settings.opal_token.get_secret_value())
-    return OpaPdp(model, current, client, seconds, feed=feed)
+    return OpaPdp(policies, current, client, seconds, feed=feed)
 
 
 def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Database, clock: Clock) -> Core:
@@ -279,12 +327,13 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
         )
     model, client = policy.model, PermitClient(settings)
     reader = PermitReader(model, client)
-    audit = open_log(settings, database, clock, policy=policy.hash)
+    policies = PolicyVersion(model, policy.hash)
+    audit = open_log(settings, database, clock, policy=lambda _: policy.hash)
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
-    pdp = LoggingPdp(PermitPdp(model, client, reader))
-    notices = NoticeBoard(settings.environment, model, database, pdp, NoticeStore(), clock)
+    pdp = LoggingPdp(PermitPdp(model, client, reader), policies)
+    notices = NoticeBoard(settings.environment, policies, database, pdp, NoticeStore(), clock)
     approvals = PermitApprovals(
-        model=model,
+        policies=policies,
         database=database,
         directory=directory,
         pdp=pdp,
@@ -296,10 +345,10 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
         reader=reader,
         remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
         note_people=directory.note,
-        seal=_seal(settings),
+        seal=Seal(_key(settings, KEY_FILE)),
     )
     labels = Labels(database, audit, clock)
-    return Core(settings, model, database, audit, directory, pdp, approvals, notices, labels, clock, None, client)
+    return Core(settings, policies, database, audit, directory, pdp, approvals, notices, labels, clock, None, client)
 
 
 @dataclass(frozen=True)

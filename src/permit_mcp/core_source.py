@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING
@@ -46,9 +46,15 @@ class CoreSource:
         # Read here, so that a fault is said to whoever wrote it, and not when the first call comes.
         self._read = core.model if core is not None else load_policy(self._settings.policy_path)
         self._own: Core | None = None
+        self._fits: Callable[[PolicyModel], object] | None = None
+        self._fitted: Core | None = None
         self._opening = asyncio.Lock()
         self._servers = 0
         self._kept = False
+
+    def must_fit(self, check: Callable[[PolicyModel], object]) -> None:
+        """Take up no policy, now or later, for which ``check`` raises a ConfigurationError."""
+        self._fits = check
 
     @property
     def model(self) -> PolicyModel:
@@ -83,6 +89,7 @@ class CoreSource:
             StoreError: the database cannot be reached.
         """
         if self._given is not None:
+            self._fit(self._given)
             return self._given
         async with self._opening:
             if self._own is None:
@@ -94,6 +101,7 @@ class CoreSource:
 
     async def _open(self) -> None:
         self._own = await open_filled_core(self._settings)
+        self._fit(self._own)
         if self._on_record is not None:
             self._own.audit.show_to(self._on_record)
 
@@ -115,6 +123,11 @@ class CoreSource:
     def keep(self) -> None:
         """Leave a core of our own open until :meth:`close`: somebody else uses it as well."""
         self._kept = True
+
+    def _fit(self, core: Core) -> None:
+        if self._fits is not None and self._fitted is not core:
+            core.policies.must_fit(self._fits)
+            self._fitted = core
 
     async def close(self) -> None:
         """Close a core of our own; the next :meth:`get` opens another."""

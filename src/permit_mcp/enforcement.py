@@ -23,6 +23,7 @@ from permit_core.identity import Actor, unknown_actor
 from permit_core.policy.guards import Guard, GuardKind
 from permit_core.policy.judgement import Spending, not_declared_hint
 from permit_core.ports.approvals import Via
+from permit_core.ports.policy_source import any_version, one_version
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import ConfirmedBy, Request, RequestKind
 from permit_core.redaction import redact
@@ -220,6 +221,7 @@ class Enforcement:
             ConfigurationError: policy, settings and declarations do not fit together.
         """
         core = await self._cores.get()
+        await core.policies.renew(core.environment)
         declared = self._judging.declared(core.model)
         actor: Actor | None = None
         try:
@@ -253,8 +255,17 @@ class Enforcement:
             AskFirst: the client is to ask its person first; recorded as ``asked``.
             StoreError: whether the call may run could not be found out, so it did not.
         """
+        core = await self._cores.get()
+        version = await core.policies.renew(core.environment)
+        with one_version(core.policies, core.environment, version):
+            return await self._guarded(call, run, outcome_of, version.hash)
+
+    async def _guarded(
+        self, call: Call, run: Callable[[], Awaitable[T]], outcome_of: Callable[[T], Outcome], policy: str
+    ) -> T:
+        """Judged and recorded by one version of the policy."""
         _, done, refused = _EVENTS[call.kind]
-        with decision_log() as decided:
+        with decision_log(policy) as decided:
             try:
                 case = await self._let_in(call)
             except Unknown:
@@ -379,7 +390,8 @@ class Enforcement:
             if case.guard.rule.reads and case.actor is not None:
                 await self._judging.taint(await self._cores.get(), case.actor, case.guard)
             settled = CallOutcome.LOST
-            with acting_as(case.actor):
+            # A tool may run long, and asks by the policy of that moment.
+            with acting_as(case.actor), any_version():
                 answer = await run()
             settled = CallOutcome.NOT_SENT if outcome_of(answer).kind == "asked" else CallOutcome.ANSWERED
         finally:

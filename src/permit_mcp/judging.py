@@ -140,6 +140,14 @@ class Judging:
             kept = self._declared = (model, self._declarations.put_together(model, registered))
         return kept[1]
 
+    def fits(self, model: PolicyModel) -> None:
+        """Whether code declares nothing that contradicts a policy, or what is registered.
+
+        Raises:
+            ConfigurationError: it does.
+        """
+        self._declarations.put_together(model, tuple(self._register()))
+
     async def is_listed(self, core: Core, actor: Actor, guard: Guard) -> bool:
         """Whether a guarded thing is there for somebody: not where it would always be refused."""
         if core.facts is None:

@@ -106,12 +106,9 @@ class PermitServer:
         if unheard_of := sorted(excluded - self.tools.keys()):
             raise ValueError(f"exclude_tools: there is no tool {', '.join(unheard_of)}")
         self._declarations = Declarations()
-        self._enforcement = Enforcement(
-            self._acting,
-            self._cores,
-            self._declarations,
-            Judging(self._declarations, self._host.registered),
-        )
+        judging = Judging(self._declarations, self._host.registered)
+        self._cores.must_fit(judging.fits)
+        self._enforcement = Enforcement(self._acting, self._cores, self._declarations, judging)
         self._host.guard(self._enforcement, present)
         for tool in self.tools.values():
             if tool.name not in excluded:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
-from permit_core.bootstrap import open_core
+from permit_core.bootstrap import Core, open_core
 from permit_core.entries import RoleAssignment
 from permit_core.errors import ConfigurationError, PermitError, UserFacing
 from permit_core.identity import Actor
@@ -29,14 +29,18 @@ from permit_core.policy.model import PolicyModel
 from permit_core.policy.near import close_to, listed
 from permit_core.policy.relations import depth_warnings
 from permit_core.policy.scenarios import compare_scenarios, is_scenario_table, play_scenarios, scenarios_beside
-from permit_core.policy.strangers import strangers
+from permit_core.policy.strangers import strangers, undeclared_tools
+from permit_core.policy_source.following import PolicyFile
 from permit_core.ports.request import Request
 from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore
 from permit_core.views import plain
+from permit_mcp.operating import Operator, operator, run
+from permit_mcp.terminal import at_the_terminal
 
 FAILED = 2
+SHORTEST_HASH = 8
 BUILT_IN_TOOLS = frozenset(
     {
         "list_resource_instances",
@@ -90,9 +94,12 @@ def check(
         for warning in (*_warnings(model), *(depth_warnings(model, known) if known is not None else ())):
             typer.echo(f"warning: {plain(warning)}", err=True)
         if database:
-            lines = _stored_strangers(_stored(settings), model)
+            stored = _stored(settings)
+            lines = _stored_strangers(stored, model)
             for line in lines:
                 typer.echo(plain(line))
+            for line in undeclared_tools(model, (each.called.tool for each in stored.undecided if each.called)):
+                typer.echo(f"note: {plain(line)}", err=True)
             typer.echo(f"unknown to the policy: {len(lines)}" if lines else "the policy knows all names stored")
             raise typer.Exit(1 if lines else 0)
 
@@ -213,6 +220,53 @@ def compare(
         if not lines:
             typer.echo("nothing was found that the new policy loosens")
         raise typer.Exit(1 if lines else 0)
+
+
+@app.command()
+def accept(
+    policy_hash: Annotated[
+        str,
+        typer.Argument(
+            metavar="HASH", help="Which policy: the start of its hash, as the log and this question say it."
+        ),
+    ],
+    *,
+    as_operator: Operator = None,
+) -> None:
+    """Put the changed policy file in force where the policy says reload: ask, after a yes at the terminal.
+
+    Exit code 0: it is in force, in every process from its next call on; 1: it is not; 2: it cannot be.
+    """
+
+    async def work(core: Core) -> str | None:
+        actor, policies = await operator(core, as_operator), core.policies
+        if not isinstance(policies, PolicyFile):
+            raise ConfigurationError(
+                "with PERMIT_API_KEY a changed policy is taken at the next start, and not accepted"
+            )
+        change = await policies.change()
+        if change is None:
+            return "The file holds the policy that is in force."
+        found = change.policy.hash
+        if len(policy_hash) < SHORTEST_HASH or not found.startswith(policy_hash.lower()):
+            raise ConfigurationError(
+                f"{policy_hash!r} is not the start of {found}, the hash of {change.policy.file} now"
+            )
+        with at_the_terminal() as terminal:
+            terminal.say(plain(f"{change.policy.file}: {found}"))
+            terminal.say(plain(f"takes the place of {change.before.hash if change.before else 'nothing'}"))
+            for line in change.loosens or ("nothing was found that it loosens",):
+                terminal.say(plain(f"  {line}"))
+            if not await asyncio.to_thread(terminal.confirms, "Put this policy in force?"):
+                return None
+        if not await policies.accept(actor, change):
+            raise ConfigurationError("another policy came into force meanwhile; nothing was changed: look at it again")
+        return f"{found} is in force."
+
+    done = run(work)
+    typer.echo(done or "Nothing was done.", err=done is None)
+    if done is None:
+        raise typer.Exit(1)
 
 
 @contextmanager

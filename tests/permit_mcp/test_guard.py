@@ -12,7 +12,9 @@ import pytest
 from permit_core.bootstrap import Core
 from permit_core.policy.facts import Facts
 from permit_core.policy.strangers import strangers
+from permit_core.policy_source import policy_file
 from permit_core.ports.approvals import Via
+from permit_core.ports.record import RecordFilter
 from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_mcp import PermitServer
 from tests.support.tool_servers import call, make_mcp, refusal, text_of, tools_of
@@ -135,3 +137,23 @@ async def test_a_held_call_waits_for_a_humans_yes_and_then_runs_once(files: Path
         assert undecided.items
         assert strangers(core.model, Facts.of([], [], [], [], []), undecided.items) == []
     assert ran == ["a b/c.md"]
+
+
+async def test_a_changed_policy_that_contradicts_what_code_declares_is_not_taken_up_and_another_one_is(
+    files: Path, kind: str, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_file, "SETTLED_SECONDS", 0.0)
+    ran: list[str] = []
+    mcp, permit = guarded(kind, {**write(files), "acting_user": "bob"}, above=True, ran=ran)
+    async with asking(permit) as core:
+        assert text_of(await call(mcp, "delete_file", {"name": "a"}, era)) == "deleted a"
+        first = core.policies.current("default").hash
+        write(files, "tools: {delete_file: open}\n")
+        assert text_of(await call(mcp, "delete_file", {"name": "b"}, era)) == "deleted b"
+        (refused,) = await core.audit.records("default", RecordFilter(event="policy.refused"))
+        assert "tools.delete_file" in refused.body["reason"]
+        (files / "policy.yaml").write_text(POLICY.replace('"files:delete", ', "") + "...\n")
+        assert "Unknown tool" in text_of(await call(mcp, "delete_file", {"name": "c"}, era))
+        calls = await core.audit.records("default", RecordFilter(event="tool.call"))
+        assert [record.policy for record in calls] == [first, first]
+    assert ran == ["a", "b"]

@@ -19,11 +19,11 @@ from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
-from permit_core.policy.model import PolicyModel
 from permit_core.policy.relations import find_holding
 from permit_core.policy.schema import AccessRequestRule, OperationRule
 from permit_core.ports.directory import Directory
 from permit_core.ports.pdp import Pdp
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.requests import RequestStore, Subject
 from permit_core.views import plain
@@ -44,7 +44,7 @@ class Asking:
     def __init__(
         self,
         *,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         directory: Directory,
         pdp: Pdp,
@@ -54,7 +54,7 @@ class Asking:
         new_id: Callable[[], str],
         facts_about: FactsAbout,
     ) -> None:
-        self._model = model
+        self._policies = policies
         self._database = database
         self._directory = directory
         self._pdp = pdp
@@ -68,7 +68,7 @@ class Asking:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_access`."""
         checked_instance(resource)
         reason = checked_reason(reason)
-        rule = self._access_rule(resource, role)
+        rule = self._access_rule(asker.environment, resource, role)
         async with self._database.transaction(asker.environment) as transaction:
             user = await self._directory.user(asker.environment, asker.user, transaction)
             roles = await self._directory.tenant_roles(asker.environment, asker.tenant, asker.user, transaction)
@@ -93,7 +93,7 @@ class Asking:
         """As :meth:`permit_core.ports.approvals.Approvals.ask_operation`."""
         checked_instance(resource)
         reason = checked_reason(reason)
-        rule = self._operation_rule(resource, operation)
+        rule = self._operation_rule(asker.environment, resource, operation)
         async with self._database.transaction(asker.environment) as transaction:
             instance = await self._instance(asker, resource, transaction)
             user = await self._directory.user(asker.environment, asker.user, transaction)
@@ -126,8 +126,8 @@ class Asking:
             logger.exception("right to ask not decided: %s on %s", check.action, check.resource)
             return Decision(Effect.DENY, ReasonCode.PDP_ERROR)
 
-    def _access_rule(self, resource: ResourceRef, role: str) -> AccessRequestRule:
-        rules = {rule.role: rule for rule in self._model.requestable_roles(resource.type)}
+    def _access_rule(self, environment: str, resource: ResourceRef, role: str) -> AccessRequestRule:
+        rules = {rule.role: rule for rule in self._policies.current(environment).model.requestable_roles(resource.type)}
         if role not in rules:
             known = ", ".join(sorted(rules))
             raise InvalidInput(
@@ -137,10 +137,11 @@ class Asking:
             )
         return rules[role]
 
-    def _operation_rule(self, resource: ResourceRef, operation: str) -> OperationRule:
-        rule = self._model.operation_rule(operation, resource.type)
+    def _operation_rule(self, environment: str, resource: ResourceRef, operation: str) -> OperationRule:
+        model = self._policies.current(environment).model
+        rule = model.operation_rule(operation, resource.type)
         if rule is None:
-            known = ", ".join(sorted(self._model.operations))
+            known = ", ".join(sorted(model.operations))
             raise InvalidInput(
                 "No approval can be asked for that operation here.",
                 code="unknown_operation",
@@ -162,7 +163,7 @@ class Asking:
         """Which of the roles the asker has there, given or derived; None for none of them."""
         facts = await self._facts_about(asker, [resource], transaction)
         held = facts.held_by(asker.user, asker.tenant)
-        holding = find_holding(self._model.index, facts, held, resource, roles)
+        holding = find_holding(self._policies.current(asker.environment).model.index, facts, held, resource, roles)
         return None if holding is None else holding.role
 
     async def _standing(self, asker: Actor, subject: Subject, transaction: Transaction) -> list[Request]:

@@ -15,8 +15,8 @@ from permit_core.entries import ResourceInstance
 from permit_core.errors import Conflict, Forbidden
 from permit_core.identity import Actor
 from permit_core.policy.conditions import compare
-from permit_core.policy.model import PolicyModel
 from permit_core.policy.schema import OperationRule, PinOperator
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.requests import RequestStore, Subject
 
@@ -25,9 +25,9 @@ class Claims:
     """Finds the approval that an operation may use, and uses it up."""
 
     def __init__(
-        self, model: PolicyModel, database: Database, store: RequestStore, register: Register, clock: Clock
+        self, policies: PolicySource, database: Database, store: RequestStore, register: Register, clock: Clock
     ) -> None:
-        self._model = model
+        self._policies = policies
         self._database = database
         self._store = store
         self._register = register
@@ -52,7 +52,7 @@ class Claims:
         live = await self._live(user, operation, instance, transaction)
         if request_id is not None:
             live = [request for request in live if request.id == request_id]
-        found = self._fitting(live, operation, instance, now)
+        found = self._fitting(user.environment, live, operation, instance, now)
         if found is not None:
             return await self._register.move(transaction, found, Event.USE, user, used_at=now)
         waiting = [request for request in live if request.status is RequestStatus.PENDING and not lapsed(request, now)]
@@ -81,7 +81,7 @@ class Claims:
         """As :meth:`ApprovalService.usable`."""
         async with self._database.joined(transaction) as reading:
             live = await self._live(user, operation, instance, reading)
-        return self._fitting(live, operation, instance, self._clock())
+        return self._fitting(user.environment, live, operation, instance, self._clock())
 
     async def _live(
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction
@@ -98,9 +98,9 @@ class Claims:
         return [request for request in asked if request.agent in {None, user.agent}]
 
     def _fitting(
-        self, live: Sequence[Request], operation: str, instance: ResourceInstance, now: datetime
+        self, environment: str, live: Sequence[Request], operation: str, instance: ResourceInstance, now: datetime
     ) -> Request | None:
-        rule = self._model.operation_rule(operation, instance.ref.type)
+        rule = self._policies.current(environment).model.operation_rule(operation, instance.ref.type)
         if rule is None:
             return None
         return next((request for request in live if open_at(request, now) and holds(rule, request, instance)), None)

@@ -243,7 +243,7 @@ class Deciding:
         """
         if request.kind is RequestKind.CALL:  # what holds it is judged anew before it runs
             return now + (request.lasts or timedelta(0))
-        rule = self._reviewers.rule(Subject.of(request))
+        rule = self._reviewers.rule(request.environment, Subject.of(request))
         if isinstance(rule, OperationRule):
             return end_of_yes(rule, request, now)
         if rule is not None:

@@ -14,9 +14,9 @@ from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.errors import StoreError
 from permit_core.identity import Actor
-from permit_core.policy.model import PolicyModel
 from permit_core.policy.reverse import sources_of
 from permit_core.ports.pdp import Pdp
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import ConfirmedBy, Request, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.notices import SESSION, Notice, NoticeStore
@@ -38,7 +38,7 @@ class NoticeBoard:
     on both ways: who shows them shows each id once, then calls :meth:`mark_delivered`.
 
     Args:
-        model: the policy.
+        policies: the policy of each environment.
         database: where the notices are.
         pdp: decides who may review.
         store: the notices.
@@ -50,7 +50,7 @@ class NoticeBoard:
     def __init__(
         self,
         environment: str,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         pdp: Pdp,
         store: NoticeStore,
@@ -61,10 +61,10 @@ class NoticeBoard:
     ) -> None:
         self._channels = channels
         self._environment = environment
-        self._model = model
+        self._policies = policies
         self._facts = facts
         self._database = database
-        self._reviewers = Reviewers(model, pdp)
+        self._reviewers = Reviewers(policies, pdp)
         self._store = store
         self._clock = clock
         self._decided = asyncio.Event()
@@ -114,12 +114,12 @@ class NoticeBoard:
 
     async def _candidates(self, transaction: Transaction, request: Request) -> list[str]:
         """Those who could be allowed to review: whoever holds a role that it can come from; each is decided on then."""
-        action = self._reviewers.review_action(Reviewed.of(request))
+        action = self._reviewers.review_action(request.environment, Reviewed.of(request))
         if action is None:
             return []
         if self._facts is not None:
             facts = await self._facts.facts(request.environment, transaction)
-            sources = sources_of(self._model, facts, action, request.resource)
+            sources = sources_of(self._policies.current(request.environment).model, facts, action, request.resource)
             if not sources.anyone:
                 return await self._store.holders(request.environment, transaction, request.tenant, sources.roles)
         return await self._store.possible_recipients(request.environment, transaction)

@@ -35,11 +35,11 @@ from permit_core.permit_io.reader import PermitReader, or_none
 from permit_core.permit_io.requests import RemoteRequest, RemoteRequests
 from permit_core.permit_io.schema import APPROVED
 from permit_core.policy.facts import Facts
-from permit_core.policy.model import PolicyModel
 from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.directory import WritableDirectory
 from permit_core.ports.pdp import Pdp
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.record import AuditEvent
 from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
 from permit_core.stores.remote_requests import Owed, RemoteLink, RemoteRequestStore
@@ -59,7 +59,7 @@ class PermitApprovals(ApprovalService):
     def __init__(
         self,
         *,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         directory: WritableDirectory,
         pdp: Pdp,
@@ -80,7 +80,7 @@ class PermitApprovals(ApprovalService):
         links = RemoteRequestStore()
         register = RemoteRegister(database, request_store, audit, notices, links=links, remote=remote, reader=reader)
         super().__init__(
-            model=model,
+            policies=policies,
             database=database,
             directory=directory,
             pdp=pdp,
@@ -93,17 +93,16 @@ class PermitApprovals(ApprovalService):
             facts_about=facts_about,
             seal=seal,
         )
-        self._model = model
         self._directory = directory
         self._audit = audit
         self._followed = register
-        self._rights = Reviewers(model, pdp)
+        self._rights = Reviewers(policies, pdp)
         self._client = client
         self._reader = reader
         self._remote = remote
         self._links = links
         self._adoption = Adoption(
-            model=model,
+            policies=policies,
             database=database,
             store=request_store,
             links=links,
@@ -363,7 +362,7 @@ class PermitApprovals(ApprovalService):
         by = _somebody(request, changes["decided_by"])
         if remote.status == "denied":
             return await self._followed.follow(transaction, request, Event.DENY, by, **changes)
-        rule = self._rights.rule(Subject.of(request))
+        rule = self._rights.rule(request.environment, Subject.of(request))
         expires_at = decided_at if request.operation is not None else None
         if rule is not None:
             expires_at = end_of_yes(rule, request, decided_at)

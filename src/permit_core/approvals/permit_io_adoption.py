@@ -16,8 +16,8 @@ from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Conflict
 from permit_core.permit_io.reader import PermitReader
 from permit_core.permit_io.requests import RemoteRequest
-from permit_core.policy.model import PolicyModel
 from permit_core.policy.schema import AccessRequestRule
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Request, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import RemoteRequestStore
 from permit_core.stores.requests import RequestStore, Subject
@@ -49,7 +49,7 @@ class Adoption:
     def __init__(
         self,
         *,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         store: RequestStore,
         links: RemoteRequestStore,
@@ -60,7 +60,7 @@ class Adoption:
         note_people: Remember,
         new_id: Callable[[], str],
     ) -> None:
-        self._model = model
+        self._policies = policies
         self._database = database
         self._store = store
         self._links = links
@@ -108,7 +108,8 @@ class Adoption:
         return candidates
 
     def _rule(self, resource: ResourceRef, role: str) -> AccessRequestRule | None:
-        return next((rule for rule in self._model.requestable_roles(resource.type) if rule.role == role), None)
+        rules = self._policies.current(self._environment).model.requestable_roles(resource.type)
+        return next((rule for rule in rules if rule.role == role), None)
 
     def _of_somebody(
         self, candidates: list[_Candidate], people: dict[str, User]

@@ -9,8 +9,9 @@ from permit_core.access import UNDECIDED, Check, Decision, ReasonCode, ResourceR
 from permit_core.database import Transaction
 from permit_core.errors import PermitError
 from permit_core.identity import Actor
-from permit_core.policy.model import AccessRequestRule, OperationRule, PolicyModel
+from permit_core.policy.model import AccessRequestRule, OperationRule
 from permit_core.ports.pdp import Pdp
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Request, RequestKind
 from permit_core.stores.requests import Reviewed, Subject
 
@@ -27,32 +28,34 @@ class Undecided(PermitError):
 class Reviewers:
     """Asks the decision point for the right to review. Whatever it cannot answer means no."""
 
-    def __init__(self, model: PolicyModel, pdp: Pdp) -> None:
-        self._model = model
+    def __init__(self, policies: PolicySource, pdp: Pdp) -> None:
+        self._policies = policies
         self._pdp = pdp
 
-    def rule(self, subject: Subject) -> AccessRequestRule | OperationRule | None:
+    def rule(self, environment: str, subject: Subject) -> AccessRequestRule | OperationRule | None:
         """The rule by which this can be asked for; None when the policy has none, or none any more, and for a call."""
+        model = self._policies.current(environment).model
         if subject.kind is RequestKind.OPERATION_APPROVAL:
-            return self._model.operation_rule(subject.operation or "", subject.resource.type)
-        rules = self._model.requestable_roles(subject.resource.type)
+            return model.operation_rule(subject.operation or "", subject.resource.type)
+        rules = model.requestable_roles(subject.resource.type)
         return next((rule for rule in rules if rule.role == subject.role), None)
 
-    def review_action(self, reviewed: Reviewed) -> str | None:
+    def review_action(self, environment: str, reviewed: Reviewed) -> str | None:
         """The action whose holders on the resource decide; None when nobody but the asker can.
 
         A request whose rule is gone is still decided on, namely denied, by those who were to decide it when it was
         asked, or, where that is not on record, by those who decide what can be asked for on the type now.
         """
         subject = reviewed.subject
-        rule = None if subject.kind is RequestKind.CALL else self.rule(subject)
+        rule = None if subject.kind is RequestKind.CALL else self.rule(environment, subject)
         if rule is not None:
             return rule.review_action
         if reviewed.review_action or subject.kind is RequestKind.CALL:
             return reviewed.review_action or None
-        for access_rule in self._model.requestable_roles(subject.resource.type):
+        model = self._policies.current(environment).model
+        for access_rule in model.requestable_roles(subject.resource.type):
             return access_rule.review_action
-        operations = self._model.operation_approvals
+        operations = model.operation_approvals
         return next((other.review_action for other in operations if other.resource == subject.resource.type), None)
 
     async def reviewable(
@@ -104,7 +107,9 @@ class Reviewers:
         self, pairs: list[tuple[Actor, Reviewed]], transaction: Transaction | None
     ) -> list[tuple[tuple[Actor, Reviewed], Decision]]:
         """The decision on each that anybody can decide."""
-        asked = [(pair, action) for pair in pairs if (action := self.review_action(pair[1])) is not None]
+        asked = [
+            (pair, action) for pair in pairs if (action := self.review_action(pair[0].environment, pair[1])) is not None
+        ]
         if not asked:
             return []
         checks = [Check(actor, action, reviewed.subject.resource) for (actor, reviewed), action in asked]

@@ -29,10 +29,10 @@ from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.policy.judgement import Hold
-from permit_core.policy.model import PolicyModel
 from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
 from permit_core.stores.requests import RequestStore, Reviewed, Visibility
 from permit_core.stores.standing import StandingStore, StandingYes
@@ -58,7 +58,7 @@ class ApprovalService:
     def __init__(
         self,
         *,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         directory: GrantingDirectory,
         pdp: Pdp,
@@ -75,10 +75,10 @@ class ApprovalService:
         self._store = request_store
         self._clock = clock
         self._notices = notices
-        self._reviewers = Reviewers(model, pdp)
+        self._reviewers = Reviewers(policies, pdp)
         self._register = register or Register(database, request_store, audit, notices)
         self._asking = Asking(
-            model=model,
+            policies=policies,
             database=database,
             directory=directory,
             pdp=pdp,
@@ -97,7 +97,7 @@ class ApprovalService:
             notices=notices,
             clock=clock,
         )
-        self._claims = Claims(model, database, request_store, self._register, clock)
+        self._claims = Claims(policies, database, request_store, self._register, clock)
         self._standing = StandingYeses(
             database=database,
             store=StandingStore(),

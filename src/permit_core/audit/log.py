@@ -105,7 +105,9 @@ class AuditLog:
         """
         if events:
             self._belong()
-            await transaction.run_sync(self.append_now, *events)
+            # Here and not in the database's thread: the policy is that of whoever acts.
+            drafts = [self._draft(event) for event in events]
+            await transaction.run_sync(self._write, drafts)
 
     def append_now(self, connection: Connection, *events: AuditEvent) -> None:
         """The same for a function that :meth:`permit_core.database.Database.write` runs.

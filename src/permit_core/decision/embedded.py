@@ -9,7 +9,7 @@ from permit_core.access import Check, Decision, Effect, ReasonCode
 from permit_core.database import Database, Transaction
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
-from permit_core.policy.model import PolicyModel
+from permit_core.ports.policy_source import PolicySource
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
 
@@ -22,7 +22,7 @@ class EmbeddedPdp:
     """Decides with the pure engine over a snapshot of the facts that is checked before every decision.
 
     Args:
-        model: the policy.
+        policies: the policy of each environment.
         facts: where the facts are kept.
         database: read when no transaction is handed in.
         timeout_seconds: longest wait for the facts; after it the answer is deny.
@@ -31,14 +31,14 @@ class EmbeddedPdp:
 
     def __init__(
         self,
-        model: PolicyModel,
+        policies: PolicySource,
         facts: FactStore,
         database: Database,
         timeout_seconds: float = TIMEOUT_SECONDS,
         *,
         current: CurrentFacts | None = None,
     ) -> None:
-        self._model = model
+        self._policies = policies
         self._current = current or CurrentFacts(facts, database)
         self._timeout_seconds = timeout_seconds
 
@@ -66,7 +66,7 @@ class EmbeddedPdp:
 
     def _decide(self, check: Check, facts: Facts) -> Decision:
         try:
-            return decide(self._model, facts, check)
+            return decide(self._policies.current(check.actor.environment).model, facts, check)
         except Exception:  # a question the engine cannot answer is answered with no
             logger.exception("a check could not be decided and is denied")
             return _FAILED

@@ -10,11 +10,12 @@ from permit_core.access import Check, Decision, Effect, ReasonCode
 from permit_core.database import Transaction
 from permit_core.decision.opa_answers import Answer, decision_of, read_answer
 from permit_core.decision.opa_client import OpaClient, OpaFault
-from permit_core.decision.opa_documents import facts_document, model_document, question, slot_of
+from permit_core.decision.opa_documents import ModelDocument, facts_document, model_document, question, slot_of
 from permit_core.errors import ConfigurationError
 from permit_core.policy import engine
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
+from permit_core.ports.policy_source import PolicySource
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactsVersion
 
@@ -50,27 +51,24 @@ class OpaPdp:
     OPA alone decides. What a refused person is told and can ask for comes from our own engine on the same facts.
 
     Args:
-        model: the policy.
+        policies: the policy of each environment.
         facts: the facts as they are now.
         client: the OPA server.
         feed: takes the documents to OPA; the client itself when None.
         timeout_seconds: longest wait for a decision, facts and pushing included; after it the answer is deny.
-
-    Raises:
-        ConfigurationError: the policy has a condition that is nested deeper than the rules for OPA go.
     """
 
     def __init__(
         self,
-        model: PolicyModel,
+        policies: PolicySource,
         facts: CurrentFacts,
         client: OpaClient,
         timeout_seconds: float,
         *,
         feed: Feed | None = None,
     ) -> None:
-        self._model = model
-        self._document = model_document(model)
+        self._policies = policies
+        self._documents: dict[str, tuple[PolicyModel, ModelDocument]] = {}
         self._facts = facts
         self._client = client
         self._feed: Feed = feed or client
@@ -99,10 +97,12 @@ class OpaPdp:
             return [next(answers[check.actor.environment]) for check in checks]
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                version, facts = await self._facts.state(checks[0].actor.environment, transaction)
-                answer = await self._answer(version, facts, checks)
+                environment = checks[0].actor.environment
+                model = self._policies.current(environment).model
+                version, facts = await self._facts.state(environment, transaction)
+                answer = await self._answer(self._document(environment, model), version, facts, checks)
             return [
-                self._explained(facts, check, decision_of(check, answered))
+                _explained(model, facts, check, decision_of(check, answered))
                 for check, answered in zip(checks, answer.decisions, strict=True)
             ]
         except (OpaFault, TimeoutError) as fault:
@@ -137,8 +137,21 @@ class OpaPdp:
     def _too_slow(self) -> str:
         return f"OPA did not answer within {self._timeout_seconds:g} seconds (OPA_TIMEOUT_SECONDS)"
 
-    async def _answer(self, version: FactsVersion, facts: Facts, checks: list[Check]) -> Answer:
-        asked = question(self._document.digest, version, checks)
+    def _document(self, environment: str, model: PolicyModel) -> ModelDocument:
+        """What OPA is given of a policy, made once.
+
+        Raises:
+            ConfigurationError: the policy has a condition that is nested deeper than the rules for OPA go.
+        """
+        kept = self._documents.get(environment)
+        if kept is None or kept[0] is not model:
+            kept = self._documents[environment] = (model, model_document(model))
+        return kept[1]
+
+    async def _answer(
+        self, document: ModelDocument, version: FactsVersion, facts: Facts, checks: list[Check]
+    ) -> Answer:
+        asked = question(document.digest, version, checks)
         for _ in range(MOST_QUESTIONS):
             pushes = self._pushes
             answer = read_answer(await self._client.ask(asked), checks)
@@ -146,23 +159,24 @@ class OpaPdp:
                 return answer
             async with self._pushing:
                 if self._pushes == pushes:  # else what was pushed meanwhile may be just this
-                    await self._push(answer, version, facts)
+                    await self._push(answer, document, version, facts)
                     self._pushes += 1
         raise OpaFault("OPA does not keep the facts it is given")
 
-    async def _push(self, answer: Answer, version: FactsVersion, facts: Facts) -> None:
+    async def _push(self, answer: Answer, document: ModelDocument, version: FactsVersion, facts: Facts) -> None:
         if "model" in answer.missing:
-            await self._feed.put(self._document.path, self._document.body, self._document.digest)
+            await self._feed.put(document.path, document.body, document.digest)
         if "facts" in answer.missing:
             body = await asyncio.to_thread(facts_document, facts, version)
             await self._feed.put(f"facts/{slot_of(version)}", body, version.stamp)
 
-    def _explained(self, facts: Facts, check: Check, decision: Decision) -> Decision:
-        """A denial with what was looked for and what can be asked for, by our own engine on the same facts."""
-        if decision.effect is not Effect.DENY:
-            return decision
-        ours = engine.decide(self._model, facts, check)
-        if (ours.effect, ours.reason_code) == (decision.effect, decision.reason_code):
-            return ours
-        logger.error("OPA denies (%s) what our engine answers with %s", decision.reason_code, ours.reason_code)
+
+def _explained(model: PolicyModel, facts: Facts, check: Check, decision: Decision) -> Decision:
+    """A denial with what was looked for and what can be asked for, by our own engine on the same facts."""
+    if decision.effect is not Effect.DENY:
         return decision
+    ours = engine.decide(model, facts, check)
+    if (ours.effect, ours.reason_code) == (decision.effect, decision.reason_code):
+        return ours
+    logger.error("OPA denies (%s) what our engine answers with %s", decision.reason_code, ours.reason_code)
+    return decision

@@ -13,7 +13,7 @@ from permit_core.errors import Conflict, NotFound
 from permit_core.identity import Actor
 from permit_core.policy.facts import Entry, FactChange
 from permit_core.policy.facts_file import FactsFile
-from permit_core.policy.model import PolicyModel
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.facts import FactStore, StoredFacts
 
@@ -32,14 +32,17 @@ class EntryWriter:
     What each method refuses is said at the method of the same name of :class:`permit_core.directory.sql.SqlDirectory`.
     """
 
-    def __init__(self, model: PolicyModel, facts: FactStore) -> None:
-        self._vocabulary = Vocabulary(model)
+    def __init__(self, policies: PolicySource, facts: FactStore) -> None:
+        self._policies = policies
         self._facts = facts
+
+    def _vocabulary(self, environment: str) -> Vocabulary:
+        return Vocabulary(self._policies.current(environment).model)
 
     async def put_tenant(self, actor: Actor, transaction: Transaction, key: str, name: str) -> Change | None:
         """Add or rename."""
-        self._vocabulary.check_key(key, "tenant")
-        self._vocabulary.check_name(name, "tenant name")
+        self._vocabulary(actor.environment).check_key(key, "tenant")
+        self._vocabulary(actor.environment).check_name(name, "tenant name")
         if await self._facts.tenant_name(actor.environment, transaction, key) == name:
             return None
         await self._facts.put_tenant(actor.environment, transaction, key, name)
@@ -47,7 +50,7 @@ class EntryWriter:
 
     async def put_user(self, actor: Actor, transaction: Transaction, user: User) -> Change | None:
         """Add or replace."""
-        self._vocabulary.check_user(user)
+        self._vocabulary(actor.environment).check_user(user)
         if await self._facts.user(actor.environment, transaction, user.key) == user:
             return None
         await self._facts.put_user(actor.environment, transaction, user)
@@ -55,7 +58,7 @@ class EntryWriter:
 
     async def put_instance(self, actor: Actor, transaction: Transaction, instance: ResourceInstance) -> Change | None:
         """Add or replace."""
-        self._vocabulary.check_instance(instance)
+        self._vocabulary(actor.environment).check_instance(instance)
         await self._need_tenant(actor, transaction, instance.tenant)
         before = await self._facts.instance(actor.environment, transaction, instance.ref)
         if before == instance:
@@ -69,7 +72,7 @@ class EntryWriter:
 
     async def assign(self, actor: Actor, transaction: Transaction, assignment: RoleAssignment) -> Change | None:
         """Give a role."""
-        self._vocabulary.check_role(assignment)
+        self._vocabulary(actor.environment).check_role(assignment)
         await self._need_tenant(actor, transaction, assignment.tenant)
         _need_user(await self._facts.user(actor.environment, transaction, assignment.user) is not None)
         if assignment.resource is not None:
@@ -88,7 +91,7 @@ class EntryWriter:
 
     async def relate(self, actor: Actor, transaction: Transaction, link: RelationshipTuple) -> Change | None:
         """Put two instances in relation."""
-        self._vocabulary.check_tuple(link)
+        self._vocabulary(actor.environment).check_tuple(link)
         await self._need_tenant(actor, transaction, link.tenant)
         await self._need_instance(actor, transaction, link.subject, link.tenant)
         await self._need_instance(actor, transaction, link.object, link.tenant)
@@ -137,7 +140,7 @@ class EntryWriter:
         body = {"removed": removed, "roles": [told_of(each) for each in given]}
         return Change(AuditEvent("tenant.removed", replace(actor, tenant=key), body), None)
 
-    def checked(self, facts: FactsFile, there: StoredFacts) -> StoredFacts:
+    def checked(self, environment: str, facts: FactsFile, there: StoredFacts) -> StoredFacts:
         """What of a facts file is new where ``there`` is already: each entry checked, as it would be alone.
 
         Pure, and takes seconds for a hundred thousand entries: not for the event loop.
@@ -145,28 +148,29 @@ class EntryWriter:
         Raises:
             InvalidInput, NotFound, Conflict: as the writers of single entries.
         """
+        vocabulary = self._vocabulary(environment)
         tenants = {*there.tenants, *(tenant.key for tenant in facts.tenants)}
         users = {user.key for user in (*there.users, *facts.users)}
         instances = {each.ref: each.tenant for each in facts.instances} | {
             each.ref: each.tenant for each in there.instances
         }
         for tenant in facts.tenants:
-            self._vocabulary.check_key(tenant.key, "tenant")
-            self._vocabulary.check_name(tenant.name, "tenant name")
+            vocabulary.check_key(tenant.key, "tenant")
+            vocabulary.check_name(tenant.name, "tenant name")
         for user in facts.users:
-            self._vocabulary.check_user(user)
+            vocabulary.check_user(user)
         for instance in facts.instances:
-            self._vocabulary.check_instance(instance)
+            vocabulary.check_instance(instance)
             _need_tenant(instance.tenant in tenants)
             if instances[instance.ref] != instance.tenant:
                 raise _other_tenant()
         for link in facts.tuples:
-            self._vocabulary.check_tuple(link)
+            vocabulary.check_tuple(link)
             _need_tenant(link.tenant in tenants)
             _need_instance(instances.get(link.subject) == link.tenant)
             _need_instance(instances.get(link.object) == link.tenant)
         for given in facts.assignments:
-            self._vocabulary.check_role(given)
+            vocabulary.check_role(given)
             _need_tenant(given.tenant in tenants)
             _need_user(given.user in users)
             _need_instance(given.resource is None or instances.get(given.resource) == given.tenant)

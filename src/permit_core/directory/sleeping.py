@@ -1,4 +1,4 @@
-"""At the start: grants of roles that the policy no longer has fall asleep, and requests it has no rule for are named.
+"""Where the policy changed: grants of roles that it no longer has fall asleep, and what else it does not know is named.
 
 A sleeping grant wakes by a person's word and not by a name that comes back.
 """
@@ -17,14 +17,18 @@ from permit_core.policy.model import PolicyModel
 from permit_core.policy.strangers import knows_role, strangers
 from permit_core.ports.audit import Audit
 from permit_core.ports.record import AuditEvent
+from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
 from permit_core.stores.requests import RequestStore
 
 logger = logging.getLogger(__name__)
 
+MOST_LOOKED_AT = 5_000
+"""How many things and relationships are looked at when a program starts."""
+
 
 async def put_to_sleep(
-    actor: Actor, model: PolicyModel, database: Database, facts: FactStore, audit: Audit, clock: Clock
+    actor: Actor, model: PolicyModel, transaction: Transaction, facts: FactStore, audit: Audit, clock: Clock
 ) -> list[RoleAssignment]:
     """Let every grant sleep whose role the policy does not have; those that fell asleep now.
 
@@ -33,7 +37,7 @@ async def put_to_sleep(
     Args:
         actor: in whose name it is recorded, and in whose environment it is done.
         model: the policy.
-        database: where the grants are.
+        transaction: a write transaction of that environment.
         facts: the store of the grants.
         audit: where each role is recorded, in the same transaction.
         clock: the present moment.
@@ -42,25 +46,47 @@ async def put_to_sleep(
         StoreError: the database is unreachable.
     """
     environment = actor.environment
-    async with database.reading() as reading:
-        if not _unknown(model, await facts.given_roles(environment, reading)):
-            return []
-    async with database.transaction(environment) as transaction:
-        lost = _unknown(model, await facts.given_roles(environment, transaction))
-        slept = [each for which in sorted(lost) for each in await _one(actor, which, transaction, facts, audit, clock)]
+    lost = _unknown(model, await facts.given_roles(environment, transaction))
+    slept = [each for which in sorted(lost) for each in await _one(actor, which, transaction, facts, audit, clock)]
+    if slept:
         await facts.bump(environment, transaction, [FactChange(each, removed=True) for each in slept], clock())
     return slept
 
 
-async def warn_of_requests(environment: str, model: PolicyModel, database: Database, requests: RequestStore) -> None:
-    """Say in the log which undecided requests the policy has no rule for any more.
+async def put_all_to_sleep(
+    actor: Actor, model: PolicyModel, database: Database, facts: FactStore, audit: Audit, clock: Clock
+) -> list[RoleAssignment]:
+    """The same in a transaction of its own, which is begun only where there is something to do.
 
     Raises:
         StoreError: the database is unreachable.
     """
     async with database.reading() as reading:
+        if not _unknown(model, await facts.given_roles(actor.environment, reading)):
+            return []
+    async with database.transaction(actor.environment) as transaction:
+        return await put_to_sleep(actor, model, transaction, facts, audit, clock)
+
+
+async def warn_of_strangers(
+    environment: str, model: PolicyModel, database: Database, current: CurrentFacts | None, requests: RequestStore
+) -> None:
+    """Say in the log which stored names the policy does not know: types, relations, attributes, undecided requests.
+
+    Where the facts are many nobody waits for that: then ``policy check --database`` says it.
+
+    Raises:
+        StoreError: the database is unreachable.
+    """
+    facts = Facts.of([], [], [], [], [])
+    async with database.reading() as reading:
         undecided = await requests.undecided(environment, reading)
-    for stranger in strangers(model, Facts.of([], [], [], [], []), undecided):
+        few = current is not None and await FactStore().are_few(environment, reading, MOST_LOOKED_AT)
+    if current is not None and few:
+        facts = await current.facts(environment)
+    elif current is not None:
+        logger.info("the facts are many: permit-mcp policy check --database says what of them the policy does not know")
+    for stranger in strangers(model, facts, undecided):
         logger.warning("%s", stranger.text)
 
 

@@ -19,8 +19,8 @@ from permit_core.identity import Actor
 from permit_core.page import Page, page_offset
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import FactsFile
-from permit_core.policy.model import PolicyModel
 from permit_core.ports.audit import Audit
+from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.record import AuditEvent
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore, collector_resting, read_tenant_roles, read_user_in
@@ -44,7 +44,7 @@ class SqlDirectory:
 
     def __init__(
         self,
-        model: PolicyModel,
+        policies: PolicySource,
         database: Database,
         facts: FactStore,
         audit: Audit,
@@ -53,7 +53,7 @@ class SqlDirectory:
         current: CurrentFacts | None = None,
     ) -> None:
         self._current = current or CurrentFacts(facts, database, clock)
-        self._writer = EntryWriter(model, facts)
+        self._writer = EntryWriter(policies, facts)
         self._database = database
         self._facts = facts
         self._audit = audit
@@ -236,7 +236,7 @@ class SqlDirectory:
         names = {tenant.key: tenant.name for tenant in facts.tenants}
         with collector_resting():
             there = await self._facts.stored(actor.environment, transaction)
-            new = await asyncio.to_thread(self._writer.checked, facts, there)
+            new = await asyncio.to_thread(self._writer.checked, actor.environment, facts, there)
             added = await self._facts.add_new(actor.environment, transaction, new, names)
         return {"added": added, "roles": [told_of(each) for each in new.assignments]}
 

@@ -41,7 +41,7 @@ def loosened(before: PolicyModel, after: PolicyModel, facts: Facts, checks: Iter
 
 
 def loosened_guards(before: PolicyModel, after: PolicyModel) -> list[str]:
-    """What the new policy asks less of, beside its decisions, one line each: gates, quotas, labels, operators, pauses."""
+    """What the new policy asks less of, beside its decisions, one line each: gates, quotas, labels, operators."""
     old = dict(guarded(before))
     found = []
     for here, rule in guarded(after):
@@ -49,6 +49,8 @@ def loosened_guards(before: PolicyModel, after: PolicyModel) -> list[str]:
         lines = _rule(old[here], rule) if here in old else ["was not declared, so it was refused"]
         found += [f"{place}: {line}" for line in lines]
     found += [f"operators: {key} may act at a bare terminal" for key in sorted(after.operators - before.operators)]
+    if before.reload == "ask" and after.reload != "ask":
+        found.append("reload: the next change is taken up at once, and waits for nobody")
     for role in after.roles:
         more = after.tools_for([role]) - (before.tools_for([role]) if role in before.roles else frozenset())
         found += [f"roles.{role}.tools: sees {tool}" for tool in sorted(more)]

@@ -24,10 +24,19 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
-    """A valid policy and what names it: ``hash`` is the SHA-256 of the file's bytes, in hex."""
+    """A valid policy and what names it.
+
+    Attributes:
+        model: what decides.
+        hash: the SHA-256 of the text in UTF-8, in hex.
+        text: what it was read from.
+        file: the file, as it was named.
+    """
 
     model: PolicyModel
     hash: str
+    text: str
+    file: str
 
 
 def read_policy(path: str | FilePath) -> ReadPolicy:
@@ -36,10 +45,23 @@ def read_policy(path: str | FilePath) -> ReadPolicy:
     Raises:
         PolicyFileError: the first thing that is wrong with the file.
     """
-    text = read_text(path)
-    document = parse_marked(text, str(path))
+    return policy_of(read_text(path), str(path))
+
+
+def policy_of(text: str, file: str) -> ReadPolicy:
+    """A policy from its text; ``file`` is what errors call it.
+
+    Raises:
+        PolicyFileError: the first thing that is wrong with it.
+    """
+    document = parse_marked(text, file)
     _refuse_cut(document)
-    return ReadPolicy(read_shape(document, PolicyModel), hashlib.sha256(text.encode()).hexdigest())
+    return ReadPolicy(read_shape(document, PolicyModel), text_hash(text), text, file)
+
+
+def text_hash(text: str) -> str:
+    """What names a policy: the SHA-256 of its text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_policy(path: str | FilePath) -> PolicyModel:

@@ -7,7 +7,7 @@ a missing fact must not open a door.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _SCALAR: frozenset[AttributeType] = frozenset({"bool", "number", "string", "time
 _LIST: frozenset[AttributeType] = frozenset({"array", "json"})
 
 
-_HASHED = "sha256:"
+_HASHED = "hmac:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +57,39 @@ class Operator:
 
 
 class TextHash(str):
-    """The hash of a text, kept in its stead: equal to that text and to a hash of it, and without any order."""
+    """The hash of a text, kept in its stead: equal to that text and to a hash of it, and without any order.
 
-    __slots__ = ()
+    Args:
+        value: the hash, as :meth:`of` makes it.
+        key: the key that it is made with; whoever lacks it cannot try out which text it was.
+    """
+
+    __slots__ = ("_key",)
+    _key: bytes
+
+    def __new__(cls, value: str, key: bytes) -> TextHash:  # noqa: D102 - the class says it
+        made = super().__new__(cls, value)
+        made._key = key
+        return made
 
     @classmethod
-    def of(cls, text: str) -> TextHash:
+    def of(cls, text: str, key: bytes) -> TextHash:
         """The hash of ``text``; of a hash, itself."""
         if isinstance(text, TextHash):
             return text
-        return cls(_HASHED + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+        return cls(_HASHED + hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex(), key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and str.__eq__(self, TextHash.of(other))
+        return isinstance(other, str) and str.__eq__(self, TextHash.of(other, self._key))
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
         return str.__hash__(self)
+
+    def __reduce__(self) -> tuple[type[TextHash], tuple[str, bytes]]:
+        return TextHash, (str(self), self._key)
 
 
 def kind_of(value: Any) -> Kind | None:

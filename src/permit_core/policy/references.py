@@ -103,6 +103,7 @@ def call_arguments(
 def find_faults(document: PolicyDocument) -> list[Fault]:
     """Everything that is wrong with a document of the right shape; empty when nothing is."""
     return [
+        *_reload(document),
         *_reserved(document.user_attributes, BUILT_IN_USER, ("user_attributes",)),
         *(fault for key, kind in document.resources.items() for fault in _resource(document, key, kind)),
         *_tenant_roles(document),
@@ -111,6 +112,11 @@ def find_faults(document: PolicyDocument) -> list[Fault]:
         *_access_requests(document),
         *_operation_approvals(document),
     ]
+
+
+def _reload(document: PolicyDocument) -> Iterator[Fault]:
+    if document.reload == "ask" and not document.operators:
+        yield Fault(("reload",), "expected operators as well: nobody could accept a change; name who may, or say now")
 
 
 def one_of(path: Path, value: str, known: Iterable[str], what: str) -> Iterator[Fault]:

@@ -21,10 +21,11 @@ from permit_core.policy.references import BUILT_IN_RESOURCE, BUILT_IN_USER
 from permit_core.policy.times import read_time
 
 
-def remember(model: PolicyModel, facts: Facts, check: Check) -> dict[str, Any]:
+def remember(model: PolicyModel, facts: Facts, check: Check, key: bytes) -> dict[str, Any]:
     """A check as JSON: who, what on what, and the values that conditions on it may have read.
 
     Of the user and the resource only the attributes that a condition of the policy names, no keys beside those of the check.
+    Texts are hashed with ``key``.
     """
     actor, resource = check.actor, check.resource
     values: dict[str, Any] = {}
@@ -34,7 +35,7 @@ def remember(model: PolicyModel, facts: Facts, check: Check) -> dict[str, Any]:
             built_in = {"user": BUILT_IN_USER, "resource": BUILT_IN_RESOURCE}.get(name.root, {})
             if name.names[0] not in built_in:
                 first = AttributeName(name.root, name.names[:1])
-                values[str(first)] = _kept(first.value(scope))
+                values[str(first)] = _kept(first.value(scope), key)
     return {
         "environment": actor.environment,
         "tenant": actor.tenant,
@@ -46,12 +47,12 @@ def remember(model: PolicyModel, facts: Facts, check: Check) -> dict[str, Any]:
     }
 
 
-def recall(kept: Mapping[str, Any]) -> Check:
-    """The check that was kept, its values as they were: they count over what is stored now."""
+def recall(kept: Mapping[str, Any], key: bytes) -> Check:
+    """The check that was kept with ``key``, its values as they were: they count over what is stored now."""
     given: dict[str, dict[str, Any]] = {"user": {}, "resource": {}, "environment": {}, "call": {}}
     for name, value in kept["values"].items():
         root, _, attribute = name.partition(".")
-        given[root][attribute] = _recalled(value)
+        given[root][attribute] = _recalled(value, key)
     return Check(
         Actor(kept["environment"], kept["tenant"], kept["user"], agent=kept["agent"]),
         kept["action"],
@@ -94,17 +95,17 @@ def _of(condition: Condition | None) -> Iterator[AttributeName]:
         yield from (name for name in _of(condition.inner) if name.root != "resource")
 
 
-def _kept(value: Any) -> Any:
+def _kept(value: Any, key: bytes) -> Any:
     if isinstance(value, str):
-        return value if read_time(value) is not None else {"text": str(TextHash.of(value))}
+        return value if read_time(value) is not None else {"text": str(TextHash.of(value, key))}
     if isinstance(value, Mapping):
-        return {"object": {str(name): _kept(inner) for name, inner in value.items()}}
-    return [_kept(item) for item in value] if isinstance(value, list | tuple) else value
+        return {"object": {str(name): _kept(inner, key) for name, inner in value.items()}}
+    return [_kept(item, key) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _recalled(value: Any) -> Any:
+def _recalled(value: Any, key: bytes) -> Any:
     if isinstance(value, Mapping):
         if "text" in value:
-            return TextHash(value["text"])
-        return {name: _recalled(inner) for name, inner in value["object"].items()}
-    return [_recalled(item) for item in value] if isinstance(value, list) else value
+            return TextHash(value["text"], key)
+        return {name: _recalled(inner, key) for name, inner in value["object"].items()}
+    return [_recalled(item, key) for item in value] if isinstance(value, list) else value

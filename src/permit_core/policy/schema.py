@@ -345,6 +345,7 @@ class PolicyDocument(Part):
     version: Literal[1, 2]
     name: Text
     operators: frozenset[UserKey] = frozenset()
+    reload: Literal["now", "ask"] = "now"
     resources: Mapping[Key, ResourceType] = Field(min_length=1)
     roles: Mapping[Key, TenantRole] = Field(default_factory=dict)
     user_attributes: Mapping[Key, Attribute] = Field(default_factory=dict)

@@ -160,10 +160,22 @@ def _requests(model: PolicyModel, requests: Iterable[RequestLike]) -> Iterator[S
             wanted = f"operation {request.operation}"
         else:
             # One call, held by the rule of its tool; of an open tool it is on nothing.
-            known, wanted = not kind or model.resource_type(kind) is not None, "a call"
+            action = request.operation
+            known = not kind or (
+                model.resource_type(kind) is not None if action is None else model.has_action(kind, action)
+            )
+            wanted = "a call" if action is None else f"a call that does {action}"
         if not known:
             text = f"request {request.id} asks for {wanted} on {request.resource}, which the policy has no rule for: deny it"
             yield Stranger("request", request.id, text)
+
+
+def undeclared_tools(model: PolicyModel, tools: Iterable[str]) -> list[str]:
+    """A line for each tool that calls wait for and the policy does not declare: code may, which the policy cannot know."""
+    return [
+        f"a call of {tool} waits, and the policy declares no such tool{close_to(tool, model.tools)}: unless code does, deny it"
+        for tool in sorted(set(tools) - model.tools.keys())
+    ]
 
 
 def _some(what: str, names: list[str]) -> str:

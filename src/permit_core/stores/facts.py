@@ -154,6 +154,14 @@ class FactStore:
     calls :meth:`bump` in it with what was changed.
     """
 
+    async def are_few(self, environment: str, transaction: Transaction, most: int) -> bool:
+        """Whether an environment has at most so many users, instances and relationships of each."""
+        for table in (users, resource_instances, relationship_tuples):
+            query = select(table.c.environment).where(table.c.environment == environment).offset(most).limit(1)
+            if (await transaction.execute(query)).first() is not None:
+                return False
+        return True
+
     async def version(self, environment: str, transaction: Transaction) -> FactsVersion:
         """The state that this transaction sees; number 0 for an environment in which nothing was written yet."""
         return await transaction.run_sync(_read_version, environment)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -318,6 +319,41 @@ quota_spendings = Table(
     Column("quota", String(1000), primary_key=True),
     Column("starts_at", UtcDateTime, primary_key=True),
     Column("amount", String(200), nullable=False),
+)
+
+# Which policies were in force in an environment, by number, the last one now; with their texts, for a process that is not to
+# take what is in the file, and to compare with. ``asks``: its successor waits for an operator.
+accepted_policies = Table(
+    "accepted_policies",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("asks", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("accepted_by", String(120), nullable=False),
+    Column("accepted_at", UtcDateTime, nullable=False),
+)
+
+# What was found in the file since and not taken; a row for each reason, so that it is on record once.
+refused_policies = Table(
+    "refused_policies",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("code", String(40), primary_key=True),
+    Column("refused_at", UtcDateTime, nullable=False),
+)
+
+# What was asked of the decision point lately, with the values that conditions read: a changed policy is tried on it.
+recent_checks = Table(
+    "recent_checks",
+    metadata,
+    Column("environment", String(100), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("checked_at", UtcDateTime, nullable=False),
+    Index("ix_recent_checks_age", "environment", "checked_at"),
 )
 
 # The log of each environment is a chain. Texts stand as they were hashed: ``at`` is ISO 8601, ``body`` canonical JSON.

@@ -191,7 +191,7 @@ async def test_a_poll_brings_notices_in_order_and_in_portions(family: Family, mo
 async def test_each_channel_is_served_for_itself_until_it_was_delivered(family: Family, clock: SteadyClock) -> None:
     core = family.core
     board = NoticeBoard(
-        core.environment, core.model, core.database, core.pdp, NoticeStore(), clock, channels=(SESSION, "mail")
+        core.environment, core.policies, core.database, core.pdp, NoticeStore(), clock, channels=(SESSION, "mail")
     )
     family.core.approvals._register._notices = board
     family.core.approvals._notices = board

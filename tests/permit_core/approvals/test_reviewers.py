@@ -6,6 +6,7 @@ from sqlalchemy import update
 from permit_core.access import Check, Decision
 from permit_core.decision.permit_io import PermitPdp
 from permit_core.identity import Actor
+from permit_core.ports.policy_source import PolicyVersion
 from permit_core.ports.request import RequestFilter, RequestStatus
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.tables import requests
@@ -54,7 +55,7 @@ async def test_what_the_policy_offers_no_more_can_be_denied_and_not_approved(fam
     request = await family.asks_access()
     approvals = family.core.approvals
     narrower = family.core.model.model_copy(update={"access_requests": ()})
-    approvals._reviewers._model = narrower
+    approvals._reviewers._policies = PolicyVersion(narrower)
     narrower.__dict__.pop("index", None)
     assert (await approvals.list(family.joe, ACCESS, RequestFilter())).items == [request]
     assert (await refused(approvals.approve(family.joe, ACCESS, request.id))).code == "may_not_ask"

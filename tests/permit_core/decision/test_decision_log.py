@@ -4,6 +4,11 @@ from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.database import Transaction
 from permit_core.decision.decision_log import MOST_DECISIONS, LoggingPdp, decision_log
 from permit_core.identity import Actor
+from permit_core.policy.loader import load_policy
+from permit_core.ports.policy_source import PolicyVersion
+from tests.support.core import POLICIES
+
+POLICY = PolicyVersion(load_policy(POLICIES / "family_food.yaml"), "f00d")
 
 
 class Denying:
@@ -21,7 +26,7 @@ def check(number: int) -> Check:
 
 
 async def test_what_is_decided_within_is_kept_in_order_with_its_reason() -> None:
-    pdp = LoggingPdp(Denying())
+    pdp = LoggingPdp(Denying(), POLICY)
     with decision_log() as kept:
         await pdp.decide(check(1))
         await pdp.decide_many([check(2), check(3)])
@@ -38,7 +43,7 @@ async def test_what_is_decided_within_is_kept_in_order_with_its_reason() -> None
 
 
 async def test_each_call_has_a_log_of_its_own_and_its_tasks_write_to_it() -> None:
-    pdp = LoggingPdp(Denying())
+    pdp = LoggingPdp(Denying(), POLICY)
 
     async def call(number: int) -> list[str]:
         with decision_log() as kept:
@@ -50,7 +55,7 @@ async def test_each_call_has_a_log_of_its_own_and_its_tasks_write_to_it() -> Non
 
 
 async def test_without_a_log_the_answer_is_the_same() -> None:
-    assert (await LoggingPdp(Denying()).decide(check(1))).effect is Effect.DENY
+    assert (await LoggingPdp(Denying(), POLICY).decide(check(1))).effect is Effect.DENY
 
 
 async def test_a_call_that_decides_nothing_says_nothing_of_decisions() -> None:
@@ -61,6 +66,15 @@ async def test_a_call_that_decides_nothing_says_nothing_of_decisions() -> None:
 
 async def test_a_record_has_a_bound_and_says_how_much_is_left_out() -> None:
     with decision_log() as kept:
-        await LoggingPdp(Denying()).decide_many([check(number) for number in range(MOST_DECISIONS + 2)])
+        await LoggingPdp(Denying(), POLICY).decide_many([check(number) for number in range(MOST_DECISIONS + 2)])
     assert len(kept.as_dict()["decisions"]) == MOST_DECISIONS
     assert kept.as_dict()["decisions_left_out"] == 2
+
+
+async def test_a_decision_by_another_policy_than_the_call_was_judged_by_names_it() -> None:
+    with decision_log("f00d") as kept:
+        await LoggingPdp(Denying(), POLICY).decide(check(1))
+        await LoggingPdp(Denying(), PolicyVersion(POLICY.model, "beef")).decide(check(2))
+    same, other = kept.as_dict()["decisions"]
+    assert "policy" not in same
+    assert other["policy"] == "beef"

@@ -120,7 +120,7 @@ async def test_facts_that_were_rolled_back_are_not_decided_on_afterwards(core_on
 
 async def test_facts_are_read_once_and_patched_from_then_on(core: Core) -> None:
     store = CountingStore()
-    pdp = EmbeddedPdp(core.model, store, core.database)
+    pdp = EmbeddedPdp(core.policies, store, core.database)
     for _ in range(3):
         await pdp.decide(HENRY_READS_SUSHI)
         await pdp.decide_many([HENRY_READS_SUSHI] * 3)
@@ -143,7 +143,7 @@ async def test_several_checks_are_answered_in_their_order(core: Core) -> None:
 async def test_whatever_fails_the_answer_is_no(
     core: Core, error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pdp = EmbeddedPdp(core.model, BrokenStore(error), core.database, timeout_seconds=0.05)
+    pdp = EmbeddedPdp(core.policies, BrokenStore(error), core.database, timeout_seconds=0.05)
     decisions = await pdp.decide_many([Check(Actor("default", TENANT, "1"), "read", SUSHI)] * 2)
     assert {(decision.effect, decision.reason_code) for decision in decisions} == {(Effect.DENY, ReasonCode.PDP_ERROR)}
     assert len(decisions) == 2
@@ -166,7 +166,7 @@ async def test_a_failing_engine_says_no_to_that_check_alone(core: Core, monkeypa
 
 async def test_without_its_database_it_says_no(core: Core) -> None:
     unreachable = Database.open("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    decision = await EmbeddedPdp(core.model, FactStore(), unreachable).decide(
+    decision = await EmbeddedPdp(core.policies, FactStore(), unreachable).decide(
         Check(Actor("default", TENANT, "1"), "read", SUSHI)
     )
     assert decision.reason_code is ReasonCode.PDP_ERROR

@@ -78,7 +78,7 @@ def opa_url() -> Iterator[str]:
 
 
 def pdp_of(core: Core, client: OpaClient, timeout_seconds: float = 10) -> OpaPdp:
-    return OpaPdp(core.model, CurrentFacts(FactStore(), core.database), client, timeout_seconds)
+    return OpaPdp(core.policies, CurrentFacts(FactStore(), core.database), client, timeout_seconds)
 
 
 @pytest.fixture
@@ -353,7 +353,7 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(core: C
 
 async def test_without_its_database_it_says_no(core: Core, client: CountingClient) -> None:
     unreachable = Database.open("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    pdp = OpaPdp(core.model, CurrentFacts(FactStore(), unreachable), client, 10)
+    pdp = OpaPdp(core.policies, CurrentFacts(FactStore(), unreachable), client, 10)
     assert (await pdp.decide(JOE_READS_SUSHI)).chain == ("the question could not be put to OPA",)
     assert client.asked == 0
     await unreachable.close()

@@ -59,7 +59,7 @@ class StuckStandIn(HttpStandIn):
 async def decided(core: Core, opa_url: str, opal_url: str, seconds: float) -> Decision:
     client = OpaClient(opa_url, seconds)
     feed = OpalFeed(opal_url, client, seconds, "secret")
-    pdp = OpaPdp(core.model, CurrentFacts(FactStore(), core.database), client, seconds, feed=feed)
+    pdp = OpaPdp(core.policies, CurrentFacts(FactStore(), core.database), client, seconds, feed=feed)
     decision = await pdp.decide(HENRY_READS_SUSHI)
     await pdp.close()
     assert (decision.effect, decision.reason_code) == (Effect.DENY, ReasonCode.PDP_ERROR)

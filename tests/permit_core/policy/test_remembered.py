@@ -47,11 +47,14 @@ resource_instances:
   - {resource: files, key: f, attributes: {size: 50, word: free, due: "2026-11-22", tags: [{x: red}, 1, null], body: {a: 1, b: secret},
      unread: hidden}}
 """)
+KEY = b"k" * 32
 ANN = Actor("default", "default", "ann", agent="bot")
 
 
 def test_only_what_conditions_read_is_kept_and_texts_as_hashes() -> None:
-    kept = remember(MODEL, FACTS, Check(ANN, "read", ResourceRef("files", "f"), context={"place": "home", "more": 1}))
+    kept = remember(
+        MODEL, FACTS, Check(ANN, "read", ResourceRef("files", "f"), context={"place": "home", "more": 1}), KEY
+    )
 
     assert {**kept, "values": sorted(kept["values"])} == {
         "environment": "default", "tenant": "default", "user": "ann", "agent": "bot", "action": "read", "resource": "files:f",
@@ -68,43 +71,44 @@ def test_only_what_conditions_read_is_kept_and_texts_as_hashes() -> None:
 def test_a_call_is_kept_with_what_its_gates_read() -> None:
     check = Check(ANN, "pay", ResourceRef("files", "f"), call={"amount": 5, "payee": "baker", "note": "thanks"})
 
-    kept = remember(MODEL, FACTS, check)
+    kept = remember(MODEL, FACTS, check, KEY)
 
     assert sorted(kept["values"]) == ["call.amount", "call.payee", "resource.size", "user.level"]
-    assert recall(kept).call == {"amount": 5, "payee": "baker"}
-    assert recall(kept).call["payee"] != "mallory"
+    assert recall(kept, KEY).call == {"amount": 5, "payee": "baker"}
+    assert recall(kept, KEY).call["payee"] != "mallory"
 
 
 def test_of_somebody_unknown_nothing_is_kept_but_the_question() -> None:
     stranger = Actor("default", "default", "nobody")
-    kept = remember(MODEL, FACTS, Check(stranger, "read", ResourceRef("files", None)))
+    kept = remember(MODEL, FACTS, Check(stranger, "read", ResourceRef("files", None)), KEY)
     assert kept["values"] == {}
-    assert recall(kept) == Check(stranger, "read", ResourceRef("files", None))
+    assert recall(kept, KEY) == Check(stranger, "read", ResourceRef("files", None))
 
 
 def test_a_changed_policy_is_tried_on_the_values_of_that_moment() -> None:
     was = Check(ANN, "read", ResourceRef("files", "f"), resource_attributes={"size": 150})
-    kept = json.loads(json.dumps(remember(MODEL, FACTS, was)))
+    kept = json.loads(json.dumps(remember(MODEL, FACTS, was, KEY)))
     assert not decide(MODEL, FACTS, was).allowed
     looser = policy_of(POLICY.replace("greater-than: 100", "greater-than: 200"))
     other = policy_of(POLICY.replace("equals: free", "equals: gratis"))
 
-    assert [str(each) for each in loosened(MODEL, looser, FACTS, [recall(kept)])] == [
+    assert [str(each) for each in loosened(MODEL, looser, FACTS, [recall(kept, KEY)])] == [
         "user ann read files:f in tenant default: deny becomes allow (set_rules.0)"
     ]
-    assert loosened(MODEL, MODEL, FACTS, [recall(kept)]) == []
-    assert loosened(other, looser, FACTS, [recall(kept)]) != []
-    assert loosened(looser, other, FACTS, [recall(kept)]) == []
+    assert loosened(MODEL, MODEL, FACTS, [recall(kept, KEY)]) == []
+    assert loosened(other, looser, FACTS, [recall(kept, KEY)]) != []
+    assert loosened(looser, other, FACTS, [recall(kept, KEY)]) == []
 
 
 def test_a_hash_equals_its_text_and_nothing_else() -> None:
-    hashed = TextHash.of("red")
+    hashed = TextHash.of("red", KEY)
 
     assert hashed == "red"
     assert "red" == hashed  # noqa: SIM300 - both ways
-    assert hashed == TextHash.of("red") == TextHash.of(hashed) == copy.deepcopy(hashed)
+    assert hashed == TextHash.of("red", KEY) == TextHash.of(hashed, b"other") == copy.deepcopy(hashed)
     assert hashed != "blue"
-    assert len({hashed, TextHash.of("red")}) == 1
+    assert hashed != TextHash.of("red", b"other")
+    assert len({hashed, TextHash.of("red", KEY)}) == 1
     assert compare("in", hashed, ["blue", "red"])
     assert compare("not-equals", hashed, "blue")
     assert compare("array_contains", [hashed], "red")
@@ -119,7 +123,7 @@ def test_a_kept_check_is_answered_as_it_was_but_for_comparisons_that_need_the_te
     drawn = random_round(seed, 80)
     same = 0
     for check in drawn.checks:
-        kept = recall(json.loads(json.dumps(remember(drawn.model, drawn.facts, check))))
+        kept = recall(json.loads(json.dumps(remember(drawn.model, drawn.facts, check, KEY))), KEY)
         before, after = decide(drawn.model, drawn.facts, check), decide(drawn.model, drawn.facts, kept)
         same += before.effect is after.effect
     assert same >= len(drawn.checks) * 0.95

@@ -250,7 +250,9 @@ OLD_GENESIS = "0" * 64
 
 async def old_database(url: str, tmp_path: Path, *, changed: bool) -> Database:
     """A database of the first format: three records of one chain, as the version before wrote them."""
-    shutil.copytree(CORE_MIGRATIONS, tmp_path / "old", ignore=shutil.ignore_patterns("000[4-9]*", "__pycache__"))
+    shutil.copytree(
+        CORE_MIGRATIONS, tmp_path / "old", ignore=shutil.ignore_patterns("000[4-9]*", "001*", "__pycache__")
+    )
     database = Database.open(url)
     await migrate(database, tmp_path / "old", CORE_VERSION_TABLE)
     previous = OLD_GENESIS
