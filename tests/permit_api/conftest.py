@@ -8,6 +8,7 @@ import httpx
 import pytest
 from permit import Permit
 
+from tests.support.permit_checks import Checks
 from tests.support.permit_description import Description, description_file
 from tests.support.permit_local import Environment, LocalServer, running_local
 
@@ -44,3 +45,11 @@ def api(environment: Environment, description: Description | None) -> Iterator[h
 def permit(environment: Environment) -> Permit:
     """The official SDK."""
     return Permit(token=environment.key, pdp=environment.url, api_url=environment.url)
+
+
+@pytest.fixture
+def checks(api: httpx.Client, environment: Environment) -> Checks:
+    """An environment in which ann may read all documents and write one."""
+    made = Checks(api, environment)
+    made.make()
+    return made

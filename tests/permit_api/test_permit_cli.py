@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.permit_api.test_audit_logs import Checks
+from tests.support.permit_checks import Checks
 from tests.support.permit_cli import PermitCli
 from tests.support.permit_local import Environment, answer
 
@@ -19,13 +18,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def cli(tmp_path: Path, environment: Environment) -> PermitCli:
     return PermitCli(tmp_path, environment.url)
-
-
-@pytest.fixture
-def checks(api: httpx.Client, environment: Environment) -> Checks:
-    made = Checks(api, environment)
-    made.make()
-    return made
 
 
 def test_generated_tests_say_what_the_server_decides(
