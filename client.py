@@ -22,8 +22,8 @@ from family_food.terminal.connection.link import Link
 from family_food.terminal.display.output import Output
 from family_food.terminal.display.screen import Screen, at_a_terminal
 from family_food.terminal.problem import ChatProblem, Exit
+from family_food.terminal.session import chat_over, converse, hold_session
 from family_food.terminal.session_list import list_sessions
-from family_food.terminal.sitting import chat_over, converse, sit_down
 from family_food.terminal.typing.keyboard import Keyboard
 
 API_URL = usual_url()
@@ -108,7 +108,7 @@ async def demo(options: Options) -> int:
             screen.say("Somebody else of the family can join from another terminal:")
             screen.say(f"  uv run client.py --url {backend.url}")
             screen.say("A good first question: Which restaurants are there?")
-            return await sit_down(options, screen, with_stored=False)
+            return await hold_session(options, screen, with_stored=False)
     except ChatProblem as problem:
         tell(problem.sentence)
         return problem.exit_code

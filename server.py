@@ -24,11 +24,11 @@ from mcp import StdioServerParameters
 from family_food.chat import conversation_routes
 from family_food.chat.backend import ChatBackend, open_backend
 from family_food.chat.body_limit import BodyLimit
+from family_food.chat.close_reasons import SHUTDOWN
 from family_food.chat.connections import SHUTDOWN_SECONDS, ConnectionManager
-from family_food.chat.endings import SHUTDOWN
-from family_food.chat.farewell import before_shutdown
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.origins import origin_allowed
+from family_food.chat.shutdown import before_shutdown
 from family_food.chat.startup_errors import StartupErrors
 from family_food.chat.window import Window
 from family_food.models.port import Model

@@ -15,7 +15,7 @@ from tests.support.family import meet
 from tests.support.ordering import Table
 
 
-async def sit_down(food: Food, clock: SteadyClock) -> Table:
+async def hold_session(food: Food, clock: SteadyClock) -> Table:
     await food.core.directory.load(food.core.system, load_facts(food.core.settings.facts_file))
     return Table(food, await meet(food.core, clock))
 
@@ -25,7 +25,7 @@ async def table(tmp_path: Path, clock: SteadyClock) -> AsyncIterator[Table]:
     """The shipped family, able to order, on SQLite."""
     food = await open_food(family_settings(tmp_path), clock=clock)
     try:
-        yield await sit_down(food, clock)
+        yield await hold_session(food, clock)
     finally:
         await food.close()
 
@@ -35,6 +35,6 @@ async def table_on_each(database_url: str, tmp_path: Path, clock: SteadyClock) -
     """The same on each kind of database in turn."""
     food = await open_food(family_settings(tmp_path, database_url), clock=clock)
     try:
-        yield await sit_down(food, clock)
+        yield await hold_session(food, clock)
     finally:
         await food.close()

@@ -84,7 +84,7 @@ async def test_an_open_chat_is_told_that_nothing_was_done_and_goes_on_afterwards
             error = await henry.next("error")
             assert error["code"] == "store_unavailable"
             assert "nothing was done" in error["content"]
-            server.backend.notices.poke()
+            server.backend.notices.wake()
         assert (await henry.ask("Hello?")).outcome == "completed"
     assert not any(record.exc_info for record in caplog.records)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from websockets.exceptions import ConnectionClosed
 
-from family_food.chat.endings import SHUTDOWN
+from family_food.chat.close_reasons import SHUTDOWN
 from family_food.messages import UserMessage
 from family_food.tables import turns
 from permit_core.access import ResourceRef

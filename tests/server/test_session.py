@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mcp import StdioServerParameters
 
-from family_food.chat.endings import SHUTDOWN
+from family_food.chat.close_reasons import SHUTDOWN
 from family_food.messages import ModelStep, UserMessage
 from family_food.models.port import ModelError
 from permit_core.errors import Unavailable

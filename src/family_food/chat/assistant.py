@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from family_food.chat.backend import ChatBackend
-from family_food.chat.endings import MOVED, Ending
+from family_food.chat.close_reasons import MOVED, CloseReason
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.pending import NotWritten, Pending
 from family_food.chat.protocol import Accepted, ErrorFrame, HistoryUpdate, Status, TokenUsage, TurnEnd, TurnStart
-from family_food.chat.toolbox import Desk, Toolbox
+from family_food.chat.toolbox import Toolbox, ToolContext
 from family_food.chat.turn import Turn, TurnBudget, TurnLimits, TurnOutcome
 from family_food.conversations.conversation import Conversation
 from family_food.conversations.stored_conversation import StoredOutcome, TurnCause
@@ -68,7 +68,7 @@ class Assistant:
         conversation: what is said goes there.
         outgoing: frames for the person.
         history: the conversation as clients get it.
-        desk: what a turn's calls need, for holders of these roles.
+        context: what a turn's calls need, for holders of these roles.
         note: labels the conversation for entries, before a model sees them.
         stop: ends the session; called when what it knows may not be what is stored.
 
@@ -84,16 +84,16 @@ class Assistant:
         outgoing: Outgoing,
         *,
         history: Callable[[], HistoryUpdate],
-        desk: Callable[[frozenset[str]], Desk],
+        context: Callable[[frozenset[str]], ToolContext],
         note: Callable[[Sequence[Entry]], Awaitable[None]],
-        stop: Callable[[Ending], None],
+        stop: Callable[[CloseReason], None],
     ) -> None:
         self._backend = backend
         self._actor = actor
         self._conversation = conversation
         self._outgoing = outgoing
         self._history = history
-        self._desk = desk
+        self._context = context
         self._note = note
         self._stop = stop
         self._waiting: deque[Work] = deque()
@@ -258,7 +258,7 @@ class Assistant:
         await opening.written()  # a moment; at the same time as what follows, both would take longer
         roles = await backend.core.directory.tenant_roles(actor.environment, actor.tenant, actor.user)
         budget = TurnBudget(backend.settings.turn_timeout_seconds)
-        attempt.toolbox = Toolbox(self._desk(roles), attempt.number, self._outgoing.send, budget.unhurried)
+        attempt.toolbox = Toolbox(self._context(roles), attempt.number, self._outgoing.send, budget.unhurried)
         attempt.turn = Turn(
             number=attempt.number,
             system=system_instruction(actor.name, ", ".join(sorted(roles))),
@@ -290,9 +290,9 @@ class Assistant:
             await self._conversation.end_turn(attempt.number, outcome, last, [ended])
         except Exception as error:  # noqa: BLE001 - whatever it is, what is stored is not what is known here
             if isinstance(error, UserFacing):
-                self._stop(MOVED if error.code == "conversation_moved" else Ending(1011, error.message))
+                self._stop(MOVED if error.code == "conversation_moved" else CloseReason(1011, error.message))
                 return
-            self._stop(Ending(1011, apology(log_incident(error, f"the end of turn {attempt.number}"))))
+            self._stop(CloseReason(1011, apology(log_incident(error, f"the end of turn {attempt.number}"))))
 
     def _event(self, event: str, body: dict[str, object]) -> AuditEvent:
         who = self._actor

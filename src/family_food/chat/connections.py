@@ -9,7 +9,7 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from family_food.chat.backend import ChatBackend
-from family_food.chat.endings import ABANDONED, CLIENT_LEFT, Ending
+from family_food.chat.close_reasons import ABANDONED, CLIENT_LEFT, CloseReason
 from family_food.chat.session import ChatSession
 from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
@@ -147,7 +147,7 @@ class ConnectionManager:
         """The open sessions of a user."""
         return [session for session in self.active_connections.values() if session.who == (user, tenant)]
 
-    async def end(self, session_id: str, ending: Ending = CLIENT_LEFT) -> None:
+    async def end(self, session_id: str, ending: CloseReason = CLIENT_LEFT) -> None:
         """End one session, if it is open, and wait until it is gone; not for ever."""
         session = self.active_connections.get(session_id)
         if session is not None:
@@ -160,12 +160,12 @@ class ConnectionManager:
         if session is not None:
             session.renamed(title)
 
-    async def shut(self, ending: Ending) -> None:
+    async def shut(self, ending: CloseReason) -> None:
         """End every session, and let nobody begin another one."""
         self.closing = True
         await self.close_all(ending)
 
-    async def close_all(self, ending: Ending) -> None:
+    async def close_all(self, ending: CloseReason) -> None:
         """End every session, and wait until they are gone; not for ever."""
         for session in list(self.active_connections.values()):
             session.stop(ending)

@@ -47,7 +47,7 @@ class NoticeDispatch:
     def __init__(self, board: Board, sessions_of: Callable[[str, str], Iterable[Listener]]) -> None:
         self._board = board
         self._sessions_of = sessions_of
-        self._poked = asyncio.Event()
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -65,9 +65,9 @@ class NoticeDispatch:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Look at once: something has probably been written."""
-        self._poked.set()
+        self._woken.set()
 
     async def _follow(self, last_id: int) -> None:
         while True:
@@ -85,7 +85,7 @@ class NoticeDispatch:
                 pause = _AFTER_FAILURE_SECONDS
             try:
                 async with asyncio.timeout(pause):
-                    await self._poked.wait()
+                    await self._woken.wait()
             except TimeoutError:
                 pass
-            self._poked.clear()
+            self._woken.clear()

@@ -12,13 +12,13 @@ from mcp.types import Tool
 
 from family_food.chat.assistant import Assistant, Work
 from family_food.chat.backend import ChatBackend
+from family_food.chat.close_reasons import ABANDONED, CLIENT_LEFT, MOVED, SHUTDOWN, TOKEN_EXPIRED, TOO_SLOW, CloseReason
 from family_food.chat.confirmation import Confirmations, yes_or_no
 from family_food.chat.consent import Consent
-from family_food.chat.endings import ABANDONED, CLIENT_LEFT, MOVED, SHUTDOWN, TOKEN_EXPIRED, TOO_SLOW, Ending
 from family_food.chat.gemini_history import HistoryCopy
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait, uninterrupted
-from family_food.chat.notice_desk import NoticeDesk
+from family_food.chat.notice_delivery import NoticeDelivery
 from family_food.chat.outgoing import Bookmark, Outgoing
 from family_food.chat.protocol import (
     HISTORY_BYTES,
@@ -40,7 +40,7 @@ from family_food.chat.protocol import (
 from family_food.chat.stored_answers import StoredAnswers
 from family_food.chat.token_watch import TokenWatch
 from family_food.chat.tool_session import ToolSession
-from family_food.chat.toolbox import Desk
+from family_food.chat.toolbox import ToolContext
 from family_food.chat.window import FAREWELL_SECONDS, Window
 from family_food.conversations.conversation import Conversation
 from family_food.login.accounts import ChatUser
@@ -101,11 +101,11 @@ class ChatSession:
             conversation,
             self.outgoing,
             history=self._history,
-            desk=self._desk,
+            context=self._context,
             note=self._consent.note_entries,
             stop=self.stop,
         )
-        self._notices = NoticeDesk(
+        self._notices = NoticeDelivery(
             core.notices,
             backend.asked,
             core.approvals,
@@ -116,7 +116,7 @@ class ChatSession:
         )
         self._answers = StoredAnswers(core, actor, self.id, self.outgoing, self._desk_now)
         self._lost, self._back = asyncio.Event(), asyncio.Event()
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._ending: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
 
     @property
     def who(self) -> tuple[str, str]:
@@ -145,7 +145,7 @@ class ChatSession:
         """Take a notice to tell; each id once."""
         self._notices.notify(notice)
 
-    def stop(self, ending: Ending) -> None:
+    def stop(self, ending: CloseReason) -> None:
         """End the session; the first reason counts. Returns at once, :meth:`run` a little later."""
         if not self._ending.done():
             self._assistant.cut_short = "cancelled" if ending is CLIENT_LEFT else "interrupted"
@@ -193,7 +193,7 @@ class ChatSession:
             if noted is not None:
                 await uninterrupted(_over(noted))
 
-    def left(self, window: Window, ending: Ending | None) -> None:
+    def left(self, window: Window, ending: CloseReason | None) -> None:
         """A window is gone: its client has left, or may come back."""
         if self._window is not window:
             return
@@ -266,7 +266,7 @@ class ChatSession:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - the session ends, the server does not
-            self.stop(Ending(1011, apology(log_incident(error, f"session {self.id}"))))
+            self.stop(CloseReason(1011, apology(log_incident(error, f"session {self.id}"))))
 
     async def _watch_token(self) -> None:
         await self._token.expired()
@@ -357,13 +357,13 @@ class ChatSession:
 
     # What turns and questions have at hand
 
-    def _desk(self, roles: frozenset[str]) -> Desk:
+    def _context(self, roles: frozenset[str]) -> ToolContext:
         core = self._backend.core
 
         async def listed() -> Sequence[Tool]:
             return await self._backend.listings.of(roles, self._tools)
 
-        return Desk(
+        return ToolContext(
             actor=self.user.actor,
             session_id=self.id,
             tools=self._tools,
@@ -373,12 +373,12 @@ class ChatSession:
             consent=self._consent,
             listed=listed,
             visible=core.model.tools_for(roles),
-            poke=self._backend.notices.poke,
+            wake=self._backend.notices.wake,
         )
 
-    async def _desk_now(self) -> Desk:
+    async def _desk_now(self) -> ToolContext:
         directory, actor = self._backend.core.directory, self.user.actor
-        return self._desk(await directory.tenant_roles(actor.environment, actor.tenant, actor.user))
+        return self._context(await directory.tenant_roles(actor.environment, actor.tenant, actor.user))
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
         """Remember what costs nobody their chat when the database is away: it is bookkeeping, and there is no effect."""

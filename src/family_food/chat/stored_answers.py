@@ -11,7 +11,7 @@ from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import uninterrupted
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import Decide, Decided, ErrorFrame, Listing, ListStored
-from family_food.chat.toolbox import Desk
+from family_food.chat.toolbox import ToolContext
 from family_food.conversations.outcomes import wish
 from family_food.ordering.menu import Menu
 from family_food.ordering.orders import OrderDesk
@@ -39,7 +39,7 @@ class StoredAnswers:
         actor: whose session it is.
         session_id: for the record.
         outgoing: where answers go, and refusals.
-        desk: what a turn's calls would have at hand now.
+        context: what a turn's calls would have at hand now.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class StoredAnswers:
         actor: Actor,
         session_id: str,
         outgoing: Outgoing,
-        desk: Callable[[], Awaitable[Desk]],
+        context: Callable[[], Awaitable[ToolContext]],
     ) -> None:
         self._core = core
         self._actor = actor
         self._session_id = session_id
         self._outgoing = outgoing
-        self._desk = desk
+        self._context = context
         self._asked: asyncio.Queue[ListStored | Decide] = asyncio.Queue(MAX_ASKED)
 
     def ask(self, frame: ListStored | Decide) -> None:
@@ -101,7 +101,7 @@ class StoredAnswers:
         approvals, kind = self._core.approvals, RequestKind(frame.kind)
         carry_out = approvals.approve if frame.verb == "approve" else approvals.deny
         view = RequestView.of(await carry_out(self._actor, kind, frame.request_id, comment))
-        (await self._desk()).poke()
+        (await self._context()).wake()
         content = f"{view.status.capitalize()}: {view.requesting_user}, {wish(view.model_dump())}."
         return Decided(content=content, reply_to=frame.id, request=view)
 
@@ -118,7 +118,7 @@ class StoredAnswers:
                 "Nobody decides their own request.", code="own_request", hint="Somebody else has to decide it."
             )
         named = RequestKind.ACCESS_REQUEST if kind is RequestKind.ACCESS_REQUEST else RequestKind.OPERATION_APPROVAL
-        if f"{frame.verb}_{named.value}" not in (await self._desk()).visible:
+        if f"{frame.verb}_{named.value}" not in (await self._context()).visible:
             raise Forbidden(
                 "You may not decide this request.", code="not_a_reviewer", hint="A reviewer has to decide it."
             )
@@ -162,14 +162,14 @@ class StoredAnswers:
         return [order.model_dump(mode="json") for order in page.orders], page.total > len(page.orders)
 
     async def _tools(self, _: ListStored) -> tuple[list[dict[str, Any]], bool]:
-        desk = await self._desk()
-        shown = [tool for tool in await desk.listed() if tool.name in desk.visible]
+        context = await self._context()
+        shown = [tool for tool in await context.listed() if tool.name in context.visible]
         return [
             {
                 "name": tool.name,
                 "title": tool.title or (tool.annotations.title if tool.annotations else None) or tool.name,
                 "description": tool.description or "",
-                "acts": not desk.consent.looks(tool.name),
+                "acts": not context.consent.looks(tool.name),
             }
             for tool in shown
         ], False

@@ -46,14 +46,14 @@ _REFUSALS = frozenset({
 
 
 @dataclass(frozen=True)
-class Desk:
+class ToolContext:
     """What a session's calls need of the server.
 
     Attributes:
         listed: what the tool server offers this person.
         visible: the names of the tools this person may see now, by the policy.
         consent: what the conversation has read, and what is to be asked because of it.
-        poke: told after each call that may have an effect: something may have been asked or decided.
+        wake: told after each call that may have an effect: something may have been asked or decided.
     """
 
     actor: Actor
@@ -65,14 +65,14 @@ class Desk:
     consent: Consent
     listed: Callable[[], Awaitable[Sequence[Tool]]]
     visible: frozenset[str]
-    poke: Callable[[], None]
+    wake: Callable[[], None]
 
 
 class Toolbox:
     """The tools as they stand at the beginning of a turn.
 
     Args:
-        desk: what the session lends.
+        context: what its calls need of the session.
         turn: the turn's number.
         send: sends a frame to the person.
         unhurried: a context in which the turn's time does not run, for waiting on the person.
@@ -80,12 +80,12 @@ class Toolbox:
 
     def __init__(
         self,
-        desk: Desk,
+        context: ToolContext,
         turn: int,
         send: Callable[[ServerFrameModel], Awaitable[object]],
         unhurried: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._turn = turn
         self._send = send
         self._unhurried = unhurried
@@ -103,7 +103,7 @@ class Toolbox:
         Raises:
             ToolsUnavailable: the tool server does not answer.
         """
-        self._tools = {tool.name: tool for tool in await self._desk.listed() if tool.name in self._desk.visible}
+        self._tools = {tool.name: tool for tool in await self._context.listed() if tool.name in self._context.visible}
         return declarations(self._tools.values())
 
     def only_look(self, calls: Sequence[ToolCall]) -> bool:
@@ -123,7 +123,7 @@ class Toolbox:
             StoreError: it cannot be known what the conversation holds; no call was made.
         """
         acting = [index for index, call in enumerate(calls) if not self._looks(call)]
-        tainted = bool(acting) and await self._desk.consent.tainted()
+        tainted = bool(acting) and await self._context.consent.tainted()
         asking = acting if tainted else [index for index in acting if self._decides(calls[index])]
 
         async def run_one(index: int) -> None:
@@ -140,7 +140,7 @@ class Toolbox:
             await run_one(index)
 
     def _looks(self, call: ToolCall) -> bool:
-        return call.name in self._tools and self._desk.consent.looks(call.name) and not self._decides(call)
+        return call.name in self._tools and self._context.consent.looks(call.name) and not self._decides(call)
 
     def _decides(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
@@ -173,7 +173,7 @@ class Toolbox:
         except asyncio.CancelledError as cancelled:
             stopped, content = cancelled, progress.answer or failure("cancelled", *progress.cut)
         try:
-            await uninterrupted(self._desk.consent.note_result(call.name, content))
+            await uninterrupted(self._context.consent.note_result(call.name, content))
         except asyncio.CancelledError as cancelled:
             stopped = cancelled
         except Exception as problem:  # noqa: BLE001 - what cannot be labelled is not given to a model
@@ -213,11 +213,11 @@ class Toolbox:
             if refusal is not None:
                 return refusal
             try:
-                calling = self._desk.tools.call(call.name, call.arguments, read_only=read_only)
+                calling = self._context.tools.call(call.name, call.arguments, read_only=read_only)
                 return result_content(await (calling if read_only else self._to_its_end(calling, progress)))
             finally:
                 if not read_only:
-                    self._desk.poke()
+                    self._context.wake()
         except Exception as error:  # noqa: BLE001 - one failing call never ends the turn
             return self._failed(error, call)
 
@@ -239,10 +239,10 @@ class Toolbox:
         if isinstance(error, UserFacing):
             return {"error": error.as_dict()}
         name = plain(call.name)[:MAX_NAME_CHARS] if call else "call"
-        return failure("internal_error", apology(log_incident(error, f"tool {name} of {self._desk.session_id}")))
+        return failure("internal_error", apology(log_incident(error, f"tool {name} of {self._context.session_id}")))
 
     def _withheld(self, problem: BaseException, call: ToolCall) -> dict[str, Any]:
-        log_incident(problem, f"the label of {plain(call.name)[:MAX_NAME_CHARS]} in {self._desk.session_id}")
+        log_incident(problem, f"the label of {plain(call.name)[:MAX_NAME_CHARS]} in {self._context.session_id}")
         return failure(
             "result_withheld",
             "The answer cannot be used now. If the call has effects it may have had them.",
@@ -266,7 +266,7 @@ class Toolbox:
             try:
                 request_id = str(call.arguments.get(deciding.id_argument, ""))
                 request, view = await to_decide(
-                    self._desk.approvals, self._desk.actor, deciding.kinds, request_id, comment
+                    self._context.approvals, self._context.actor, deciding.kinds, request_id, comment
                 )
             except UserFacing as error:
                 body = {"tool": call.name, "arguments": redact(call.arguments), "code": error.code}
@@ -276,7 +276,7 @@ class Toolbox:
         try:
             with self._unhurried():
                 asking = decision_question(view, deciding.verb, comment)
-                outcome = await self._desk.confirmations.ask(self._turn, asking)
+                outcome = await self._context.confirmations.ask(self._turn, asking)
         finally:
             event = "decision.confirmed" if outcome == "confirmed" else "decision.declined"
             asked = {"request_id": request.id, "verb": deciding.verb, "comment": comment, "outcome": outcome}
@@ -289,7 +289,7 @@ class Toolbox:
         Raises:
             UserFacing: there is nothing to ask about; recorded, for the tool server does not hear of this call.
         """
-        consent, arguments = self._desk.consent, redact(call.arguments)
+        consent, arguments = self._context.consent, redact(call.arguments)
         with decision_log() as decided:
             try:
                 wish = await consent.wish(call)
@@ -302,7 +302,7 @@ class Toolbox:
         outcome: Outcome = "cancelled"
         try:
             with self._unhurried():
-                outcome = await self._desk.confirmations.ask(self._turn, wish.question(call))
+                outcome = await self._context.confirmations.ask(self._turn, wish.question(call))
         finally:
             event = "call.confirmed" if outcome == "confirmed" else "call.declined"
             body = {"tool": call.name, "arguments": arguments, "asked": wish.sentence, "outcome": outcome}
@@ -316,9 +316,9 @@ class Toolbox:
         return None
 
     async def _record(self, event: str, body: dict[str, Any]) -> None:
-        who = self._desk.actor
-        await self._desk.audit.note(
-            AuditEvent(event, who, {"session": self._desk.session_id, "turn": self._turn, **body})
+        who = self._context.actor
+        await self._context.audit.note(
+            AuditEvent(event, who, {"session": self._context.session_id, "turn": self._turn, **body})
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from anyio import to_thread
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from family_food.chat.endings import CLIENT_LEFT, MOVED, TOO_SLOW, Ending
+from family_food.chat.close_reasons import CLIENT_LEFT, MOVED, TOO_SLOW, CloseReason
 from family_food.chat.incidents import apology, log_incident
 from family_food.chat.interruption import cancel_and_wait
 from family_food.chat.outgoing import Bookmark, Outgoing
@@ -39,11 +39,11 @@ class Shown(Protocol):
         """
         ...
 
-    def left(self, window: Window, ending: Ending | None) -> None:
+    def left(self, window: Window, ending: CloseReason | None) -> None:
         """The window is gone. None: its connection was lost."""
         ...
 
-    def stop(self, ending: Ending) -> None:
+    def stop(self, ending: CloseReason) -> None:
         """End the session."""
         ...
 
@@ -63,9 +63,9 @@ class Window:
         self._socket = socket
         self._limit = max_message_bytes
         self._code: int | None = None
-        self._leaving: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._leaving: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
 
-    def leave(self, ending: Ending) -> None:
+    def leave(self, ending: CloseReason) -> None:
         """Close the socket, with a goodbye when there are words for one; the first reason counts. Returns at once."""
         if not self._leaving.done():
             self._leaving.set_result(ending)
@@ -101,14 +101,14 @@ class Window:
         try:
             await cancel_and_wait(reader)
             if ending is not None and self._code is None:
-                await self._farewell(session, ending, mark, writer)
+                await self._say_why(session, ending, mark, writer)
         finally:
             await cancel_and_wait(writer)
             session.outgoing.detach(mark)
             session.left(self, CLIENT_LEFT if self._code in _LEFT else ending)
             self.gone.set()
 
-    async def _farewell(self, session: Shown, ending: Ending, mark: Bookmark, writer: asyncio.Task[None]) -> None:
+    async def _say_why(self, session: Shown, ending: CloseReason, mark: Bookmark, writer: asyncio.Task[None]) -> None:
         """Say goodbye and close; a client that does not read is not waited for."""
         try:
             async with asyncio.timeout(FAREWELL_SECONDS + 1):
@@ -151,7 +151,7 @@ class Window:
             try:
                 await self._hear(session, event.get("bytes") or b"" if data is None else data)
             except Exception as error:  # noqa: BLE001 - the session ends, the server does not
-                session.stop(Ending(1011, apology(log_incident(error, "a frame of a client"))))
+                session.stop(CloseReason(1011, apology(log_incident(error, "a frame of a client"))))
                 await asyncio.wait([self._leaving])  # the session says goodbye when it has tidied up
 
     async def _hear(self, session: Shown, data: str | bytes) -> None:

@@ -50,7 +50,7 @@ async def test_each_notice_goes_to_its_recipient_in_order_and_none_from_before()
     await dispatch.start()
     for recipient in ("1", "2", "1", "1", "2"):
         board.put(recipient)
-    dispatch.poke()
+    dispatch.wake()
     await until(lambda: windows["2"].heard == [3, 6], "the last notice")
     assert windows["1"].heard == [2, 4, 5]
     assert dispatch.running

@@ -11,7 +11,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent, Tool, ToolAnnot
 
 from family_food.chat.confirmation import DECIDES
 from family_food.chat.protocol import ServerFrameModel, ToolFrame
-from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, REFUSAL, Desk, Toolbox, result_content
+from family_food.chat.toolbox import MAX_PARALLEL_CALLS, MAX_RESULT_CHARS, REFUSAL, Toolbox, ToolContext, result_content
 from family_food.messages import ToolCall, ToolResult
 from permit_core.identity import Actor
 
@@ -79,7 +79,7 @@ class Stage:
     def __init__(self) -> None:
         self.frames: list[ToolFrame] = []
         self.gone = False
-        desk = Desk(
+        context = ToolContext(
             actor=Actor("default", "default", "3", "Henry"),
             session_id="chat_1",
             tools=cast("Any", Tools()),
@@ -89,9 +89,9 @@ class Stage:
             consent=cast("Any", Consent()),
             listed=Tools().tools,
             visible=frozenset({"echo", "look", "decide"}),
-            poke=lambda: None,
+            wake=lambda: None,
         )
-        self.box = Toolbox(desk, 1, self.send, nullcontext)
+        self.box = Toolbox(context, 1, self.send, nullcontext)
 
     async def send(self, frame: ServerFrameModel) -> None:
         if self.gone:

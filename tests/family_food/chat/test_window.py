@@ -10,7 +10,7 @@ import pytest
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from family_food.chat import window as window_module
-from family_food.chat.endings import CLIENT_LEFT, MOVED, SHUTDOWN, TOO_SLOW, Ending
+from family_food.chat.close_reasons import CLIENT_LEFT, MOVED, SHUTDOWN, TOO_SLOW, CloseReason
 from family_food.chat.outgoing import Outgoing
 from family_food.chat.protocol import ClientSays, Hello, Message, ModelInfo, Status, UserInfo
 from family_food.chat.window import Window
@@ -56,8 +56,8 @@ class Session:
     def __init__(self) -> None:
         self.outgoing = Outgoing()
         self.taken: list[ClientSays] = []
-        self.ends: list[Ending | None] = []
-        self.stopped: Ending | None = None
+        self.ends: list[CloseReason | None] = []
+        self.stopped: CloseReason | None = None
         self.error: Exception | None = None
         self.window: Window | None = None
 
@@ -66,10 +66,10 @@ class Session:
             raise self.error
         self.taken.append(frame)
 
-    def left(self, window: Window, ending: Ending | None) -> None:
+    def left(self, window: Window, ending: CloseReason | None) -> None:
         self.ends.append(ending)
 
-    def stop(self, ending: Ending) -> None:
+    def stop(self, ending: CloseReason) -> None:
         self.stopped = ending
         if self.window is not None:
             self.window.leave(ending)
@@ -102,7 +102,7 @@ async def stage() -> Stage:
 @pytest.mark.parametrize(("code", "ending"), [
     (1000, CLIENT_LEFT), (1001, CLIENT_LEFT), (1005, None), (1006, None), (1009, None), (1011, None), (1012, None),
 ])  # fmt: skip
-async def test_only_a_client_that_says_so_has_left(stage: Stage, code: int, ending: Ending | None) -> None:
+async def test_only_a_client_that_says_so_has_left(stage: Stage, code: int, ending: CloseReason | None) -> None:
     serving = stage.serve()
     stage.socket.closes(code)
     await stage.over(serving)

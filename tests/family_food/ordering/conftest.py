@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from family_food.ordering.food import open_food
-from tests.family_food.conftest import sit_down
+from tests.family_food.conftest import hold_session
 from tests.support.clock import SteadyClock
 from tests.support.core import family_settings
 from tests.support.ordering import Table
@@ -25,6 +25,6 @@ async def table(request: pytest.FixtureRequest, tmp_path: Path, clock: SteadyClo
         settings = permit.ours(tmp_path)
     food = await open_food(settings, clock=clock)
     try:
-        yield await sit_down(food, clock)
+        yield await hold_session(food, clock)
     finally:
         await food.close()

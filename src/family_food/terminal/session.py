@@ -32,10 +32,12 @@ async def converse(options: Options, entry: Entry | None = None) -> int:
         Output("stderr").write("--json and --stream-json need a question.\n")
         return Exit.USAGE
     screen = Screen(at_a_terminal() and not options.lines, plain=options.plain)
-    return await sit_down(options, screen, entry)
+    return await hold_session(options, screen, entry)
 
 
-async def sit_down(options: Options, screen: Screen, entry: Entry | None = None, *, with_stored: bool = True) -> int:
+async def hold_session(
+    options: Options, screen: Screen, entry: Entry | None = None, *, with_stored: bool = True
+) -> int:
     """Greet, log in, chat.
 
     Args:

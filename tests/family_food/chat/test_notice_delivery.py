@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import pytest
 
 from family_food.chat.assistant import Assistant, Work
-from family_food.chat.notice_desk import NoticeDesk
+from family_food.chat.notice_delivery import NoticeDelivery
 from family_food.chat.outgoing import Bookmark, Outgoing
 from family_food.messages import Entry
 from permit_core.access import ResourceRef
@@ -91,7 +91,7 @@ class Model:
 class Stage:
     def __init__(self) -> None:
         self.board, self.known, self.model, self.outgoing = Board(), Known(), Model(), Outgoing()
-        self.desk = NoticeDesk(
+        self.desk = NoticeDelivery(
             self.board,
             self.known,
             self.known,

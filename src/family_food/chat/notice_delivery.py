@@ -56,7 +56,7 @@ class Requests(Protocol):
         ...
 
 
-class NoticeDesk:
+class NoticeDelivery:
     """Tells notices while somebody is there to read them, and lets the assistant act on decisions.
 
     A notice counts as delivered when a socket has taken it; one that the assistant is to act on, when that turn is in

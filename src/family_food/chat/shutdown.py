@@ -47,7 +47,7 @@ def before_shutdown(goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
             pass_on(number, None)
 
     def begin(number: int) -> None:
-        tasks.add(asyncio.create_task(say_and_pass_on(number), name="farewell"))
+        tasks.add(asyncio.create_task(say_and_pass_on(number), name="shutdown"))
 
     def handle(number: int, frame: FrameType | None) -> None:
         if number in seen:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CloseReason:
     """The close code, and what the person is told. Without words the client has left, and nobody is told."""
 
     code: int
     words: str = ""
 
 
-CLIENT_LEFT = Ending(1000)
-ABANDONED = Ending(1006)
+CLIENT_LEFT = CloseReason(1000)
+ABANDONED = CloseReason(1006)
 """The connection was lost and nobody came back; or the session's place was needed."""
-TOO_SLOW = Ending(1008)
-TOKEN_EXPIRED = Ending(1008, "Your log-in has expired. Log in again.")
-MOVED = Ending(1000, "This conversation goes on in another window.")
-SHUTDOWN = Ending(1001, "The server is shutting down. Come back in a moment.")
+TOO_SLOW = CloseReason(1008)
+TOKEN_EXPIRED = CloseReason(1008, "Your log-in has expired. Log in again.")
+MOVED = CloseReason(1000, "This conversation goes on in another window.")
+SHUTDOWN = CloseReason(1001, "The server is shutting down. Come back in a moment.")

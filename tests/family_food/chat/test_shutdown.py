@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from family_food.chat.farewell import before_shutdown
+from family_food.chat.shutdown import before_shutdown
 from tests.support.chat_server import until
 
 
@@ -63,7 +63,7 @@ async def test_a_goodbye_that_fails_does_not_keep_the_server_running(handled: li
         signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(0.01)
         for task in asyncio.all_tasks():
-            if task.get_name() == "farewell":
+            if task.get_name() == "shutdown":
                 task.cancel()
         await until(lambda: handled == ["server SIGINT"], "the server's turn")
 
