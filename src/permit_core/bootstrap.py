@@ -312,7 +312,7 @@ def _opa(settings: Settings, policies: PolicyFile, current: CurrentFacts) -> Rem
 def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Database, clock: Clock) -> Core:
     # Not imported where Permit.io is not used: its SDK is an extra, and slow to import.
     with _extra("PERMIT_API_KEY", "permit"):
-        from permit_core.approvals.permit_io import PermitApprovals
+        from permit_core.approvals.permit_io import PermitRequests
         from permit_core.decision.permit_io import PermitPdp
         from permit_core.directory.permit_io import PermitDirectory
         from permit_core.permit_io.client import PermitClient
@@ -332,7 +332,11 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
     directory = PermitDirectory(model=model, database=database, audit=audit, clock=clock, client=client, reader=reader)
     pdp = LoggingPdp(PermitPdp(model, client, reader), policies)
     notices = NoticeBoard(settings.environment, policies, database, pdp, NoticeStore(), clock)
-    approvals = PermitApprovals(
+
+    async def facts_about(actor: Actor, refs: Iterable[ResourceRef], _: Transaction) -> Facts:
+        return await reader.facts_about(actor.user, refs)
+
+    approvals = ApprovalService(
         policies=policies,
         database=database,
         directory=directory,
@@ -341,11 +345,19 @@ def _assemble_permit_io(settings: Settings, policy: ReadPolicy, database: Databa
         request_store=RequestStore(),
         notices=notices,
         clock=clock,
-        client=client,
-        reader=reader,
-        remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
-        note_people=directory.note,
+        facts_about=facts_about,
         seal=Seal(_key(settings, KEY_FILE)),
+        elsewhere=PermitRequests(
+            policies=policies,
+            database=database,
+            pdp=pdp,
+            audit=audit,
+            clock=clock,
+            client=client,
+            reader=reader,
+            remote=RemoteRequests(client, settings.access_elements_config_id, settings.operation_elements_config_id),
+            note_people=directory.note,
+        ),
     )
     labels = Labels(database, audit, clock)
     return Core(settings, policies, database, audit, directory, pdp, approvals, notices, labels, clock, None, client)

@@ -49,10 +49,14 @@ class Claims:
         if decision.effect is Effect.ALLOW:
             raise not_needed()
         now, user, operation = self._clock(), check.actor, check.action
+        elsewhere = self._register.elsewhere
+        await elsewhere.before_use(self._register, user, _subject(operation, instance), transaction)
         live = await self._live(user, operation, instance, transaction)
         if request_id is not None:
             live = [request for request in live if request.id == request_id]
         found = self._fitting(user.environment, live, operation, instance, now)
+        if found is not None and not await elsewhere.still_stands(found):
+            raise _withdrawn(instance, operation)
         if found is not None:
             return await self._register.move(transaction, found, Event.USE, user, used_at=now)
         waiting = [request for request in live if request.status is RequestStatus.PENDING and not lapsed(request, now)]
@@ -79,9 +83,13 @@ class Claims:
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction | None
     ) -> Request | None:
         """As :meth:`ApprovalService.usable`."""
+        elsewhere = self._register.elsewhere
+        if await elsewhere.before_use(self._register, user, _subject(operation, instance), None):
+            transaction = None  # it does not see what was written just now
         async with self._database.joined(transaction) as reading:
             live = await self._live(user, operation, instance, reading)
-        return self._fitting(user.environment, live, operation, instance, self._clock())
+        found = self._fitting(user.environment, live, operation, instance, self._clock())
+        return found if found is not None and await elsewhere.still_stands(found) else None
 
     async def _live(
         self, user: Actor, operation: str, instance: ResourceInstance, transaction: Transaction
@@ -124,6 +132,16 @@ def holds_all(pinned: Mapping[str, PinOperator], approved: Mapping[str, Any], no
     return all(
         name in now and name in approved and compare(pinned.get(name, "equals"), now[name], approved[name])
         for name in {*pinned, *approved}
+    )
+
+
+def _withdrawn(instance: ResourceInstance, operation: str) -> Forbidden:
+    remedy = Remedy("operation_approval", str(instance.ref), operation=operation)
+    return Forbidden(
+        "The approval was taken back where it was given.",
+        code="approval_withdrawn",
+        hint="Ask again.",
+        ask_for=[remedy.as_dict()],
     )
 
 

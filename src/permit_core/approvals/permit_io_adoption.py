@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from permit_core.access import ResourceRef
-from permit_core.approvals.permit_io_register import RemoteRegister
-from permit_core.approvals.wording import NAME_CHARACTERS, REASON_CHARACTERS
+from permit_core.approvals.elsewhere import Follower
+from permit_core.approvals.wording import NAME_CHARACTERS, REASON_CHARACTERS, new_request_id
 from permit_core.database import Database
 from permit_core.entries import ResourceInstance, User
 from permit_core.errors import Conflict
@@ -53,27 +53,23 @@ class Adoption:
         database: Database,
         store: RequestStore,
         links: RemoteRequestStore,
-        register: RemoteRegister,
         reader: PermitReader,
         environment: str,
         tenant: str,
         note_people: Remember,
-        new_id: Callable[[], str],
     ) -> None:
         self._policies = policies
         self._database = database
         self._store = store
         self._links = links
-        self._register = register
         self._reader = reader
         self._environment = environment
         self._tenant = tenant
         self._note_people = note_people
-        self._new_id = new_id
         self._keys: dict[str, str] = {}
         self._unfit: dict[str, None] = {}
 
-    async def adopt(self, found: Iterable[RemoteRequest]) -> None:
+    async def adopt(self, register: Follower, found: Iterable[RemoteRequest]) -> None:
         """Enter those of the requests, none of which is known here, that can be.
 
         Raises:
@@ -93,7 +89,7 @@ class Adoption:
             if user is None or instance is None or instance.tenant != self._tenant:
                 _keep(self._unfit, each.remote.id, None)
                 continue
-            await self._enter(self._request(each, user, instance), each.remote.id)
+            await self._enter(register, self._request(each, user, instance), each.remote.id)
 
     def _candidates(self, found: Iterable[RemoteRequest]) -> list[_Candidate]:
         """What the policy lets be asked for, oldest first."""
@@ -151,7 +147,7 @@ class Adoption:
     def _request(self, candidate: _Candidate, user: User, instance: ResourceInstance) -> Request:
         remote = candidate.remote
         return Request(
-            id=self._new_id(),
+            id=new_request_id(),
             kind=RequestKind.ACCESS_REQUEST,
             environment=self._environment,
             tenant=self._tenant,
@@ -167,11 +163,12 @@ class Adoption:
             review_action=candidate.rule.review_action,
         )
 
-    async def _enter(self, request: Request, remote_id: str) -> None:
+    async def _enter(self, register: Follower, request: Request, remote_id: str) -> None:
         try:
             async with self._database.transaction(self._environment) as transaction:
                 if not await self._links.known(transaction, [remote_id]):
-                    await self._register.adopt(transaction, request, remote_id)
+                    await register.adopt(transaction, request)
+                    await self._links.tie(transaction, request.id, remote_id)
         except Conflict:  # asked for here since we looked
             logger.info("a request made in Permit.io asks for what is asked for here already: %s", request.resource)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from permit_core.approvals.elsewhere import Elsewhere, Nowhere
 from permit_core.approvals.lifecycle import LAPSING, LIVE, Event, advance, closed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.database import Database, Transaction
@@ -20,9 +21,25 @@ SWEEP = 100
 
 
 class Register:
-    """Makes and moves requests: the row, its audit record and its notices in one transaction, or none of them."""
+    """Makes and moves requests: the row, its audit record and its notices in one transaction, or none of them.
 
-    def __init__(self, database: Database, store: RequestStore, audit: Audit, notices: NoticeBoard) -> None:
+    Args:
+        database: where the requests are.
+        store: the requests.
+        audit: where each step is recorded.
+        notices: who is told.
+        elsewhere: a place that has requests as well, is told of each step, and may refuse it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: RequestStore,
+        audit: Audit,
+        notices: NoticeBoard,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self.elsewhere: Elsewhere = elsewhere or Nowhere()
         self._database = database
         self._store = store
         self._audit = audit
@@ -33,7 +50,21 @@ class Register:
 
         Raises:
             Conflict: ``already_pending``.
+            UserFacing: it is not taken elsewhere.
         """
+        await self._enter(transaction, request, asker)
+        await self.elsewhere.entered(transaction, request)
+
+    async def adopt(self, transaction: Transaction, request: Request) -> None:
+        """Enter a request that was made elsewhere, in its asker's name.
+
+        Raises:
+            Conflict: ``already_pending``.
+        """
+        asker = Actor(request.environment, request.tenant, request.user, request.user_name)
+        await self._enter(transaction, request, asker)
+
+    async def _enter(self, transaction: Transaction, request: Request, asker: Actor) -> None:
         await self._store.add(transaction, request)
         await self._audit.append(transaction, _record("request.created", asker, request))
         await self._notices.request_created(transaction, request)
@@ -50,7 +81,16 @@ class Register:
 
         Raises:
             Conflict: ``already_decided`` or ``expired``: it may not happen, or somebody was faster.
+            UserFacing: it is not taken elsewhere.
         """
+        moved = await self.follow(transaction, request, event, actor, **changes)
+        await self.elsewhere.moved(transaction, request, moved, event, actor)
+        return moved
+
+    async def follow(
+        self, transaction: Transaction, request: Request, event: Event, actor: Actor, **changes: Any
+    ) -> Request:
+        """Let ``event`` happen as :meth:`move` does, and tell nobody elsewhere: it happened there."""
         moved = replace(request, status=advance(request.status, event), **changes)
         if not await self._store.exchange(transaction, request, moved):
             raise closed(await self._store.get(request.environment, transaction, request.kind, request.id) or request)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,14 +13,15 @@ from permit_core.access import Check, Decision, ResourceRef
 from permit_core.approvals.asking import Asking, FactsAbout
 from permit_core.approvals.calls import Call, Calls, JudgeAgain, Outcome
 from permit_core.approvals.claims import Claims
-from permit_core.approvals.deciding import Deciding, GrantingDirectory, no_such_request
+from permit_core.approvals.deciding import Deciding, GrantingDirectory, Verb, no_such_request
+from permit_core.approvals.elsewhere import DecidedElsewhere, Elsewhere
 from permit_core.approvals.lifecycle import Event, as_of, lapsed
 from permit_core.approvals.notices import NoticeBoard
 from permit_core.approvals.register import Register
 from permit_core.approvals.reviewers import Reviewers
 from permit_core.approvals.sealing import Seal
 from permit_core.approvals.standing import StandingYeses
-from permit_core.approvals.wording import checked_filter, checked_id
+from permit_core.approvals.wording import checked_filter, checked_id, new_request_id
 from permit_core.clock import Clock
 from permit_core.database import Database, Transaction
 from permit_core.entries import ResourceInstance
@@ -34,7 +34,7 @@ from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
 from permit_core.ports.policy_source import PolicySource
 from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
-from permit_core.stores.requests import RequestStore, Reviewed, Visibility
+from permit_core.stores.requests import RequestStore, Reviewed, Subject, Visibility
 from permit_core.stores.standing import StandingStore, StandingYes
 
 MOST_SECONDS = 20
@@ -42,11 +42,6 @@ MOST_SECONDS = 20
 
 POLL_SECONDS = 0.25
 """How often a decision that another process may make is looked for."""
-
-
-def new_request_id() -> str:
-    """An unguessable id: 128 random bits."""
-    return f"req_{secrets.token_hex(16)}"
 
 
 class ApprovalService:
@@ -69,14 +64,15 @@ class ApprovalService:
         new_id: Callable[[], str] = new_request_id,
         facts_about: FactsAbout,
         seal: Seal,
-        register: Register | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._database = database
         self._store = request_store
         self._clock = clock
         self._notices = notices
         self._reviewers = Reviewers(policies, pdp)
-        self._register = register or Register(database, request_store, audit, notices)
+        self._register = Register(database, request_store, audit, notices, elsewhere)
+        self._elsewhere = self._register.elsewhere
         self._asking = Asking(
             policies=policies,
             database=database,
@@ -121,12 +117,18 @@ class ApprovalService:
 
     async def ask_access(self, asker: Actor, resource: ResourceRef, role: str, reason: str) -> Request:
         """Ask for a role on an instance; see the port. Also ``too_many_pending`` (Conflict)."""
+        await self._elsewhere.before_asking(
+            self._register, asker, Subject(RequestKind.ACCESS_REQUEST, resource, role, None)
+        )
         request = await self._asking.access(asker, resource, role, reason)
         await self._notices.address()
         return request
 
     async def ask_operation(self, asker: Actor, resource: ResourceRef, operation: str, reason: str) -> Request:
         """Ask to do an operation once; see the port. Also ``too_many_pending``, ``cannot_be_pinned`` (Conflict)."""
+        await self._elsewhere.before_asking(
+            self._register, asker, Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation)
+        )
         request = await self._asking.operation(asker, resource, operation, reason)
         await self._notices.address()
         return request
@@ -134,6 +136,7 @@ class ApprovalService:
     async def get(self, viewer: Actor, kind: Kinds | None, request_id: str) -> Request:
         """One request that the viewer made or may review; see the port."""
         checked_id(request_id)
+        await self._elsewhere.before_one(self._register, request_id)
         async with self._database.reading() as transaction:
             request = await self._store.find(viewer.environment, transaction, request_id)
             if request is None or request.tenant != viewer.tenant or request.kind not in kinds_of(kind):
@@ -175,8 +178,10 @@ class ApprovalService:
         """
         page_offset(page, per_page)
         checked_filter(wanted)
+        await self._elsewhere.before_list(self._register, viewer, kind)
         now = self._clock()
         await self._register.sweep(viewer.environment, viewer.tenant, now)
+        await self._elsewhere.follow_up()
         async with self._database.reading() as transaction:
             reviewed = await self._store.reviewed(viewer.environment, transaction, viewer.tenant, kind, wanted, now)
             visibility = Visibility(
@@ -205,20 +210,31 @@ class ApprovalService:
         Also ``no_such_instance`` (NotFound) when what it is about is gone, and ``may_not_ask`` (Conflict) when the
         policy would not let the asker ask any more.
         """
-        decided = await self._deciding.decide(reviewer, kind, request_id, Event.APPROVE, comment, via=via)
-        self._notices.decided()
-        return decided
+        return await self._decide(reviewer, kind, request_id, Event.APPROVE, comment, via)
 
     async def deny(
         self, reviewer: Actor, kind: Kinds, request_id: str, comment: str = "", *, via: Via = Via.TOOL
     ) -> Request:
         """Deny a pending request; see the port."""
-        decided = await self._deciding.decide(reviewer, kind, request_id, Event.DENY, comment, via=via)
+        return await self._decide(reviewer, kind, request_id, Event.DENY, comment, via)
+
+    async def _decide(
+        self, reviewer: Actor, kind: Kinds, request_id: str, verb: Verb, comment: str, via: Via
+    ) -> Request:
+        checked_id(request_id)
+        await self._elsewhere.before_one(self._register, request_id)
+        try:
+            decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
+        except DecidedElsewhere:
+            await self._elsewhere.before_one(self._register, request_id)
+            decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
         self._notices.decided()
         return decided
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request; see the port."""
+        checked_id(request_id)
+        await self._elsewhere.before_one(self._register, request_id)
         return await self._deciding.cancel(asker, kind, request_id)
 
     async def void(self, actor: Actor, kind: RequestKind, request_id: str, comment: str = "") -> Request:
@@ -412,7 +428,8 @@ class ApprovalService:
         return await self._claims.usable(user, operation, instance, transaction)
 
     async def follow_up(self) -> None:
-        """Do elsewhere what follows from a committed :meth:`use`; nothing here, for nothing is kept elsewhere."""
+        """Do elsewhere what follows from what was committed here, as far as it can be done now."""
+        await self._elsewhere.follow_up()
 
     async def _reviewed_by(
         self, approver: str | None, viewer: Actor, reviewed: builtins.list[Reviewed], transaction: Transaction

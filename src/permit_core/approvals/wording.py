@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from permit_core.access import OBJECT_KEY, USER_KEY, ResourceRef
 from permit_core.errors import InvalidInput
@@ -15,6 +16,11 @@ NAME_CHARACTERS = 400  # what the columns of the table hold
 
 _ID = re.compile(r"req_[0-9a-f]{32}\Z")
 _RAW_CHARACTERS = 5_000  # longer texts are refused unread
+
+
+def new_request_id() -> str:
+    """An unguessable id: 128 random bits."""
+    return f"req_{secrets.token_hex(16)}"
 
 
 def checked_id(request_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
+import yaml
 
 from permit_core.access import ResourceRef
 from permit_core.approvals import permit_io_adoption
-from permit_core.approvals.permit_io import PermitApprovals
 from permit_core.bootstrap import Core, open_core
 from permit_core.clock import utc_now
 from permit_core.entries import RoleAssignment
@@ -26,7 +27,7 @@ from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import RemoteRequestStore
 from permit_core.stores.requests import RequestStore
 from tests.support.clock import SteadyClock
-from tests.support.core import ENVIRONMENT, TENANT
+from tests.support.core import ENVIRONMENT, POLICIES, TENANT
 from tests.support.databases import PostgresServer
 from tests.support.family import ACCESS, DEAR_PIZZA, OPERATION, ROLE, SUSHI_WORLD, Family, meet, refused
 from tests.support.permit_io import SeededPermit
@@ -366,9 +367,40 @@ async def test_what_is_asked_for_here_at_the_same_moment_is_not_taken_up_twice(
     assert [each.id for each in found.items] == [asked.id]
 
 
+async def test_a_role_that_was_granted_for_a_time_or_is_voided_is_taken_back_in_permit_io(
+    permit_io: SeededPermit, tmp_path: Path, clock: SteadyClock
+) -> None:
+    policy = yaml.safe_load((POLICIES / "family_food.yaml").read_text(encoding="utf-8"))
+    policy["access_requests"][0]["granted_for"] = "7 days"
+    (tmp_path / "policy.yaml").write_text(json.dumps(policy) + "\n...\n", encoding="utf-8")
+    core = await permit_io.core(tmp_path, clock=clock, policy_file=str(tmp_path / "policy.yaml"))
+    try:
+        family = await meet(core, clock)
+        for_a_time = await family.asks_access()
+        voided = await family.asks_access(family.rose)
+        for asked in (for_a_time, voided):
+            await core.approvals.approve(family.joe, ACCESS, asked.id)
+            assert await roles(core, asked.user, SUSHI_WORLD) == [ROLE]
+        await core.approvals.void(family.jane, ACCESS, voided.id, "I thought again")
+        assert await roles(core, voided.user, SUSHI_WORLD) == []
+        clock.advance(days=6, hours=23)
+        await core.approvals.list(family.joe, ACCESS, RequestFilter())
+        assert await roles(core, for_a_time.user, SUSHI_WORLD) == [ROLE]
+        clock.advance(hours=1)
+        await core.approvals.list(family.joe, ACCESS, RequestFilter())
+        assert await roles(core, for_a_time.user, SUSHI_WORLD) == []
+        assert (await family.stored(for_a_time)).status is RequestStatus.EXPIRED
+        assert [record.event for record in await core.audit.records("default")][-2:] == [
+            "request.expired",
+            "role.unassigned",
+        ]
+        assert (await family.asks_access()).status is RequestStatus.PENDING
+    finally:
+        await core.close()
+
+
 async def test_permit_io_keeps_its_own_word_on_who_may_review(family: Family, core: Core) -> None:
     asked = await family.asks_access()
-    assert isinstance(core.approvals, PermitApprovals)
     await family.gives(family.rose, "parent", SUSHI_WORLD)
     assert (await refused(core.approvals.approve(family.rose, ACCESS, asked.id))).code == "no_such_request"
     async with core.database.reading() as reading:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from permit_core.access import ResourceRef
+from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.errors import Conflict, InvalidInput, NotFound
@@ -104,6 +104,30 @@ async def test_writing_says_whether_anything_changed_and_is_audited_once(core: C
         "role.assigned",
         "role.unassigned",
     ]
+
+
+async def test_who_and_what_is_removed_is_gone_in_permit_io_with_what_hung_on_it_and_on_record_once(core: Core) -> None:
+    directory, before = core.directory, len(await audited(core))
+    assert [await directory.remove_user(core.system, "3") for _ in range(2)] == [True, False]
+    assert await directory.user(ENVIRONMENT, "3") is None
+    assert await directory.actor(ENVIRONMENT, TENANT, "3") is None
+    assert await directory.tenant_roles(ENVIRONMENT, TENANT, "3") == frozenset()
+    assert [await directory.remove_instance(core.system, CHEAP_PIZZA) for _ in range(2)] == [True, False]
+    assert await directory.instance(ENVIRONMENT, TENANT, CHEAP_PIZZA) is None
+    dishes = await directory.objects(ENVIRONMENT, TENANT, PIZZA_PALACE, "restaurant")
+    assert CHEAP_PIZZA not in [each.ref for each in dishes]
+    assert await directory.put_tenant(core.system, "other", "Other")
+    assert [await directory.remove_tenant(core.system, "other") for _ in range(2)] == [True, False]
+    assert (await audited(core))[before:] == ["user.removed", "instance.removed", "tenant.put", "tenant.removed"]
+
+
+async def test_a_user_who_was_removed_may_nothing_at_the_next_question(core: Core) -> None:
+    joe = await core.directory.actor(ENVIRONMENT, TENANT, "1")
+    assert joe is not None
+    check = Check(joe, "review", PIZZA_PALACE)
+    assert (await core.pdp.decide(check)).allowed
+    assert await core.directory.remove_user(core.system, "1")
+    assert not (await core.pdp.decide(check)).allowed
 
 
 async def test_what_the_policy_has_no_word_for_is_not_sent(core: Core) -> None:
