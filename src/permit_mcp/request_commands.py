@@ -15,7 +15,7 @@ from permit_core.canonical import parse_arguments
 from permit_core.errors import ConfigurationError, InvalidInput, UserFacing
 from permit_core.identity import Actor
 from permit_core.ports.approvals import Via
-from permit_core.ports.request import Request, RequestFilter, RequestKind, RequestStatus
+from permit_core.ports.request import ConfirmedBy, Request, RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.standing import StandingYes
 from permit_core.views import RequestView, plain, written_out
 from permit_mcp.operating import (
@@ -130,6 +130,34 @@ def cancel(
     _decide(request_id, "cancel", comment, as_operator, as_json=as_json)
 
 
+@app.command()
+def settle(
+    request_id: Id,
+    *,
+    happened: Annotated[
+        bool, typer.Option("--happened/--did-not-happen", help="What was found out: whether the call was made.")
+    ],
+    comment: CommentOption = "",
+    as_operator: Operator = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put on record what became of a call whose outcome is unknown, after a yes at the terminal. It never runs again."""
+
+    async def work(core: Core) -> Request | None:
+        actor = await operator(core, as_operator)
+        request = await core.approvals.get(actor, None, request_id)
+        with at_the_terminal() as terminal:
+            terminal.say(described(request, await core.approvals.shown_arguments(actor, request)))
+            if comment:
+                terminal.say(plain(f'Your comment: "{comment}"'))
+            found = "was made" if happened else "was not made"
+            if not await asyncio.to_thread(terminal.confirms, f"Record that this call {found}?"):
+                return None
+        return await core.approvals.settle_unknown(actor, request.id, happened=happened, comment=comment)
+
+    _say_decided(run(work), as_json=as_json)
+
+
 @standing_app.command("list")
 def list_standing(*, as_operator: Operator = None, as_json: AsJson = False) -> None:
     """List the standing yeses that serve now: for the operator, given by the operator, or the operator's to review."""
@@ -204,12 +232,19 @@ def watch(*, as_operator: Operator = None) -> None:
 async def _watch(core: Core, actor: Actor, terminal: Terminal) -> None:
     later: set[str] = set()
     while True:
-        waiting = await _all(core, actor, RequestStatus.PENDING, approver=actor.user)
+        waiting = await _waiting(core, actor)
         later &= {request.id for request in waiting}
         for request in reversed(waiting):
             if request.id not in later:
                 await _put(core, actor, terminal, request, later)
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def _waiting(core: Core, actor: Actor) -> list[Request]:
+    """What the person may decide: others' requests, and calls for them that they confirm themselves."""
+    others = await _all(core, actor, RequestStatus.PENDING, approver=actor.user)
+    own = await _all(core, actor, RequestStatus.PENDING, user=actor.user)
+    return others + [request for request in own if request.by is ConfirmedBy.SELF]
 
 
 async def _put(core: Core, actor: Actor, terminal: Terminal, request: Request, later: set[str]) -> None:
@@ -249,7 +284,10 @@ def _decide(request_id: str, verb: str, comment: str, as_operator: str | None, *
             return await core.approvals.void(actor, request.kind, request.id, comment)
         return await core.approvals.cancel(actor, request.kind, request.id)
 
-    decided = run(work)
+    _say_decided(run(work), as_json=as_json)
+
+
+def _say_decided(decided: Request | None, *, as_json: bool) -> None:
     if decided is None:
         typer.echo("Nothing was done.", err=True)
         raise typer.Exit(1)
@@ -318,18 +356,23 @@ def _limits(text: str) -> dict[str, Any]:
         ) from error
 
 
-async def _all(core: Core, actor: Actor, status: RequestStatus | None, approver: str | None = None) -> list[Request]:
+async def _all(
+    core: Core,
+    actor: Actor,
+    status: RequestStatus | None,
+    *,
+    approver: str | None = None,
+    user: str | None = None,
+) -> list[Request]:
     found: list[Request] = []
-    for kind in RequestKind:
-        page = 1
-        while True:
-            wanted = RequestFilter(status=status, approver=approver)
-            there = await core.approvals.list(actor, kind, wanted, page, PER_PAGE)
-            found += there.items
-            if page * PER_PAGE >= there.total:
-                break
-            page += 1
-    return sorted(found, key=lambda request: request.created_at, reverse=True)
+    page = 1
+    while True:
+        wanted = RequestFilter(status=status, approver=approver, user=user)
+        there = await core.approvals.list(actor, frozenset(RequestKind), wanted, page, PER_PAGE)
+        found += there.items
+        if page * PER_PAGE >= there.total:
+            return found
+        page += 1
 
 
 def described(

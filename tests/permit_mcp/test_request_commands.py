@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
+from permit_core.approvals.calls import Outcome
 from permit_core.clock import utc_now
 from permit_core.errors import ConfigurationError, Forbidden
 from permit_core.ports.request import Request
@@ -21,6 +22,7 @@ from permit_mcp import terminal
 from permit_mcp.command_line import app
 from permit_mcp.core_source import open_filled_core
 from permit_mcp.operating import end_of
+from permit_mcp.request_commands import _waiting
 from tests.permit_mcp.test_account_commands import Person
 from tests.support.guarded import FACTS, POLICY, Files
 
@@ -65,7 +67,7 @@ def may_run(tool: str = "shred_file", **arguments: Any) -> bool:
             claimed = await files.claim(await files.call(tool, **arguments))
         except Forbidden:
             return False
-        await files.core.approvals.settle(files.ann, claimed, "answered")  # type: ignore[arg-type]
+        await files.core.approvals.settle(files.ann, claimed, Outcome.ANSWERED)
         return bool(claimed)
 
     return do(claim)
@@ -183,6 +185,37 @@ def test_arguments_of_any_length_are_shown_and_nothing_is_hidden_or_cut_silently
     (folder / "state" / "held-calls.key").unlink()
     assert "shortened there" in requests("show", request.id, "--full").stdout
     assert "shortened there" in requests("show", request.id).stdout
+
+
+def test_what_became_of_an_unknown_call_is_put_on_record_after_a_yes_at_the_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(files: Files) -> Request:
+        request = await files.approved(await files.call("shred_file", name="a"))
+        claimed = await files.claim(await files.call("shred_file", name="a"))
+        await files.core.approvals.settle(files.ann, claimed, Outcome.LOST)
+        return request
+
+    lost = do(lose)
+    no, seen = answered(monkeypatch, "n", "settle", lost.id, "--did-not-happen")
+    assert (no.exit_code, "Record that this call was not made? [y/N]" in seen) == (1, True)
+    settled, seen = answered(monkeypatch, "y", "settle", lost.id, "--happened", "--comment", "It is gone")
+    assert (settled.exit_code, "is used" in settled.output) == (0, True)
+    assert 'name = "a"' in seen
+    again, _ = answered(monkeypatch, "y", "settle", lost.id, "--did-not-happen")
+    assert (again.exit_code, "already_decided" in again.output) == (2, True)
+
+
+def test_watch_asks_the_human_about_calls_that_they_confirm_themselves_and_not_about_their_other_requests(
+    folder: Path,
+) -> None:
+    own, others = held("send_file", name="a"), held(name="b")
+
+    async def asked(files: Files) -> list[list[str]]:
+        people = (files.in_person, files.bob)
+        return [[request.id for request in await _waiting(files.core, who)] for who in people]
+
+    assert do(asked) == [[own.id], [others.id]]
 
 
 def test_cancel_withdraws_ones_own_and_takes_back_a_yes_after_a_yes_at_the_terminal(
