@@ -73,7 +73,7 @@ class _Opened:
         query = select(users).where(users.c.environment == self.environment)
         async with self.database.reading() as reading:
             rows = await reading.execute(query)
-            return {row.key: plain(f"{row.first_name} {row.last_name}") for row in rows}
+            return {row.key: plain(f"{row.first_name or ''} {row.last_name or ''}") for row in rows}
 
     async def _user(self, written: str) -> str:
         """The key of somebody whom the directory has, or the log alone, by key or by name in any case of letters."""

@@ -46,7 +46,10 @@ class SeededPermit:
         """As it was when it was kept. The versions go on rising: the server keeps what it read by them."""
         with closing(sqlite3.connect(self._kept)) as kept, closing(sqlite3.connect(self.database)) as live:
             kept.backup(live)
-            live.execute("UPDATE api_environments SET facts_version = ?", (next(self._resets) * _STEP,))
+            live.execute(
+                "UPDATE environments SET facts_version = ?, facts_stamp = hex(randomblob(16))",
+                (next(self._resets) * _STEP,),
+            )
             live.commit()
 
     async def core(self, folder: Path, *, clock: Clock = utc_now, **more: Any) -> Core:

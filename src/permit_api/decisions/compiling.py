@@ -1,8 +1,8 @@
-"""Rows of an environment, compiled into what the policy engine decides by and on."""
+"""The schema of an environment, compiled into what the policy engine decides by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,24 +12,16 @@ from permit_api.faults import invalid
 from permit_api.store.session import Row, Session
 from permit_api.store.tables import (
     actions,
-    assignments,
     attributes,
     condition_sets,
     derivations,
-    instances,
     relations,
     resources,
     role_extends,
     role_permissions,
     roles,
     set_rules,
-    tenants,
-    tuples,
-    users,
 )
-from permit_core.access import ResourceRef
-from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
-from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.references import BUILT_IN_RESOURCE, BUILT_IN_USER, PolicyFaults
 
@@ -86,43 +78,6 @@ def compile_model(session: Session) -> PolicyModel:
         return PolicyModel.model_validate(document)
     except ValidationError as error:
         raise invalid(f"the schema would not be valid: {_faults(error)}") from error
-
-
-def load_facts(session: Session) -> Facts:
-    """The facts of an environment."""
-
-    def rows(table: Table, *columns: str) -> Sequence[Any]:
-        found = select(*(table.c[name] for name in columns)).where(table.c.environment_id == session.environment_id)
-        return session.connection.execute(found).all()
-
-    kinds, owners, held, along = (dict(rows(each, "id", "key")) for each in (resources, tenants, roles, relations))
-    keys: dict[str, str] = {}
-    people: list[User] = []
-    for row_id, key, first, last, email, known in rows(
-        users, "id", "key", "first_name", "last_name", "email", "attributes"
-    ):
-        keys[row_id] = key
-        people.append(User(key, first or "", last or "", email or "", known))
-    refs: dict[str | None, ResourceRef] = {}
-    things: list[ResourceInstance] = []
-    for row_id, resource_id, tenant_id, key, known in rows(
-        instances, "id", "resource_id", "tenant_id", "key", "attributes"
-    ):
-        refs[row_id] = ref = ResourceRef(kinds[resource_id], key)
-        things.append(ResourceInstance(ref, owners[tenant_id], known))
-    return Facts.of(
-        users=people,
-        tenants=owners.values(),
-        instances=things,
-        assignments=[
-            RoleAssignment(keys[user], held[role], owners[tenant], refs.get(instance))
-            for user, role, tenant, instance in rows(assignments, "user_id", "role_id", "tenant_id", "instance_id")
-        ],
-        tuples=[
-            RelationshipTuple(refs[subject], along[relation], refs[thing], owners[tenant])
-            for subject, relation, thing, tenant in rows(tuples, "subject_id", "relation_id", "object_id", "tenant_id")
-        ],
-    )
 
 
 def _within(session: Session, table: Table, *columns: Any) -> Select[Any]:

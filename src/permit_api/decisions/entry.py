@@ -14,6 +14,8 @@ from permit_api.store.tables import api_keys, environments
 from permit_core.database import Database
 from permit_core.errors import PermitError
 from permit_core.prepared import Prepared
+from permit_core.stores.facts import FactsVersion
+from permit_core.stores.tables import environments as facts_of
 
 _OF_HANDLE = (
     select(
@@ -21,9 +23,14 @@ _OF_HANDLE = (
         api_keys.c.access_level,
         environments.c.id,
         environments.c.schema_version,
-        environments.c.facts_version,
+        facts_of.c.facts_version,
+        facts_of.c.facts_stamp,
     )
-    .select_from(api_keys.join(environments, environments.c.id == api_keys.c.environment_id))
+    .select_from(
+        api_keys.join(environments, environments.c.id == api_keys.c.environment_id).join(
+            facts_of, facts_of.c.key == environments.c.id
+        )
+    )
     .where(api_keys.c.handle == bindparam("handle"))
 )
 _READ = Prepared(_OF_HANDLE)
@@ -59,7 +66,7 @@ async def find_versions(database: Database, secret: str) -> tuple[str, Versions]
 
 def _let_in(secret: str, row: tuple[Any, ...]) -> tuple[str, Versions] | None:
     """The environment and its versions, if this is the key that the row is of."""
-    digest, access_level, environment_id, schema, facts = row
+    digest, access_level, environment_id, schema, number, stamp = row
     if not hmac.compare_digest(digest, digest_of(secret)) or access_level == "no_access":
         return None
-    return environment_id, Versions(schema, facts)
+    return environment_id, Versions(schema, FactsVersion(number, stamp))

@@ -140,7 +140,8 @@ def delete_project(caller: Caller, ident: str) -> None:
     row = project_of(caller, ident)
     needs_wider_key(caller, "project")
     within = select(environments.c.id).where(environments.c.project_id == row["id"])
-    caller.opened.about.update(dict.fromkeys(caller.connection.execute(within).scalars()))
+    for environment in caller.connection.execute(within).scalars().all():
+        caller.opened.forget(environment)
     caller.connection.execute(delete(projects).where(projects.c.id == row["id"]))
 
 
@@ -176,6 +177,7 @@ def delete_environment(caller: Caller, project: str, ident: str) -> None:
     """Take an environment away, with all that is in it and its keys."""
     row = find_environment(caller, project, ident)
     needs_wider_key(caller, "environment")
+    caller.opened.forget(row["id"])
     caller.connection.execute(delete(environments).where(environments.c.id == row["id"]))
 
 
@@ -304,7 +306,6 @@ def add_environment(opened: Opened, project: Row, body: EnvironmentCreate) -> Ro
         key=body.key,
         body=body.model_dump(mode="json", exclude_none=True, exclude={"key"}),
         schema_version=1,
-        facts_version=1,
     )
     opened.about[row["id"]] = None
     within = {"environment_id": row["id"]}
@@ -312,6 +313,7 @@ def add_environment(opened: Opened, project: Row, body: EnvironmentCreate) -> Ro
     opened.insert(tenants, "tenant", **within, **named, attributes=None, last_action_at=opened.now)
     for key in BUILT_IN:
         opened.insert(resources, "resource", **within, key=key, body={"name": key}, built_in=True)
+    opened.tell()
     return row
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import and_, or_, select
 
 from permit_api.faults import Unprocessable, duplicate, invalid, not_found
-from permit_api.nouns.instances import ensure_instance, find_instance, instance_names, instance_of
+from permit_api.nouns.instances import ensure_instance, find_instance, instance_of
 from permit_api.nouns.parts import resource_of
 from permit_api.nouns.tenants import tenant_of
 from permit_api.shapes.facts import AssignmentCreate, AssignmentRemove
@@ -16,7 +16,6 @@ from permit_api.store.session import Listed, Paging, Row, Session, some
 from permit_api.store.tables import (
     assignments,
     instances,
-    resources,
     role_permissions,
     roles,
     tenants,
@@ -120,17 +119,13 @@ def list_assignments(
 
 def read_assignments(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Assignments as they are answered; ``role`` is the bare key, for roles on instances too."""
-    people = session.keys(users, {row["user_id"] for row in rows})
-    held = session.keys(roles, {row["role_id"] for row in rows})
-    where = session.keys(tenants, {row["tenant_id"] for row in rows})
-    on = instance_names(session, {row["instance_id"] for row in rows if row["instance_id"]})
     return [
         {
             "id": row["id"],
-            "user": people[row["user_id"]],
-            "role": held[row["role_id"]],
-            "tenant": where[row["tenant_id"]],
-            **some(resource_instance=on.get(row["instance_id"]), resource_instance_id=row["instance_id"]),
+            "user": row["user_key"],
+            "role": row["role"],
+            "tenant": row["tenant"],
+            **some(resource_instance=_instance_name(row), resource_instance_id=row["instance_id"]),
             "user_id": row["user_id"],
             "role_id": row["role_id"],
             "tenant_id": row["tenant_id"],
@@ -152,45 +147,26 @@ def held_roles(
     resource_instance: str | None,
 ) -> list[dict[str, Any]]:
     """The assignments as the decision point lists them: keys only. A name that is not there matches none."""
-    statement: Select[Any] = (
-        select(
-            users.c.key.label("user"),
-            roles.c.key.label("role"),
-            tenants.c.key.label("tenant"),
-            resources.c.key.label("kind"),
-            instances.c.key.label("instance"),
-        )
-        .select_from(
-            assignments.join(users, users.c.id == assignments.c.user_id)
-            .join(roles, roles.c.id == assignments.c.role_id)
-            .join(tenants, tenants.c.id == assignments.c.tenant_id)
-            .outerjoin(instances, instances.c.id == assignments.c.instance_id)
-            .outerjoin(resources, resources.c.id == instances.c.resource_id)
-        )
-        .where(assignments.c.environment_id == session.environment_id)
-        .order_by(assignments.c.created_at, assignments.c.id)
-    )
-    for column, wanted in (
-        (users.c.key, user),
-        (roles.c.key, role),
-        (tenants.c.key, tenant),
-        (resources.c.key, resource),
-    ):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
+    wanted = {"user_key": user, "role": role, "tenant": tenant, "resource_type": resource}
     if resource_instance is not None:
-        kind, _, key = resource_instance.partition(":")
-        statement = statement.where(and_(resources.c.key == kind, instances.c.key == key))
+        kind, _, wanted["resource_key"] = resource_instance.partition(":")
+        wanted["resource_type"] = kind if resource in {None, kind} else ""
+    where = [assignments.c[name] == value for name, value in wanted.items() if value is not None]
+    statement = session.query(assignments, *where)
     rows, _ = session.page(statement, paging)
     return [
         {
-            "user": row["user"],
+            "user": row["user_key"],
             "role": row["role"],
             "tenant": row["tenant"],
-            **({} if row["instance"] is None else {"resource_instance": f"{row['kind']}:{row['instance']}"}),
+            **some(resource_instance=_instance_name(row)),
         }
         for row in rows
     ]
+
+
+def _instance_name(row: Row) -> str | None:
+    return None if row["instance_id"] is None else f"{row['resource_type']}:{row['resource_key']}"
 
 
 def _role(session: Session, ident: str, instance: Row | None) -> Row:
@@ -227,7 +203,6 @@ def _read_detailed(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]
 
     people, held = by_id(users, "user_id"), by_id(roles, "role_id")
     where, on = by_id(tenants, "tenant_id"), by_id(instances, "instance_id")
-    kinds = session.keys(resources, {each["resource_id"] for each in (*on.values(), *held.values())} - {None})
     granted = _permissions(session, set(held))
     answers = []
     for row in rows:
@@ -255,7 +230,7 @@ def _read_detailed(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]
         }
         if instance is not None:
             named = {name: instance[name] for name in ("id", "key", "attributes")}
-            answer["resource_instance"] = {**named, "resource": kinds[instance["resource_id"]]}
+            answer["resource_instance"] = {**named, "resource": instance["type"]}
         answers.append(answer)
     return answers
 

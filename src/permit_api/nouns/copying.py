@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from permit_api.faults import Unprocessable, conflict, invalid
 from permit_api.nouns.account import (
@@ -46,7 +47,7 @@ def environment_stats(caller: Caller, project: str, environment: str) -> dict[st
     """An environment, and how much is in it. ``policies`` counts condition sets; nobody counts active users."""
     row = find_environment(caller, project, environment)
 
-    def count(table: Table, *where: Any) -> int:
+    def count(table: NamedFromClause, *where: Any) -> int:
         found = select(func.count()).select_from(table).where(table.c.environment_id == row["id"], *where)
         return caller.connection.execute(found).scalar_one()
 

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_
 
 from permit_api.faults import Unprocessable, invalid, not_found
 from permit_api.nouns.parts import resource_of
 from permit_api.nouns.tenants import tenant_of
 from permit_api.shapes.facts import InstanceCreate, InstanceUpdate
 from permit_api.store.session import Listed, Paging, Row, Session, as_uuid, containing
-from permit_api.store.tables import instances, relations, resources, tenants, tuples
+from permit_api.store.tables import instances, tuples
 from permit_core.access import OBJECT_KEY
 
 
@@ -29,10 +29,9 @@ def find_instance(session: Session, ident: str) -> Row | None:
     kind, colon, key = ident.partition(":")
     if not colon:
         raise invalid(f"a resource instance is named by its id or as resource:key; found {ident!r}")
-    resource = session.find(resources, kind)
-    if resource is None:
-        return None
-    return session.row(session.query(instances, instances.c.resource_id == resource["id"], instances.c.key == key))
+    resource = as_uuid(kind)
+    of_kind = instances.c.type == kind if resource is None else instances.c.resource_id == resource
+    return session.row(session.query(instances, of_kind, instances.c.key == key))
 
 
 def instance_of(session: Session, ident: str) -> Row:
@@ -73,15 +72,13 @@ def add_instance(session: Session, resource: Row, tenant: Row, key: str, attribu
 
 def read_instances(session: Session, rows: Sequence[Row], *, detailed: bool = False) -> list[dict[str, Any]]:
     """Instances as they are answered; with the relationships they stand in when ``detailed``."""
-    kinds = session.keys(resources, {row["resource_id"] for row in rows})
-    owners = session.keys(tenants, {row["tenant_id"] for row in rows})
     standing = _relationships(session, [row["id"] for row in rows]) if detailed else None
     answers = []
     for row in rows:
         answer = {
             "key": row["key"],
-            "tenant": owners[row["tenant_id"]],
-            "resource": kinds[row["resource_id"]],
+            "tenant": row["tenant"],
+            "resource": row["type"],
             "resource_id": row["resource_id"],
             "tenant_id": row["tenant_id"],
             "attributes": row["attributes"],
@@ -134,25 +131,20 @@ def delete_instance(session: Session, ident: str) -> None:
     session.delete(instances, instances.c.id == instance_of(session, ident)["id"])
 
 
-def instance_names(session: Session, ids: set[str]) -> dict[str, str]:
-    """Id -> ``type:key``."""
-    joined = instances.join(resources, resources.c.id == instances.c.resource_id)
-    wanted = select(instances.c.id, resources.c.key.label("kind"), instances.c.key).select_from(joined)
-    found = session.connection.execute(wanted.where(instances.c.id.in_(ids)))
-    return {row.id: f"{row.kind}:{row.key}" for row in found}
+def ends_of(row: Row) -> dict[str, str]:
+    """What a relationship is, by keys."""
+    return {
+        "subject": f"{row['subject_type']}:{row['subject_key']}",
+        "relation": row["relation"],
+        "object": f"{row['object_type']}:{row['object_key']}",
+    }
 
 
 def _relationships(session: Session, ids: list[str]) -> dict[str, list[dict[str, str]]]:
     rows = session.all_of(tuples, or_(tuples.c.subject_id.in_(ids), tuples.c.object_id.in_(ids)))
-    names = instance_names(session, {row[end] for row in rows for end in ("subject_id", "object_id")})
-    keys = session.keys(relations, {row["relation_id"] for row in rows})
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
-        said = {
-            "subject": names[row["subject_id"]],
-            "relation": keys[row["relation_id"]],
-            "object": names[row["object_id"]],
-        }
+        said = ends_of(row)
         for end in {row["subject_id"], row["object_id"]}:
             found[end].append(said)
     return found

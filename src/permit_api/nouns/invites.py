@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement
 
 from permit_api.faults import invalid
 from permit_api.nouns.assignments import assign
-from permit_api.nouns.instances import instance_names
 from permit_api.nouns.users import add_user, read_user
 from permit_api.shapes.facts import AssignmentCreate, InviteApprove, InviteCreate, UserCreate
 from permit_api.store.session import Listed, Paging, Row, Session, containing
@@ -90,7 +89,7 @@ def approve_invite(session: Session, invite_id: UUID, body: InviteApprove) -> di
         session, UserCreate(key=body.key, email=body.email, attributes=body.attributes, **names)
     )
     role = session.by_id(roles, row["role_id"])
-    on = instance_names(session, {row["resource_instance_id"]})[row["resource_instance_id"]]
+    on = row["resource_instance_id"]
     wanted = AssignmentCreate(
         user=user["key"],
         role=role["key"],

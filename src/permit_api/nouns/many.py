@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from permit_api.faults import Unprocessable, duplicate, invalid, not_found
 from permit_api.nouns.users import add_user
@@ -47,7 +48,7 @@ class _Names:
         self.kinds[row_id] = resource_id
         return place
 
-    def _of(self, table: Table) -> dict[str, str]:
+    def _of(self, table: NamedFromClause) -> dict[str, str]:
         rows = self._session.connection.execute(_within(self._session, table, "id", "key")).all()
         return {row.key: row.id for row in rows} | {row.id: row.id for row in rows}
 
@@ -188,7 +189,7 @@ def _fitting(pattern: re.Pattern[str], key: str, field: str) -> str:
     return key
 
 
-def _within(session: Session, table: Table, *columns: str) -> Any:
+def _within(session: Session, table: NamedFromClause, *columns: str) -> Any:
     return select(*(table.c[name] for name in columns)).where(table.c.environment_id == session.environment_id)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from permit_api.faults import invalid, not_found
-from permit_api.nouns.instances import ensure_instance, find_instance, instance_names, instance_of
+from permit_api.nouns.instances import ends_of, ensure_instance, find_instance, instance_of
 from permit_api.nouns.parts import resource_of
 from permit_api.nouns.tenants import tenant_of
 from permit_api.shapes.facts import TupleCreate, TupleDelete
 from permit_api.store.session import Listed, Paging, Row, Session, some
-from permit_api.store.tables import instances, relations, resources, tenants, tuples
+from permit_api.store.tables import instances, relations, tenants, tuples
 
 
 def create_tuple(session: Session, body: TupleCreate) -> Row:
@@ -88,16 +88,11 @@ def list_tuples(
 
 def read_tuples(session: Session, rows: Sequence[Row], *, detailed: bool = False) -> list[dict[str, Any]]:
     """Relationships as they are answered."""
-    names = instance_names(session, {row[end] for row in rows for end in ("subject_id", "object_id")})
-    along = session.keys(relations, {row["relation_id"] for row in rows})
-    owners = session.keys(tenants, {row["tenant_id"] for row in rows})
     more = _details(session, rows) if detailed else {}
     return [
         {
-            "subject": names[row["subject_id"]],
-            "relation": along[row["relation_id"]],
-            "object": names[row["object_id"]],
-            "tenant": owners[row["tenant_id"]],
+            **ends_of(row),
+            "tenant": row["tenant"],
             **{name: row[name] for name in ("subject_id", "relation_id", "object_id", "tenant_id")},
             **session.audit(row),
             **more.get(row["id"], {}),
@@ -113,19 +108,17 @@ def _details(session: Session, rows: Sequence[Row]) -> dict[str, dict[str, Any]]
 
     ends = by_id(instances, "subject_id", "object_id")
     along, owners = by_id(relations, "relation_id"), by_id(tenants, "tenant_id")
-    kinds = session.keys(resources, {each["resource_id"] for each in ends.values()})
 
-    def end(row: Row, tenant: Row) -> dict[str, Any]:
-        kind = kinds[row["resource_id"]]
-        return {"key": row["key"], "tenant": tenant["key"], "resource": kind, "attributes": row["attributes"]}
+    def end(row: Row) -> dict[str, Any]:
+        return {**{name: row[name] for name in ("key", "tenant", "attributes")}, "resource": row["type"]}
 
     found = {}
     for row in rows:
         tenant, relation = owners[row["tenant_id"]], along[row["relation_id"]]
         described = {"description": relation["body"].get("description")}
         found[row["id"]] = {
-            "subject_details": end(ends[row["subject_id"]], tenant),
-            "object_details": end(ends[row["object_id"]], tenant),
+            "subject_details": end(ends[row["subject_id"]]),
+            "object_details": end(ends[row["object_id"]]),
             "relation_details": {
                 "key": relation["key"],
                 "name": relation["body"].get("name") or relation["key"],

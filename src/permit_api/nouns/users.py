@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from permit_api.nouns.assignments import assign
 from permit_api.nouns.tenants import tenant_of
 from permit_api.shapes.facts import AssignmentCreate, UserCreate, UserUpdate
-from permit_api.store.session import Listed, Paging, Row, Session, some
-from permit_api.store.tables import assignments, instances, members, resources, roles, tenants, users
+from permit_api.store.session import Listed, Paging, Row, Session, in_order_of, some
+from permit_api.store.tables import assignments, members, roles, tenants, users
 
 _NAMES = ("email", "first_name", "last_name")
 
@@ -182,29 +182,12 @@ def _associations(session: Session, ids: list[str]) -> dict[str, dict[str, dict[
     belonging = select(members.c.user_id, tenants.c.key).select_from(joined).where(members.c.user_id.in_(ids))
     for row in session.connection.execute(belonging):
         entry(row.user_id, row.key)
-    held = (
-        select(
-            assignments.c.user_id,
-            tenants.c.key.label("tenant"),
-            roles.c.key.label("role"),
-            instances.c.key.label("instance"),
-            resources.c.key.label("resource"),
-        )
-        .select_from(
-            assignments.join(tenants, tenants.c.id == assignments.c.tenant_id)
-            .join(roles, roles.c.id == assignments.c.role_id)
-            .outerjoin(instances, instances.c.id == assignments.c.instance_id)
-            .outerjoin(resources, resources.c.id == instances.c.resource_id)
-        )
-        .where(assignments.c.user_id.in_(ids))
-        .order_by(assignments.c.created_at, assignments.c.id)
-    )
+    held = select(assignments).where(assignments.c.user_id.in_(ids)).order_by(*in_order_of(assignments))
     for each in session.rows(held):
         there = entry(each["user_id"], each["tenant"])
-        if each["instance"] is None:
+        if each["instance_id"] is None:
             there["roles"].append(each["role"])
         else:
-            there["resource_instance_roles"].append(
-                {"resource_instance": each["instance"], "resource": each["resource"], "role": each["role"]}
-            )
+            on = {"resource_instance": each["resource_key"], "resource": each["resource_type"]}
+            there["resource_instance_roles"].append({**on, "role": each["role"]})
     return found

@@ -30,6 +30,7 @@ from permit_api.nouns.requests import Acting, acting
 from permit_api.store.session import Listed, Opened, Paging, Row, Session
 from permit_api.store.tables import environments, tenants, users
 from permit_core.audit.chain import canonical
+from permit_core.audit.comparisons import ALL_ROLES
 from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock
 from permit_core.database import Database
@@ -153,6 +154,7 @@ class _Gate:
         def done(connection: Connection) -> Any:
             opened = Opened(connection, self._server.clock())
             result, actors = work(opened)
+            opened.tell()
             record(self._server.audit, opened, actors, self._event, given)
             return result
 
@@ -195,7 +197,22 @@ def record(
         body["made"] = dict(opened.made)
     if opened.removed.total():
         body["removed"] = +opened.removed
-    audit.append_now(opened.connection, *(AuditEvent(event, actor, body) for actor in actors))
+    audit.append_now(
+        opened.connection, *(AuditEvent(event, actor, body | _roles(opened, actor.environment)) for actor in actors)
+    )
+
+
+def _roles(opened: Opened, environment: str) -> dict[str, Any]:
+    """The roles that were given and taken in an environment, by which the log is compared with those that are there."""
+    if environment in opened.forgotten:
+        return {"roles_taken": ALL_ROLES}
+    said: dict[str, list[dict[str, str]]] = {"roles": [], "roles_taken": []}
+    for role, given in opened.roles[environment].items():
+        on = {} if role.resource is None else {"instance": str(role.resource)}
+        said["roles" if given else "roles_taken"].append(
+            {"user": role.user, "role": role.role, "tenant": role.tenant, **on}
+        )
+    return {name: roles for name, roles in said.items() if roles}
 
 
 def _program(key: Row, chain: str) -> Actor:

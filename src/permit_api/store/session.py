@@ -12,10 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, or_, select, update
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from permit_api.faults import duplicate, not_found
-from permit_api.store.tables import FACTS, SCHEMA, environments, noun_of
+from permit_api.store.directory import BELONGING, STORED, add, change, remove
+from permit_api.store.tables import SCHEMA, environments, noun_of
+from permit_core.entries import RoleAssignment
 from permit_core.errors import ConstraintViolated
+from permit_core.policy.facts import FactChange
+from permit_core.stores.facts import bump_now, forget_now
 
 Row = Mapping[Any, Any]
 """A row of a table, by column name."""
@@ -67,18 +72,24 @@ class Opened:
         now: what is written as the time of changes, in UTC.
 
     Attributes:
+        changes: what was changed of the directory and not told yet, in order, by environment.
         made: the ids of what was made, by noun.
         removed: how much was taken away by itself, by noun; what goes with it is not counted.
         about: the ids of the environments that it was done to.
+        roles: the roles that were given or taken (False) in each environment, once that was told.
+        forgotten: the ids of environments that are no more.
     """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection, self.now = connection, now
+        self.changes: defaultdict[str, list[FactChange]] = defaultdict(list)
         self.made: defaultdict[str, list[str]] = defaultdict(list)
         self.removed: Counter[str] = Counter()
         self.about: dict[str, None] = {}
+        self.roles: defaultdict[str, dict[RoleAssignment, bool]] = defaultdict(dict)
+        self.forgotten: set[str] = set()
 
-    def insert(self, table: Table, what: str, **values: Any) -> Row:
+    def insert(self, table: NamedFromClause, what: str, **values: Any) -> Row:
         """A new row, with its id and its times.
 
         Args:
@@ -93,7 +104,7 @@ class Opened:
         self.insert_many(table, what, [row])
         return row
 
-    def insert_many(self, table: Table, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert_many(self, table: NamedFromClause, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Several new rows in one statement.
 
         Raises:
@@ -109,10 +120,27 @@ class Opened:
             if found is not None:
                 raise duplicate(what, ids[found])
         try:
-            self.connection.execute(insert(table), list(rows))
+            if table in STORED:
+                self.changes[rows[0]["environment_id"]] += add(self.connection, table, rows)
+            elif isinstance(table, Table):
+                self.connection.execute(insert(table), list(rows))
         except ConstraintViolated as error:
             raise duplicate(what, named) from error
-        self.made[noun_of(table)] += [row["id"] for row in rows if "id" in row]
+        self.made[noun_of(table)] += [row["id"] for row in rows]
+
+    def tell(self) -> None:
+        """Tell the facts of each environment what was changed of them; the last thing that a write does."""
+        for environment, changes in self.changes.items():
+            bump_now(self.connection, environment, changes, self.now)
+            given = {each.entry: not each.removed for each in changes if isinstance(each.entry, RoleAssignment)}
+            self.roles[environment] |= given
+        self.changes.clear()
+
+    def forget(self, environment: str) -> None:
+        """Take all facts of an environment away, which is about to go as well."""
+        forget_now(self.connection, environment)
+        self.about[environment] = None
+        self.forgotten.add(environment)
 
 
 class Session:
@@ -129,7 +157,7 @@ class Session:
     def __init__(self, opened: Opened, environment: Row) -> None:
         self.opened, self.environment = opened, environment
         self.connection, self.now = opened.connection, opened.now
-        self.touched: set[Table] = set()
+        self.touched: set[NamedFromClause] = set()
 
     @property
     def environment_id(self) -> str:
@@ -159,22 +187,22 @@ class Session:
         """The only row of a statement, or None."""
         return self.connection.execute(statement).mappings().one_or_none()
 
-    def all_of(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
+    def all_of(self, table: NamedFromClause, *where: ColumnElement[bool]) -> list[Row]:
         """The rows of this environment for which ``where`` holds, the oldest first."""
         return self.rows(self.query(table, *where))
 
-    def query(self, table: Table, *where: ColumnElement[bool]) -> Select[Any]:
+    def query(self, table: NamedFromClause, *where: ColumnElement[bool]) -> Select[Any]:
         """The statement of :meth:`all_of`."""
         return select(table).where(table.c.environment_id == self.environment_id, *where).order_by(*in_order_of(table))
 
-    def find(self, table: Table, ident: str, *where: ColumnElement[bool]) -> Row | None:
+    def find(self, table: NamedFromClause, ident: str, *where: ColumnElement[bool]) -> Row | None:
         """The row with this id or key, an id before a key; None when there is none."""
         known = as_uuid(ident)
         which = or_(table.c.id == known, table.c.key == ident) if known else table.c.key == ident
         found = self.rows(select(table).where(table.c.environment_id == self.environment_id, which, *where))
         return next((row for row in found if row["id"] == known), found[0] if found else None)
 
-    def get(self, table: Table, ident: str, what: str, *where: ColumnElement[bool]) -> Row:
+    def get(self, table: NamedFromClause, ident: str, what: str, *where: ColumnElement[bool]) -> Row:
         """The row with this id or key.
 
         Raises:
@@ -185,11 +213,11 @@ class Session:
             raise not_found(what, ident)
         return found
 
-    def by_id(self, table: Table, row_id: str) -> Row:
+    def by_id(self, table: NamedFromClause, row_id: str) -> Row:
         """The row that a reference in the database points to."""
         return self.connection.execute(select(table).where(table.c.id == row_id)).mappings().one()
 
-    def keys(self, table: Table, ids: set[str]) -> dict[str, str]:
+    def keys(self, table: NamedFromClause, ids: set[str]) -> dict[str, str]:
         """Id -> key of several rows."""
         if not ids:
             return {}
@@ -207,7 +235,7 @@ class Session:
         ).scalar_one()
         return self.rows(statement.limit(paging.per_page).offset(paging.before)), total
 
-    def insert(self, table: Table, what: str, **values: Any) -> Row:
+    def insert(self, table: NamedFromClause, what: str, **values: Any) -> Row:
         """A new row, with its id, its environment and its times.
 
         Args:
@@ -220,9 +248,9 @@ class Session:
         """
         row = self._filled(table, values)
         self.insert_many(table, what, [row])
-        return row
+        return self.by_id(table, row["id"]) if table in STORED else row
 
-    def insert_many(self, table: Table, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert_many(self, table: NamedFromClause, what: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Several new rows in one statement; what they leave out is as of :meth:`insert`.
 
         Raises:
@@ -232,9 +260,10 @@ class Session:
             self.touched.add(table)
             self.opened.insert_many(table, what, [self._filled(table, row) for row in rows])
 
-    def _filled(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _filled(self, table: NamedFromClause, values: Mapping[str, Any]) -> dict[str, Any]:
+        left_out = table.c if isinstance(table, Table) else ()
         return {
-            **{column.name: getattr(column.default, "arg", None) for column in table.c},
+            **{column.name: getattr(column.default, "arg", None) for column in left_out},
             "id": new_id(),
             "environment_id": self.environment_id,
             "created_at": self.now,
@@ -254,37 +283,39 @@ class Session:
         except ConstraintViolated as error:
             raise duplicate(what, str(values.get("key", what))) from error
 
-    def update(self, table: Table, row_id: str, **values: Any) -> Row:
+    def update(self, table: NamedFromClause, row_id: str, **values: Any) -> Row:
         """Change a row; it as it is then."""
         self.touched.add(table)
         changed = {**values, "updated_at": self.now}
-        self.connection.execute(update(table).where(table.c.id == row_id).values(**changed))
+        if table in STORED:
+            self.opened.changes[self.environment_id] += change(self.connection, table, row_id, changed)
+        elif isinstance(table, Table):
+            self.connection.execute(update(table).where(table.c.id == row_id).values(**changed))
         return self.by_id(table, row_id)
 
-    def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
+    def delete(self, table: NamedFromClause, *where: ColumnElement[bool]) -> int:
         """Take rows away, and with them what belongs to them; how many."""
-        self.touched.add(table)
-        gone = self.connection.execute(delete(table).where(*where)).rowcount
+        gone = self._delete(table, where)
         if gone:
             self.opened.removed[noun_of(table)] += gone
         return gone
 
-    def bump(self) -> None:
-        """Count up the versions of what was touched; the last thing a write does.
+    def _delete(self, table: NamedFromClause, where: Iterable[ColumnElement[bool]]) -> int:
+        self.touched.add(table)
+        for part, column in BELONGING.get(table, ()):
+            self._delete(part, [part.c[column].in_(select(table.c.id).where(*where))])
+        if not isinstance(table, Table):
+            changes = remove(self.connection, table, where)
+            self.opened.changes[self.environment_id] += changes
+            return len(changes)
+        return self.connection.execute(delete(table).where(*where)).rowcount
 
-        A change of the schema can take facts with it, so it counts for both.
-        """
-        schema = bool(self.touched & SCHEMA)
-        facts = schema or bool(self.touched & FACTS)
-        if facts:
-            self.connection.execute(
-                update(environments)
-                .where(environments.c.id == self.environment_id)
-                .values(
-                    facts_version=environments.c.facts_version + 1,
-                    schema_version=environments.c.schema_version + int(schema),
-                )
-            )
+    def bump(self) -> None:
+        """Count up the version of the schema, if it was touched."""
+        if self.changed_schema:
+            counted = environments.c.schema_version + 1
+            mine = environments.c.id == self.environment_id
+            self.connection.execute(update(environments).where(mine).values(schema_version=counted))
 
     @property
     def changed_schema(self) -> bool:
@@ -308,7 +339,7 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def in_order_of(table: Table) -> tuple[Any, Any]:
+def in_order_of(table: NamedFromClause) -> tuple[Any, Any]:
     """Lists are in the order in which their things were made."""
     return table.c.created_at, table.c.id
 

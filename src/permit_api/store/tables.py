@@ -13,7 +13,9 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -21,8 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    func,
+    select,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 
+from permit_core.stores import tables as core
 from permit_core.stores.tables import UtcDateTime
 
 metadata = MetaData()
@@ -62,7 +69,7 @@ def _table(name: str, *columns: Any) -> Table:
     return Table(PREFIX + name, metadata, _id(), _to("environments", "environment_id"), *columns, *_times())
 
 
-def noun_of(table: Table) -> str:
+def noun_of(table: NamedFromClause) -> str:
     """What a table is of: ``users``."""
     return table.name.removeprefix(PREFIX)
 
@@ -80,7 +87,7 @@ projects = Table(
     UniqueConstraint("organization_id", "key"),
 )
 
-# The two versions say which state of schema and facts a compiled snapshot is of: every write counts one of them up.
+# The version says which state of the schema a compiled model is of. That of the facts is the core's.
 environments = Table(
     PREFIX + "environments",
     metadata,
@@ -90,7 +97,6 @@ environments = Table(
     _key(),
     _json("body"),
     Column("schema_version", Integer, nullable=False),
-    Column("facts_version", Integer, nullable=False),
     *_times(),
     UniqueConstraint("project_id", "key"),
 )
@@ -196,53 +202,93 @@ set_rules = _table(
     UniqueConstraint("environment_id", "user_set", "permission", "resource_set", "is_role", "is_resource"),
 )
 
-users = _table(
-    "users",
-    _key(),
-    Column("email", String(320)),
-    Column("first_name", String(200)),
-    Column("last_name", String(200)),
-    _json("attributes"),
-    UniqueConstraint("environment_id", "key"),
-)
-tenants = _table(
-    "tenants",
-    _key(),
-    Column("name", String(200), nullable=False),
-    Column("description", Text),
-    _json("attributes"),
-    Column("last_action_at", UtcDateTime, nullable=False),
-    UniqueConstraint("environment_id", "key"),
-)
-members = _table(
-    "members", _to("users", "user_id"), _to("tenants", "tenant_id"), UniqueConstraint("user_id", "tenant_id")
-)
-instances = _table(
-    "instances",
-    _to("resources", "resource_id"),
-    _to("tenants", "tenant_id"),
-    _key(),
-    _json("attributes"),
-    UniqueConstraint("resource_id", "key"),
+# The directory is the core's: an environment's key there is its id here. What follows reads its rows as the wire knows
+# them, which is by ids; ``store/directory.py`` writes them.
+
+
+def _known(table: Table, *columns: str) -> list[ColumnElement[Any]]:
+    named = [table.c[name] for name in ("id", *columns, "created_at", "updated_at")]
+    return [table.c.environment.label("environment_id"), *named]
+
+
+_users, _tenants, _things = core.users, core.tenants, core.resource_instances
+_held, _links = core.role_assignments, core.relationship_tuples
+_subjects, _objects = _things.alias("subject"), _things.alias("object")
+
+users = select(*_known(_users, "key", "email", "first_name", "last_name", "attributes")).subquery("users")
+tenants = select(*_known(_tenants, "key", "name", "description", "attributes", "last_action_at")).subquery("tenants")
+
+
+def _in(table: FromClause, of: FromClause, *same: tuple[str, str]) -> ColumnElement[bool]:
+    """The row of ``table`` that a row of ``of`` names, in its environment."""
+    environment = table.c.environment_id if "environment_id" in table.c else table.c.environment
+    return and_(environment == of.c.environment, *(table.c[key] == of.c[name] for key, name in same))
+
+
+instances = (
+    select(
+        *_known(_things, "key", "attributes", "type", "tenant"),
+        resources.c.id.label("resource_id"),
+        _tenants.c.id.label("tenant_id"),
+    )
+    .select_from(
+        _things.join(resources, _in(resources, _things, ("key", "type"))).join(
+            _tenants, _in(_tenants, _things, ("key", "tenant"))
+        )
+    )
+    .subquery("instances")
 )
 
-# ``place`` is the instance, or the tenant for a role that is held in all of it: NULLs would not be unique.
-assignments = _table(
-    "assignments",
-    _to("users", "user_id"),
-    _to("roles", "role_id"),
-    _to("tenants", "tenant_id"),
-    _to("instances", "instance_id", nullable=True),
-    Column("place", String(36), nullable=False),
-    UniqueConstraint("user_id", "role_id", "place"),
+# ``place`` is the instance, or the tenant for a role that is held in all of it.
+_of_type = and_(resources.c.environment_id == _held.c.environment, resources.c.key == _held.c.resource_type)
+_on = _things.c.type == _held.c.resource_type, _things.c.key == _held.c.resource_key
+assignments = (
+    select(
+        *_known(_held, "user_key", "tenant", "role", "resource_type", "resource_key", "expires_at"),
+        _users.c.id.label("user_id"),
+        roles.c.id.label("role_id"),
+        _tenants.c.id.label("tenant_id"),
+        _things.c.id.label("instance_id"),
+        func.coalesce(_things.c.id, _tenants.c.id).label("place"),
+    )
+    .select_from(
+        _held.join(_users, _in(_users, _held, ("key", "user_key")))
+        .join(_tenants, _in(_tenants, _held, ("key", "tenant")))
+        .outerjoin(resources, _of_type)
+        .join(
+            roles,
+            and_(roles.c.owner_id == func.coalesce(resources.c.id, _held.c.environment), roles.c.key == _held.c.role),
+        )
+        .outerjoin(_things, and_(_things.c.environment == _held.c.environment, *_on))
+    )
+    .subquery("assignments")
 )
-tuples = _table(
-    "tuples",
-    _to("instances", "subject_id"),
-    _to("relations", "relation_id"),
-    _to("instances", "object_id"),
-    _to("tenants", "tenant_id"),
-    UniqueConstraint("subject_id", "relation_id", "object_id"),
+tuples = (
+    select(
+        *_known(_links, "subject_type", "subject_key", "relation", "object_type", "object_key", "tenant"),
+        _subjects.c.id.label("subject_id"),
+        relations.c.id.label("relation_id"),
+        _objects.c.id.label("object_id"),
+        _tenants.c.id.label("tenant_id"),
+    )
+    .select_from(
+        _links.join(_subjects, _in(_subjects, _links, ("type", "subject_type"), ("key", "subject_key")))
+        .join(_objects, _in(_objects, _links, ("type", "object_type"), ("key", "object_key")))
+        .join(_tenants, _in(_tenants, _links, ("key", "tenant")))
+        .join(resources, _in(resources, _links, ("key", "object_type")))
+        .join(relations, and_(relations.c.resource_id == resources.c.id, relations.c.key == _links.c.relation))
+    )
+    .subquery("tuples")
+)
+
+
+def _to_known(known: Table, name: str, *, nullable: bool = False, ondelete: str = "CASCADE") -> Column[Any]:
+    """A reference to a row of the directory."""
+    return Column(name, String(36), ForeignKey(known.c.id, ondelete=ondelete), nullable=nullable, index=True)
+
+
+members = _table(
+    "members", _to_known(_users, "user_id"), _to_known(_tenants, "tenant_id"), UniqueConstraint("user_id", "tenant_id")
 )
 invites = _table(
     "invites",
@@ -252,8 +298,8 @@ invites = _table(
     Column("first_name", String(200), nullable=False),
     Column("last_name", String(200), nullable=False),
     _to("roles", "role_id"),
-    _to("tenants", "tenant_id"),
-    _to("instances", "resource_instance_id"),
+    _to_known(_tenants, "tenant_id"),
+    _to_known(_things, "resource_instance_id"),
     UniqueConstraint("environment_id", "key"),
 )
 
@@ -276,14 +322,14 @@ requests = _table(
     "requests",
     _to("elements", "element_id"),
     Column("kind", String(20), nullable=False),
-    _to("users", "user_id"),
-    _to("tenants", "tenant_id"),
+    _to_known(_users, "user_id"),
+    _to_known(_tenants, "tenant_id"),
     _to("resources", "resource_id", nullable=True),
-    _to("instances", "instance_id", nullable=True),
+    _to_known(_things, "instance_id", nullable=True),
     _to("roles", "role_id", nullable=True),
     Column("reason", Text),
     Column("status", String(10), nullable=False),
-    Column("reviewer_id", String(36), ForeignKey(PREFIX + "users.id", ondelete="SET NULL")),
+    Column("reviewer_id", String(36), ForeignKey(_users.c.id, ondelete="SET NULL")),
     Column("reviewed_at", UtcDateTime),
     Column("reviewer_comment", Text),
     Index("ix_api_requests_listing", "environment_id", "kind", "status"),
@@ -314,8 +360,8 @@ checks = Table(
 logins = _table(
     "logins",
     _to("api_keys", "key_id"),
-    _to("users", "user_id"),
-    _to("tenants", "tenant_id"),
+    _to_known(_users, "user_id"),
+    _to_known(_tenants, "tenant_id"),
     Column("digest", String(64), nullable=False, unique=True),
     Column("expires_at", UtcDateTime, nullable=False),
 )
@@ -325,6 +371,3 @@ SCHEMA = frozenset(
     | {condition_sets, set_rules}
 )
 """What decisions are made by: a write to one of these makes a new version of the schema."""
-
-FACTS = frozenset({users, tenants, members, instances, assignments, tuples})
-"""What decisions are made on: a write to one of these makes a new version of the facts."""

@@ -24,6 +24,9 @@ from permit_core.stores.tables import requests, role_assignments
 ENTRY_POINTS = "permit_mcp.audit_comparisons"
 BATCH = 500
 
+ALL_ROLES = "all"
+"""What a record has under ``roles_taken`` when nothing is left of an environment's roles; else it lists them."""
+
 _SAME = ("kind", "role", "operation", "tool", "digest", "definition", "agent", "decided_by")
 """Fields of a request that records and rows have under one name."""
 
@@ -134,6 +137,12 @@ class GrantComparison:
                 for listed in body.get("roles", ()):
                     if isinstance(listed, Mapping):
                         change(record, listed)
+                taken = body.get("roles_taken", ())
+                if taken == ALL_ROLES:
+                    self._told.clear()
+                elif isinstance(taken, list):
+                    for listed in taken:
+                        self._take(record, listed)
 
     def _give(self, record: AuditRecord, role: Mapping[str, Any]) -> None:
         self._told[_grant(record, role)] = record.seq

@@ -60,10 +60,16 @@ class CurrentFacts:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
-    def peek(self, environment: str) -> Facts | None:
-        """The facts as they are committed at this moment; None when that cannot be said without waiting."""
+    def peek(self, environment: str, version: FactsVersion | None = None) -> Facts | None:
+        """The facts as they are committed at this moment; None when that cannot be said without waiting.
+
+        Args:
+            environment: whose facts.
+            version: the state that is committed, where the caller has just looked.
+        """
         kept = self._kept.get(environment)
-        version = None if kept is None else self._store.peek(environment, self._database)
+        if kept is not None and version is None:
+            version = self._store.peek(environment, self._database)
         if kept is None or version is None:
             return None
         if kept.version != version:
@@ -83,8 +89,19 @@ class CurrentFacts:
         """
         return (await self.state(environment, transaction))[1]
 
-    async def state(self, environment: str, transaction: Transaction | None = None) -> tuple[FactsVersion, Facts]:
+    def forget(self, environment: str) -> None:
+        """Keep nothing of an environment until it is asked for again."""
+        self._kept.pop(environment, None)
+
+    async def state(
+        self, environment: str, transaction: Transaction | None = None, *, committed: bool = False
+    ) -> tuple[FactsVersion, Facts]:
         """The same, and which state of the facts it is.
+
+        Args:
+            environment: whose facts.
+            transaction: what sees them; None: one of its own, that reads.
+            committed: the transaction only reads, so that others will see what it sees.
 
         Raises:
             StoreError: the database is unreachable.
@@ -108,7 +125,7 @@ class CurrentFacts:
             raise AssertionError("facts were read or kept")
         if changes or (kept.next_end is not None and kept.next_end <= now):
             kept = kept.patched(version, changes or [], now)
-        if transaction is None or environment not in self._kept:
+        if transaction is None or committed or environment not in self._kept:
             # What is not committed is kept where nothing is yet: should it roll back, its stamp is never seen again.
             self._kept[environment] = kept
         return kept.version, kept.facts

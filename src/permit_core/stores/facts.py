@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     bindparam,
@@ -36,6 +36,19 @@ from permit_core.database import Database, Transaction
 from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.policy.facts import Entry, FactChange, Facts
 from permit_core.prepared import Prepared
+from permit_core.stores.fact_rows import (
+    assignment_columns,
+    assignment_of,
+    change_of,
+    change_row,
+    instance_columns,
+    instance_of,
+    place_of,
+    tuple_columns,
+    tuple_of,
+    user_columns,
+    user_of,
+)
 from permit_core.stores.tables import (
     environments,
     fact_changes,
@@ -58,7 +71,18 @@ _CHANGES = Prepared(
     .order_by(fact_changes.c.version)
 )
 _TENANT_NAME = Prepared(select(tenants.c.name).where(tenants.c.environment == _OF, tenants.c.key == bindparam("key")))
-_USER = Prepared(select(users).where(users.c.environment == _OF, users.c.key == bindparam("key")))
+
+
+_BESIDES = {"id", "created_at", "updated_at"}
+
+
+def _deciding(table: Table) -> Select[Any]:
+    """What decisions are made on, of the rows of a table in an environment."""
+    columns = [column for column in table.c if column.name not in _BESIDES]
+    return select(*columns).where(table.c.environment == _OF)
+
+
+_USER = Prepared(_deciding(users).where(users.c.key == bindparam("key")))
 _TENANT_ROLES = Prepared(
     select(role_assignments.c.role).where(
         role_assignments.c.environment == _OF,
@@ -69,18 +93,15 @@ _TENANT_ROLES = Prepared(
         or_(role_assignments.c.expires_at.is_(None), role_assignments.c.expires_at > bindparam("now")),
     )
 )
-_INSTANCE = select(resource_instances).where(
-    resource_instances.c.environment == _OF,
+_INSTANCE = _deciding(resource_instances).where(
     resource_instances.c.type == bindparam("type"),
     resource_instances.c.key == bindparam("key"),
 )
-_ALL_USERS = Prepared(select(users).where(users.c.environment == _OF))
+_ALL_USERS = Prepared(_deciding(users))
 _ALL_TENANTS = Prepared(select(tenants.c.key).where(tenants.c.environment == _OF))
-_ALL_INSTANCES = Prepared(select(resource_instances).where(resource_instances.c.environment == _OF))
-_ALL_ASSIGNMENTS = Prepared(
-    select(role_assignments).where(role_assignments.c.environment == _OF, role_assignments.c.asleep_since.is_(None))
-)
-_ALL_TUPLES = Prepared(select(relationship_tuples).where(relationship_tuples.c.environment == _OF))
+_ALL_INSTANCES = Prepared(_deciding(resource_instances))
+_ALL_ASSIGNMENTS = Prepared(_deciding(role_assignments).where(role_assignments.c.asleep_since.is_(None)))
+_ALL_TUPLES = Prepared(_deciding(relationship_tuples))
 
 KEPT_CHANGES = 1000
 """How many states back a snapshot may be and is still patched."""
@@ -183,7 +204,7 @@ class FactStore:
             row = database.peek(_PEEK_CHANGE, (environment, number))
             if row is None or row[1] is None or stamp not in {None, row[0]}:
                 return None
-            found += [_change(each) for each in json.loads(row[1])]
+            found += [change_of(each) for each in json.loads(row[1])]
             stamp = None  # rows that follow each other are those of one history
         return found
 
@@ -207,15 +228,7 @@ class FactStore:
             changes: what was changed, in order; None has all facts read again.
             now: when the environment began, if this is its first fact.
         """
-        before = await self.version(environment, transaction)
-        number, stamp = before.number + 1, secrets.token_hex(16)
-        state = {"facts_version": number, "facts_stamp": stamp}
-        await _put(transaction, environments, {"key": environment}, state, {"name": "", "created_at": now})
-        told = None if changes is None or len(changes) > MOST_CHANGES else [_change_row(each) for each in changes]
-        row = {"environment": environment, "version": number, "previous_stamp": before.stamp, "changes": told}
-        await transaction.execute(insert(fact_changes).values({**row, "changes": null() if told is None else told}))
-        old = and_(fact_changes.c.environment == environment, fact_changes.c.version <= number - KEPT_CHANGES)
-        await transaction.execute(fact_changes.delete().where(old))
+        await transaction.run_sync(bump_now, environment, changes, now)
 
     async def stored(self, environment: str, transaction: Transaction) -> StoredFacts:
         """All rows, as this transaction sees them."""
@@ -241,22 +254,22 @@ class FactStore:
         """The instance, whatever its tenant, or None."""
         values = {"environment": environment, "type": ref.type, "key": ref.key or ""}
         row = (await transaction.execute(_INSTANCE, values)).one_or_none()
-        return None if row is None else _instance(row)
+        return None if row is None else instance_of(row)
 
     async def assignment(
         self, environment: str, transaction: Transaction, assignment: RoleAssignment
     ) -> RoleAssignment | None:
         """The assignment of this role as it is kept, with its own end; None when there is none that is awake."""
-        which = {"environment": environment, **_assignment_columns(assignment)}
+        which = {"environment": environment, **assignment_columns(assignment)}
         awake = role_assignments.c.asleep_since.is_(None)
         row = (
             await transaction.execute(select(role_assignments).where(_equal(role_assignments, which), awake))
         ).one_or_none()
-        return None if row is None else _assignment(row)
+        return None if row is None else assignment_of(row)
 
     async def has_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> bool:
         """Whether this very tuple is there."""
-        which = {"environment": environment, **_tuple_columns(link)}
+        which = {"environment": environment, **tuple_columns(link)}
         query = select(func.count()).select_from(relationship_tuples).where(_equal(relationship_tuples, which))
         return int((await transaction.execute(query)).scalar_one()) > 0
 
@@ -276,21 +289,21 @@ class FactStore:
             ),
         )
         return (
-            [_assignment(row) for row in await transaction.execute(roles)],
-            [_tuple(row) for row in await transaction.execute(tuples)],
+            [assignment_of(row) for row in await transaction.execute(roles)],
+            [tuple_of(row) for row in await transaction.execute(tuples)],
         )
 
     async def roles_of(self, environment: str, transaction: Transaction, user: str) -> list[RoleAssignment]:
         """All roles of a user, in every tenant."""
         which = {"environment": environment, "user_key": user}
         rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
-        return [_assignment(row) for row in rows]
+        return [assignment_of(row) for row in rows]
 
     async def roles_in(self, environment: str, transaction: Transaction, tenant: str) -> list[RoleAssignment]:
         """All roles in a tenant."""
         which = {"environment": environment, "tenant": tenant}
         rows = await transaction.execute(select(role_assignments).where(_equal(role_assignments, which)))
-        return [_assignment(row) for row in rows]
+        return [assignment_of(row) for row in rows]
 
     async def given_roles(self, environment: str, transaction: Transaction) -> set[tuple[str, str]]:
         """Each role that somebody holds, as (type, role); the type of a tenant-wide one is ``""``."""
@@ -307,7 +320,7 @@ class FactStore:
         """Let all grants of a role sleep; those that did not sleep before."""
         which = {"environment": environment, "resource_type": resource_type, "role": role}
         awake = and_(_equal(role_assignments, which), role_assignments.c.asleep_since.is_(None))
-        found = [_assignment(row) for row in await transaction.execute(select(role_assignments).where(awake))]
+        found = [assignment_of(row) for row in await transaction.execute(select(role_assignments).where(awake))]
         await transaction.execute(update(role_assignments).where(awake).values(asleep_since=now))
         return found
 
@@ -316,7 +329,7 @@ class FactStore:
         columns = role_assignments.c
         query = select(role_assignments).where(columns.environment == environment, columns.asleep_since.is_not(None))
         rows = await transaction.execute(query.order_by(columns.user_key, columns.role, columns.resource_key))
-        return [(_assignment(row), row.asleep_since) for row in rows]
+        return [(assignment_of(row), row.asleep_since) for row in rows]
 
     # Writing
 
@@ -326,29 +339,29 @@ class FactStore:
 
     async def put_user(self, environment: str, transaction: Transaction, user: User) -> None:
         """Add the user, or replace what is known of the user."""
-        row = _user_columns(user)
+        row = user_columns(user)
         await _put(transaction, users, {"environment": environment, "key": row.pop("key")}, row)
 
     async def put_instance(self, environment: str, transaction: Transaction, instance: ResourceInstance) -> None:
         """Add the instance, or replace its attributes."""
-        row = _instance_columns(instance)
+        row = instance_columns(instance)
         which = {"environment": environment, "type": row.pop("type"), "key": row.pop("key")}
         await _put(transaction, resource_instances, which, row)
 
     async def put_assignment(self, environment: str, transaction: Transaction, assignment: RoleAssignment) -> None:
         """Add the assignment, or give it another end; one that slept is awake."""
-        which = {"environment": environment, **_assignment_columns(assignment)}
+        which = {"environment": environment, **assignment_columns(assignment)}
         await _put(transaction, role_assignments, which, {"expires_at": assignment.expires_at, "asleep_since": None})
 
     async def add_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> None:
         """Add a tuple that is not there."""
         await transaction.execute(
-            insert(relationship_tuples).values({"environment": environment, **_tuple_columns(link)})
+            insert(relationship_tuples).values({"environment": environment, **tuple_columns(link)})
         )
 
     async def remove(self, environment: str, transaction: Transaction, entry: Entry) -> bool:
         """Remove one entry, and nothing that belongs to it; whether it was there."""
-        table, which = _place_of(entry)
+        table, which = place_of(entry)
         gone = table.delete().where(_equal(table, {"environment": environment, **which}))
         return (await transaction.execute(gone)).rowcount == 1
 
@@ -374,13 +387,13 @@ class FactStore:
         # One after another, so that they are made where they are written: in the database's thread.
         rows: list[tuple[Table, Iterator[Mapping[str, Any]]]] = [
             (tenants, ({"key": key, "name": names[key]} for key in stored.tenants)),
-            (users, map(_user_columns, stored.users)),
-            (resource_instances, map(_instance_columns, stored.instances)),
-            (relationship_tuples, map(_tuple_columns, stored.tuples)),
+            (users, map(user_columns, stored.users)),
+            (resource_instances, map(instance_columns, stored.instances)),
+            (relationship_tuples, map(tuple_columns, stored.tuples)),
             (
                 role_assignments,
                 (
-                    {**_assignment_columns(each), "expires_at": each.expires_at, "asleep_since": None}
+                    {**assignment_columns(each), "expires_at": each.expires_at, "asleep_since": None}
                     for each in stored.assignments
                 ),
             ),
@@ -406,6 +419,29 @@ class FactStore:
         await transaction.execute(insert(seeds).values(row))
 
 
+def bump_now(connection: Connection, environment: str, changes: Sequence[FactChange] | None, now: datetime) -> None:
+    """:meth:`FactStore.bump` for a function that :meth:`permit_core.database.Database.write` runs."""
+    before = _read_version(connection, environment)
+    number, stamp = before.number + 1, secrets.token_hex(16)
+    state = {"facts_version": number, "facts_stamp": stamp}
+    known = environments.c.key == environment
+    if connection.execute(update(environments).where(known).values(state)).rowcount == 0:
+        first = {"key": environment, "name": "", "created_at": now}
+        connection.execute(insert(environments).values({**first, **state}))
+    told = None if changes is None or len(changes) > MOST_CHANGES else [change_row(each) for each in changes]
+    row = {"environment": environment, "version": number, "previous_stamp": before.stamp}
+    connection.execute(insert(fact_changes).values({**row, "changes": null() if told is None else told}))
+    old = and_(fact_changes.c.environment == environment, fact_changes.c.version <= number - KEPT_CHANGES)
+    connection.execute(fact_changes.delete().where(old))
+
+
+def forget_now(connection: Connection, environment: str) -> None:
+    """Take away all facts of an environment, and what is kept of their states."""
+    for table in (relationship_tuples, role_assignments, resource_instances, users, tenants, fact_changes):
+        connection.execute(table.delete().where(table.c.environment == environment))
+    connection.execute(environments.delete().where(environments.c.key == environment))
+
+
 def _read_version(connection: Connection, environment: str) -> FactsVersion:
     found = _VERSION.all(connection, {"environment": environment})
     return FactsVersion(found[0].facts_version, found[0].facts_stamp) if found else FactsVersion(0, "")
@@ -421,17 +457,17 @@ def _read_changes(
     whole = bool(found) and found[0].version == since.number + 1 and found[0].previous_stamp == since.stamp
     if not whole or any(row.changes is None for row in found):
         return now, None
-    return now, [_change(row) for each in found for row in each.changes]
+    return now, [change_of(row) for each in found for row in each.changes]
 
 
 def _read_all(connection: Connection, environment: str) -> StoredFacts:
     of = {"environment": environment}
     return StoredFacts(
-        users=[_user(row) for row in _ALL_USERS.all(connection, of)],
+        users=[user_of(row) for row in _ALL_USERS.all(connection, of)],
         tenants=[row.key for row in _ALL_TENANTS.all(connection, of)],
-        instances=[_instance(row) for row in _ALL_INSTANCES.all(connection, of)],
-        assignments=[_assignment(row) for row in _ALL_ASSIGNMENTS.all(connection, of)],
-        tuples=[_tuple(row) for row in _ALL_TUPLES.all(connection, of)],
+        instances=[instance_of(row) for row in _ALL_INSTANCES.all(connection, of)],
+        assignments=[assignment_of(row) for row in _ALL_ASSIGNMENTS.all(connection, of)],
+        tuples=[tuple_of(row) for row in _ALL_TUPLES.all(connection, of)],
     )
 
 
@@ -446,45 +482,6 @@ def _add_new(connection: Connection, table: Table, environment: str, rows: Itera
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one() - before)
 
 
-# A change as a row of JSON: what it is, then its columns; a removed one has a minus before what it is.
-
-
-def _change_row(change: FactChange) -> list[Any]:
-    entry = change.entry
-    kind: str
-    values: dict[str, Any]
-    if isinstance(entry, str):
-        kind, values = "tenant", {"key": entry}
-    elif isinstance(entry, User):
-        kind, values = "user", _user_columns(entry)
-    elif isinstance(entry, ResourceInstance):
-        kind, values = "instance", _instance_columns(entry)
-    elif isinstance(entry, RoleAssignment):
-        ends = None if entry.expires_at is None else entry.expires_at.isoformat()
-        kind, values = "role", {**_assignment_columns(entry), "expires_at": ends}
-    else:
-        kind, values = "tuple", dict(_tuple_columns(entry))
-    return [f"-{kind}" if change.removed else kind, values]
-
-
-def _change(row: list[Any]) -> FactChange:
-    kind, values = row[0].removeprefix("-"), SimpleNamespace(**row[1])
-    entry: Entry
-    if kind == "tenant":
-        entry = values.key
-    elif kind == "user":
-        entry = _user(values)
-    elif kind == "instance":
-        entry = _instance(values)
-    elif kind == "role":
-        if values.expires_at is not None:
-            values.expires_at = datetime.fromisoformat(values.expires_at)
-        entry = _assignment(values)
-    else:
-        entry = _tuple(values)
-    return FactChange(entry, removed=row[0].startswith("-"))
-
-
 # What is asked in nearly every call, as functions for :meth:`permit_core.database.Database.read`.
 
 
@@ -496,7 +493,7 @@ def read_user_in(connection: Connection, environment: str, tenant: str, key: str
 
 def _read_user(connection: Connection, environment: str, key: str) -> User | None:
     found = _USER.all(connection, {"environment": environment, "key": key})
-    return _user(found[0]) if found else None
+    return user_of(found[0]) if found else None
 
 
 def read_tenant_roles(
@@ -505,82 +502,6 @@ def read_tenant_roles(
     """The roles the user holds tenant-wide at ``now``."""
     values = {"environment": environment, "user": user, "of_tenant": tenant, "now": now}
     return frozenset(row.role for row in _TENANT_ROLES.all(connection, values))
-
-
-def _user(row: Any) -> User:
-    return User(row.key, row.first_name, row.last_name, row.email, row.attributes)
-
-
-def _instance(row: Any) -> ResourceInstance:
-    return ResourceInstance(ResourceRef(row.type, row.key), row.tenant, row.attributes)
-
-
-def _assignment(row: Any) -> RoleAssignment:
-    resource = ResourceRef(row.resource_type, row.resource_key) if row.resource_type else None
-    return RoleAssignment(row.user_key, row.role, row.tenant, resource, row.expires_at)
-
-
-def _tuple(row: Any) -> RelationshipTuple:
-    return RelationshipTuple(
-        ResourceRef(row.subject_type, row.subject_key),
-        row.relation,
-        ResourceRef(row.object_type, row.object_key),
-        row.tenant,
-    )
-
-
-def _user_columns(user: User) -> dict[str, Any]:
-    return {
-        "key": user.key,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "email": user.email,
-        "attributes": dict(user.attributes),
-    }
-
-
-def _instance_columns(instance: ResourceInstance) -> dict[str, Any]:
-    return {
-        "type": instance.ref.type,
-        "key": instance.ref.key or "",
-        "tenant": instance.tenant,
-        "attributes": dict(instance.attributes),
-    }
-
-
-def _place_of(entry: Entry) -> tuple[Table, dict[str, str]]:
-    """The table of an entry, and its key there."""
-    if isinstance(entry, str):
-        return tenants, {"key": entry}
-    if isinstance(entry, User):
-        return users, {"key": entry.key}
-    if isinstance(entry, ResourceInstance):
-        return resource_instances, {"type": entry.ref.type, "key": entry.ref.key or ""}
-    if isinstance(entry, RoleAssignment):
-        return role_assignments, _assignment_columns(entry)
-    return relationship_tuples, _tuple_columns(entry)
-
-
-def _assignment_columns(assignment: RoleAssignment) -> dict[str, str]:
-    resource = assignment.resource
-    return {
-        "user_key": assignment.user,
-        "role": assignment.role,
-        "tenant": assignment.tenant,
-        "resource_type": "" if resource is None else resource.type,
-        "resource_key": "" if resource is None else resource.key or "",
-    }
-
-
-def _tuple_columns(link: RelationshipTuple) -> dict[str, str]:
-    return {
-        "subject_type": link.subject.type,
-        "subject_key": link.subject.key or "",
-        "relation": link.relation,
-        "object_type": link.object.type,
-        "object_key": link.object.key or "",
-        "tenant": link.tenant,
-    }
 
 
 def _equal(table: Table, columns: dict[str, str]) -> ColumnElement[bool]:

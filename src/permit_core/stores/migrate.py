@@ -31,6 +31,7 @@ async def migrate(
     script_location: Path = CORE_MIGRATIONS,
     version_table: str = CORE_VERSION_TABLE,
     tables: MetaData | None = None,
+    until: str = "head",
 ) -> None:
     """Run what is missing of a chain of revisions, all in one write transaction; at once done when nothing is.
 
@@ -42,6 +43,7 @@ async def migrate(
         version_table: where this chain keeps its place.
         tables: what the whole chain makes, so that a damaged or foreign database is told; None for the core's own chain
             means the core's tables.
+        until: the last revision to run, for a chain whose next ones build on what another chain makes.
 
     Raises:
         ConfigurationError: the database was made by a newer version of the program, or is damaged, or another program's;
@@ -70,7 +72,7 @@ async def migrate(
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are nothing to whoever starts a server
     config, script = _chain(script_location, version_table)
-    if at == script.get_current_head():
+    if at == script.get_current_head() or (until != "head" and at is not None and at >= until):
         return
     known = {revision.revision for revision in script.walk_revisions()}
     if at is not None and at not in known:
@@ -83,7 +85,7 @@ async def migrate(
         if not connection.in_transaction():  # Alembic would begin, and commit, one of its own
             connection.begin()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, until)
 
     await database.restructure(upgrade)
 

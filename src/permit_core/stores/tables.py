@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ from sqlalchemy import (
     text,
 )
 
+from permit_core.clock import utc_now
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC in Python on both databases; SQLite itself keeps no zone."""
@@ -51,6 +54,17 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+
+def _known_by(table: str) -> tuple[Column[Any] | Index, ...]:
+    """What other systems know a row of the directory by, a UUID in its 36 characters, and its times; decisions ask for none."""
+    return (
+        Column("id", String(36), default=lambda: str(uuid.uuid4())),
+        Column("created_at", UtcDateTime, default=utc_now),
+        Column("updated_at", UtcDateTime, default=utc_now, onupdate=utc_now),
+        Index(f"uq_{table}_id", "id", unique=True),
+    )
+
 
 # What is stored belongs to an environment: it stands first in every key. The number and the stamp say which state of the
 # facts is there. The stamp is random: a number that was rolled back is given again, a stamp never is.
@@ -80,6 +94,10 @@ tenants = Table(
     Column("environment", String(100), primary_key=True),
     Column("key", String(100), primary_key=True),
     Column("name", String(200), nullable=False),
+    Column("description", Text),
+    Column("attributes", JSON),
+    Column("last_action_at", UtcDateTime),
+    *_known_by("tenants"),
 )
 
 users = Table(
@@ -87,10 +105,11 @@ users = Table(
     metadata,
     Column("environment", String(100), primary_key=True),
     Column("key", String(100), primary_key=True),
-    Column("first_name", String(200), nullable=False, server_default=""),
-    Column("last_name", String(200), nullable=False, server_default=""),
-    Column("email", String(320), nullable=False, server_default=""),
+    Column("first_name", String(200)),
+    Column("last_name", String(200)),
+    Column("email", String(320)),
     Column("attributes", JSON, nullable=False),
+    *_known_by("users"),
 )
 
 resource_instances = Table(
@@ -101,6 +120,7 @@ resource_instances = Table(
     Column("key", String(100), primary_key=True),
     Column("tenant", String(100), nullable=False),
     Column("attributes", JSON, nullable=False),
+    *_known_by("resource_instances"),
     Index("ix_resource_instances_tenant", "environment", "tenant"),
 )
 
@@ -138,6 +158,7 @@ role_assignments = Table(
     Column("resource_key", String(100), primary_key=True, server_default=""),
     Column("expires_at", UtcDateTime),  # from then on it does not count
     Column("asleep_since", UtcDateTime),  # the policy had no such role: it counts when a person gives it again
+    *_known_by("role_assignments"),
     Index("ix_role_assignments_resource", "environment", "resource_type", "resource_key"),
 )
 
@@ -151,6 +172,7 @@ relationship_tuples = Table(
     Column("object_type", String(100), primary_key=True),
     Column("object_key", String(100), primary_key=True),
     Column("tenant", String(100), nullable=False),
+    *_known_by("relationship_tuples"),
     Index("ix_relationship_tuples_object", "environment", "object_type", "object_key"),
 )
 

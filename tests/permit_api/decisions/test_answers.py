@@ -9,7 +9,7 @@ import pytest
 
 from permit_api.decisions import answers
 from permit_api.decisions.answers import answer
-from permit_api.decisions.snapshots import Snapshot, Versions
+from permit_api.decisions.snapshots import Snapshot
 from permit_core.access import Check, Decision, Effect, ReasonCode, ResourceRef
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
@@ -19,7 +19,7 @@ from permit_core.policy.model import PolicyModel
 @pytest.fixture
 def snapshot() -> Snapshot:
     model = PolicyModel.model_validate({"version": 1, "name": "t", "resources": {"doc": {"actions": ["read"]}}})
-    return Snapshot(Versions(1, 1), model, Facts.of([], ["default"], [], [], []), {"default": {}})
+    return Snapshot(1, model, Facts.of([], ["default"], [], [], []), {"default": {}})
 
 
 def fail() -> Any:
