@@ -736,7 +736,7 @@ def test_an_interrupted_turn_is_continued_with_enter(chatting: Terminal, backend
 @pytest.mark.parametrize("word", ["exit", "QUIT"])
 def test_a_word_leaves(chatting: Terminal, backend: FakeBackend, word: str) -> None:
     chatting.enter(word)
-    chatting.see("CloseReason chat session.")
+    chatting.see("Ending chat session.")
     assert chatting.ended() == 0
     assert backend.closed.wait(30)
 

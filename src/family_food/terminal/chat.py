@@ -105,7 +105,7 @@ class Chat(ChatContext):
         for line in self.turns.waiting.give_back():
             self.screen.trouble(f"Not sent: {one_line(line)}")
         if self._failure is None:
-            self.screen.say("👋 CloseReason chat session.")
+            self.screen.say("👋 Ending chat session.")
         elif not isinstance(self._failure, ChatProblem):
             return
         elif self.typed is not None and self.typed.left_over.strip():
