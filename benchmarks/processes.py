@@ -28,7 +28,7 @@ def memory_of(pid: int) -> Memory:
 
 
 def tree_under(pid: int) -> tuple[list[int], list[int]]:
-    """The processes under a server that are fork_servers, and those that serve a session."""
+    """The processes under a server that are fork servers, and those that serve a session."""
     parents = dict(_living())
     under = [child for child in parents if pid in _line_of(child, parents)]
     fork_servers = [child for child in under if parents[child] == pid and _is_fork_server(child)]

@@ -10,7 +10,7 @@ import io
 import re
 import tempfile
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from tests.support.terminal import Tty
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "recording.svg"
-COLUMNS = 92
+COLUMNS = 62
 _ROWS = 90  # nothing scrolls off
+_GREETED = "nothing leaves this computer."
+_TOOK = re.compile(r"\d+\.\d+ s$")
 _FAINT, _BRIGHT_BLACK = 2, 90
 _WHEEL = re.compile(r"^[\u2800-\u28ff]", re.MULTILINE)  # turns while something goes on
 _REMOTE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)  # where fonts and rich itself come from
@@ -98,15 +100,43 @@ def _style(cell: pyte.screens.Char) -> Style:
     return Style(color=colour, bold=cell.bold, italic=cell.italics, underline=cell.underscore, reverse=cell.reverse)
 
 
+def told(lines: Sequence[Text]) -> list[Text]:
+    """What stands between log-in and goodbye, with every time that something took set to the same."""
+    first = next(at for at, line in enumerate(lines) if line.plain.endswith(_GREETED)) + 1
+    last = next(at for at, line in enumerate(lines) if line.plain.startswith("👋 Ending"))
+    kept = [line.copy() for line in lines[first:last]]
+    while kept and not kept[0].plain:
+        kept.pop(0)
+    for line in kept:
+        line.plain = _TOOK.sub("0.1 s", line.plain)
+    return kept
+
+
+def side_by_side(henry: list[Text], joe: list[Text]) -> list[Text]:
+    """Two terminals as columns, what happens later further down: Joe is told beside the asking, Henry after the yes."""
+    asked, approved = _row(henry, "I've asked a parent"), _row(henry, "was approved by Joe")
+    joe = [Text()] * asked + joe
+    henry[approved:approved] = [Text()] * max(len(joe) - approved, 0)
+    rows = []
+    for left, right in zip_longest(henry, joe, fillvalue=Text()):
+        row = left.copy()
+        row.pad_right(COLUMNS - row.cell_len)
+        rows.append(Text.assemble(row, (" │ ", "bright_black"), right))
+    return rows
+
+
+def _row(lines: Sequence[Text], words: str) -> int:
+    return next(at for at, line in enumerate(lines) if words in line.plain)
+
+
 def drawn(terminals: dict[str, Sequence[Text]]) -> str:
-    """The picture of some terminals, one below the other. It fetches nothing from anywhere."""
-    console = Console(record=True, width=COLUMNS + 2, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for number, (name, lines) in enumerate(terminals.items()):
-        if number:
-            console.print()
-        console.rule(f" {name.capitalize()}'s terminal ", style="bright_black", characters="─")
-        for line in lines:
-            console.print(line, soft_wrap=True)
+    """The picture of two terminals, one beside the other. It fetches nothing from anywhere."""
+    width = 2 * COLUMNS + 3
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    titles = (f" {name.capitalize()}'s terminal ".center(COLUMNS, "─") for name in terminals)
+    console.print(Text("─┬─".join(titles), "bright_black"))
+    for line in side_by_side(*(told(lines) for lines in terminals.values())):
+        console.print(line, soft_wrap=True)
     picture = console.export_svg(title="uv run client.py", unique_id="recording")
     return _REMOTE.sub("", picture)
 

@@ -11,14 +11,14 @@ from tests.support.stage import Scene
 
 pytestmark = pytest.mark.slow
 
-# What is another one each time: how long a call took, and with it how much of its arguments there is room for; an id.
-_PASSING = re.compile(r"\d s$|--resume")
+# What is another one each time: how long a call took, and with it how much of its arguments there is room for.
+_PASSING = re.compile(r"\d s$")
 
 
 def test_the_recording_shows_what_the_client_says_today(demo: Scene) -> None:
     picture = write_recording.shown_in(write_recording.PICTURE.read_text(encoding="utf-8"))
     screens = write_recording.play(demo)
-    said = [line.plain for raw in screens.values() for line in write_recording.painted(raw)]
+    said = [line.plain for raw in screens.values() for line in write_recording.told(write_recording.painted(raw))]
     lasting = {" ".join(line.split()) for line in said if not _PASSING.search(line)}
     assert len(lasting) > 20
     missing = [line for line in lasting if line not in picture]
