@@ -23,7 +23,7 @@ from permit_core.policy.changes import loosened_guards
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import load_facts
-from permit_core.policy.loader import brought_forward, load_policy, policy_errors
+from permit_core.policy.loader import brought_forward, load_policy, policy_errors, read_policy
 from permit_core.policy.marked_yaml import read_text
 from permit_core.policy.model import PolicyModel
 from permit_core.policy.near import close_to, listed
@@ -34,6 +34,7 @@ from permit_core.policy_source.following import PolicyFile
 from permit_core.ports.request import Request
 from permit_core.settings import Settings
 from permit_core.stores.facts import FactStore
+from permit_core.stores.policies import PolicyStore
 from permit_core.stores.requests import RequestStore
 from permit_core.views import plain
 from permit_mcp.operating import Operator, operator, run
@@ -156,8 +157,15 @@ def explain(
     """
     with _one_sentence():
         settings = Settings.load(**({} if policy is None else {"policy_file": str(policy.absolute())}))
-        model = load_policy(settings.policy_path)
-        known = _stored_facts(settings) if facts is None else load_facts(facts, model).facts()
+        read = read_policy(settings.policy_path)
+        model, note = read.model, ""
+        if facts is None:
+            stored = _stored(settings)
+            known = stored.facts
+            if stored.in_force not in {"", read.hash}:
+                note = f"note: another policy is in force there, {stored.in_force[:12]}, and not {settings.policy_path}, {read.hash[:12]}"
+        else:
+            known = load_facts(facts, model).facts()
         question = Check(
             Actor(settings.environment, tenant or settings.tenant, _user_key(known, user)),
             action,
@@ -170,6 +178,8 @@ def explain(
         decision = decide(model, known, question)
         for line in (*_explanation(question, decision, known), *_unknown_names(model, known, question)):
             typer.echo(line)
+        if note:
+            typer.echo(plain(note), err=True)
         raise typer.Exit(EXIT_CODES[decision.effect])
 
 
@@ -207,6 +217,9 @@ def compare(
     scenarios: Annotated[
         Path | None, typer.Option(help="A scenario table to decide by both; by default the one beside the second.")
     ] = None,
+    database: Annotated[
+        bool, typer.Option("--database", help="Decide the last checks of the settings' database by both, too.")
+    ] = False,
 ) -> None:
     """Say what a changed policy loosens. Exit code 0: nothing was found; 1: something is said; 2: a file is broken."""
     with _one_sentence():
@@ -215,6 +228,8 @@ def compare(
         path = scenarios or scenarios_beside(after)
         if scenarios is not None or path.exists():
             lines += compare_scenarios(path, old, new)
+        if database:
+            lines += asyncio.run(_recently_loosened(Settings.load(), old, new))
         for line in lines:
             typer.echo(plain(line))
         if not lines:
@@ -287,11 +302,8 @@ class _Stored:
     facts: Facts
     sleepers: list[tuple[RoleAssignment, datetime]]
     undecided: list[Request]
-
-
-def _stored_facts(settings: Settings) -> Facts:
-    """The facts of the database that the settings name; see :func:`_stored`."""
-    return _stored(settings).facts
+    in_force: str
+    """Hash of the policy by which the environment decides; empty where none was in force yet."""
 
 
 def _stored(settings: Settings) -> _Stored:
@@ -322,11 +334,22 @@ async def _read(settings: Settings) -> _Stored:
             facts = await store.snapshot(environment, reading)
             sleepers = await store.sleepers(environment, reading)
             undecided = await RequestStore().undecided(environment, reading)
+            accepted = await PolicyStore().in_force(environment, reading)
     finally:
         await core.close()
     if not facts.users:
         raise ConfigurationError(f"the database {core.database.location} holds no facts yet; {_how(settings)}")
-    return _Stored(facts, sleepers, undecided)
+    return _Stored(facts, sleepers, undecided, accepted.hash if accepted is not None else "")
+
+
+async def _recently_loosened(settings: Settings, old: PolicyModel, new: PolicyModel) -> list[str]:
+    core = await open_core(settings, migrate=False)
+    try:
+        if core.recent is None:
+            raise ConfigurationError("PERMIT_API_KEY is set: what Permit.io decided is not kept in our database")
+        return await core.recent.loosened(old, new)
+    finally:
+        await core.close()
 
 
 def _stored_strangers(stored: _Stored, model: PolicyModel) -> list[str]:

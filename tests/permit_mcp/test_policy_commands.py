@@ -6,7 +6,9 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from typer.testing import CliRunner, Result
 
+from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import open_core
+from permit_core.identity import Actor
 from permit_mcp import PermitServer, server
 from permit_mcp.command_line import app, main
 from permit_mcp.policy_commands import BUILT_IN_TOOLS
@@ -335,6 +337,8 @@ def test_what_is_stored_and_no_longer_known_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "the grant of role child-can-view to user 3 on restaurants:1 sleeps since 20" in result.stdout
     assert "unknown to the policy: 4\n" in result.stdout
+    result = run("policy", "explain", "henry", "read", "restaurants:4")
+    assert "note: another policy is in force there" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -418,3 +422,26 @@ def test_what_a_changed_policy_loosens_is_said(tmp_path: Path) -> None:
     family = run("policy", "compare", POLICY, POLICY, "--scenarios", str(POLICIES / "family_food.scenarios.yaml"))
     assert family.exit_code == 0
     assert run("policy", "compare", str(after), TRANSFERS).exit_code == 0
+
+
+def test_what_a_changed_policy_loosens_is_also_tried_on_what_was_asked_lately(tmp_path: Path) -> None:
+    async def asked() -> None:
+        core = await make_core(tmp_path)
+        henry = Actor("default", core.settings.tenant, "3")
+        await core.pdp.decide(Check(henry, "order", ResourceRef("dishes", "1-pepperoni-pizza")))
+        await core.close()
+
+    anyio.run(asked)
+    after = tmp_path / "after.yaml"
+    after.write_text(
+        Path(POLICY).read_text(encoding="utf-8").replace("less-than-equals: 1000", "less-than-equals: 1100")
+    )
+
+    result = run("policy", "compare", POLICY, str(after), "--database")
+
+    assert result.exit_code == 1, result.output
+    assert result.stdout == (
+        "1 of the last 1 checks, such as user 3 order dishes:1-pepperoni-pizza in tenant default: "
+        "require_approval becomes allow (set_rules.0)\n"
+    )
+    assert run("policy", "compare", POLICY, str(after)).exit_code == 0

@@ -1,4 +1,4 @@
-"""Comparing the log with what it is evidence of: requests, and roles that were given.
+"""Comparing the log with what it is evidence of: requests, roles that were given, and policies that came into force.
 
 A product that stores more brings a comparison of its own: an entry point of the group ``permit_mcp.audit_comparisons``
 names a function that takes nothing and answers a :class:`permit_core.ports.audit.Comparison`.
@@ -19,7 +19,7 @@ from permit_core.errors import ConfigurationError
 from permit_core.ports.audit import Comparison, Discrepancy
 from permit_core.ports.record import AuditRecord
 from permit_core.ports.request import RequestStatus
-from permit_core.stores.tables import requests, role_assignments
+from permit_core.stores.tables import accepted_policies, requests, role_assignments
 
 ENTRY_POINTS = "permit_mcp.audit_comparisons"
 BATCH = 500
@@ -42,7 +42,7 @@ def comparisons(*, grants_are_ours: bool) -> list[Comparison]:
     Raises:
         ConfigurationError: an installed package's comparison cannot be loaded. Left out it would look like agreement.
     """
-    found: list[Comparison] = [RequestComparison()]
+    found: list[Comparison] = [RequestComparison(), PolicyComparison()]
     if grants_are_ours:
         found.append(GrantComparison())
     for point in entry_points(group=ENTRY_POINTS):
@@ -161,6 +161,30 @@ class GrantComparison:
             found += told_differently(_named(grant), None if seq is None else Told({}, seq), {})
         for grant, seq in unseen.items():
             found += told_differently(_named(grant), Told({}, seq), None)
+        return found
+
+
+class PolicyComparison:
+    """Policies that came into force in the place of others."""
+
+    def __init__(self) -> None:
+        self._told: dict[int, Told] = {}
+
+    def see(self, record: AuditRecord) -> None:
+        """Take the next record."""
+        number = record.body.get("number")
+        if record.event == "policy.changed" and isinstance(number, int):
+            self._told[number] = Told({"hash": str(record.body.get("after")), "accepted_by": record.user}, record.seq)
+
+    async def differences(self, reading: Transaction, environment: str) -> list[Discrepancy]:
+        """After the last record: what stands in the database otherwise, or in one of the two only."""
+        found: list[Discrepancy] = []
+        unseen = dict(self._told)
+        async for row in rows_of(reading, accepted_policies, environment):
+            if row["number"] > 1:  # the first took nobody's place
+                found += told_differently(f"policy {row['number']}", unseen.pop(row["number"], None), row)
+        for number, told in unseen.items():
+            found += told_differently(f"policy {number}", told, None)
         return found
 
 

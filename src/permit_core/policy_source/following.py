@@ -317,7 +317,7 @@ class PolicyFile:
                 lines += await asyncio.to_thread(_loosened, self._path, old, policy.model)
                 if self._loosened is not None:
                     lines += await self._loosened(old, policy.model)
-        except (ConfigurationError, TimeoutError, OSError) as error:
+        except (ConfigurationError, TimeoutError) as error:
             lines.append(f"and what else is not known: {error or 'it takes too long to find out'}")
         return PolicyChange(policy, before, tuple(lines))
 

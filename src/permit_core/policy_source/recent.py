@@ -16,7 +16,7 @@ from contextvars import Context
 from permit_core.access import Check
 from permit_core.clock import Clock
 from permit_core.database import ROOM_FOR_BOOKKEEPING, Database
-from permit_core.errors import PermitError
+from permit_core.errors import ConfigurationError, PermitError
 from permit_core.policy.changes import Loosening, loosened
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
@@ -108,7 +108,7 @@ class RecentChecks:
 
         Raises:
             StoreError: the database is unreachable.
-            OSError: the key of the hashes cannot be read.
+            ConfigurationError: the key of the hashes can be neither read nor made.
         """
         await self._write()
         async with self._database.reading() as reading:
@@ -149,7 +149,7 @@ class RecentChecks:
                     durable=False,
                     room=ROOM_FOR_BOOKKEEPING,
                 )
-        except (PermitError, OSError) as error:
+        except PermitError as error:
             self._written.clear()
             logger.debug("%d checks are not kept: %s", len(checks), error)
         except Exception:
@@ -169,7 +169,10 @@ class RecentChecks:
 
     def _own_key(self) -> bytes:
         if self._key is None:
-            self._key = self._read_key()
+            try:
+                self._key = self._read_key()
+            except OSError as error:
+                raise ConfigurationError(f"STATE_DIR: the key of kept checks cannot be read or made: {error}") from None
         return self._key
 
 

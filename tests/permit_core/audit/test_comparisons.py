@@ -91,8 +91,8 @@ async def test_installed_packages_bring_comparisons_and_one_that_cannot_be_loade
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kinds = [type(comparison).__name__ for comparison in comparisons(grants_are_ours=True)]
-    assert kinds == ["RequestComparison", "GrantComparison", "OrderComparison"]
-    assert len(comparisons(grants_are_ours=False)) == 2
+    assert kinds == ["RequestComparison", "PolicyComparison", "GrantComparison", "OrderComparison"]
+    assert len(comparisons(grants_are_ours=False)) == 3
 
     def broken(**_: Any) -> list[EntryPoint]:
         return [EntryPoint("orders", "no.such.module:Thing", module.ENTRY_POINTS)]

@@ -22,9 +22,11 @@ from permit_core.errors import ConfigurationError
 from permit_core.identity import Actor
 from permit_core.policy.facts import Facts
 from permit_core.policy.model import PolicyModel
+from permit_core.policy_source import policy_file
+from permit_core.ports.record import RecordFilter
 from permit_core.stores.current_facts import CurrentFacts
 from permit_core.stores.facts import FactStore
-from tests.support.core import ENVIRONMENT, TENANT, family_settings, make_core
+from tests.support.core import ENVIRONMENT, POLICIES, TENANT, family_settings, make_core
 from tests.support.http_standin import Dropped, Exchange, HttpStandIn
 from tests.support.opa import free_port, running_opa
 from tests.support.processes import output_of, start_python
@@ -413,3 +415,31 @@ async def test_a_process_that_is_started_by_another_does_not_look_for_opa(core: 
     other = await open_core(settings, migrate=False)
     assert (await other.pdp.decide(JOE_READS_SUSHI)).reason_code is ReasonCode.PDP_ERROR
     await other.close()
+
+
+async def test_a_changed_policy_reaches_opa_with_the_next_question(
+    tmp_path: Path, opa_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy_file, "SETTLED_SECONDS", 0.0)
+    file = tmp_path / "policy.yaml"
+    text = (POLICIES / "family_food.yaml").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    core = await make_core(tmp_path, pdp="opa", opa_url=opa_url, policy_file=str(file))
+    try:
+        assert (await core.pdp.decide(JOE_READS_SUSHI)).effect is Effect.ALLOW
+        file.write_text(
+            text.replace("[create, read, update, delete]\n      child", "[create, update, delete]\n      child")
+        )
+        await core.policies.renew(core.environment)
+        assert (await core.pdp.decide(JOE_READS_SUSHI)).effect is Effect.DENY
+        deep = leaf = "{resource.allowed_for_children: {equals: true}}"
+        for level in range(17):
+            deep = f"{{{'anyOf' if level % 2 else 'allOf'}: [{leaf}, {deep}]}}"
+        deeper = f"resource_sets:\n  deep: {{resource: restaurants, conditions: {deep}}}"
+        file.write_text(text.replace("resource_sets:", deeper, 1))
+        await core.policies.renew(core.environment)
+        assert (await core.pdp.decide(JOE_READS_SUSHI)).effect is Effect.DENY
+        (refused,) = await core.audit.records(core.environment, RecordFilter(event="policy.refused"))
+        assert "resource_sets.deep are nested too deep for PDP=opa" in refused.body["reason"]
+    finally:
+        await core.close()

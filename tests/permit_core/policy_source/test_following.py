@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from permit_core.access import Check, Effect, ResourceRef
+from permit_core.audit.comparisons import PolicyComparison
 from permit_core.bootstrap import Core, open_core
 from permit_core.entries import ResourceInstance, RoleAssignment, User
 from permit_core.errors import ConfigurationError, StoreError
@@ -22,7 +23,7 @@ from permit_core.policy_source.following import PolicyFile
 from permit_core.ports.policy_source import any_version, one_version
 from permit_core.ports.record import AuditRecord, RecordFilter
 from permit_core.settings import Settings
-from permit_core.stores.policies import PolicyStore
+from permit_core.stores.policies import AcceptedPolicy, PolicyStore
 from permit_core.stores.tables import accepted_policies
 
 OPEN = """
@@ -303,6 +304,24 @@ async def test_what_is_stored_and_a_changed_policy_does_not_know_is_named_at_onc
         caplog.clear()
         await opens()
         assert expected in caplog.messages
+
+
+async def test_verification_finds_a_policy_that_nobody_put_in_force_on_record(opens: Opens, policy: Path) -> None:
+    core = await opens()
+    replace_file(policy, SHUT)
+    await core.policies.renew("default")
+    assert (await core.audit.verify("default", comparisons=[PolicyComparison()])).ok
+    async with core.database.transaction() as transaction:
+        forged = AcceptedPolicy(3, text_hash(OPEN), asks=False)
+        await PolicyStore().accept("default", transaction, forged, text=OPEN, by="bob", now=core.clock())
+        await transaction.execute(
+            update(accepted_policies).where(accepted_policies.c.number == 2).values(accepted_by="eve")
+        )
+    report = await core.audit.verify("default", comparisons=[PolicyComparison()])
+    assert [problem.text for problem in report.problems] == [
+        "policy 2: accepted_by is 'eve' in the database, and 'system' in record 1",
+        "policy 3: is in the database, and no record tells of it",
+    ]
 
 
 async def test_a_judgement_sees_one_version_and_what_runs_long_the_newest(opens: Opens, policy: Path) -> None:
