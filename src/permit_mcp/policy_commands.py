@@ -301,6 +301,7 @@ class _Stored:
 
     facts: Facts
     sleepers: list[tuple[RoleAssignment, datetime]]
+    sleeping_relations: list[tuple[tuple[str, str, str], int, datetime]]
     undecided: list[Request]
     in_force: str
     """Hash of the policy by which the environment decides; empty where none was in force yet."""
@@ -333,13 +334,14 @@ async def _read(settings: Settings) -> _Stored:
             store, environment = FactStore(), settings.environment
             facts = await store.snapshot(environment, reading)
             sleepers = await store.sleepers(environment, reading)
+            relations = await store.sleeping_relations(environment, reading)
             undecided = await RequestStore().undecided(environment, reading)
             accepted = await PolicyStore().in_force(environment, reading)
     finally:
         await core.close()
     if not facts.users:
         raise ConfigurationError(f"the database {core.database.location} holds no facts yet; {_how(settings)}")
-    return _Stored(facts, sleepers, undecided, accepted.hash if accepted is not None else "")
+    return _Stored(facts, sleepers, relations, undecided, accepted.hash if accepted is not None else "")
 
 
 async def _recently_loosened(settings: Settings, old: PolicyModel, new: PolicyModel) -> list[str]:
@@ -358,6 +360,11 @@ def _stored_strangers(stored: _Stored, model: PolicyModel) -> list[str]:
         f"the grant of role {each.role} to user {each.user} on {each.resource or each.tenant} sleeps since "
         f"{since:%Y-%m-%d %H:%M} UTC: give the role again, or revoke it"
         for each, since in stored.sleepers
+    ]
+    asleep += [
+        f"{count} relationships that are {relation} of {subject} to {thing} sleep since {since:%Y-%m-%d %H:%M} UTC: relate these "
+        "again, or take them away"
+        for (thing, relation, subject), count, since in stored.sleeping_relations
     ]
     return [*(stranger.text for stranger in strangers(model, stored.facts, stored.undecided)), *asleep]
 

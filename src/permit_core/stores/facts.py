@@ -101,7 +101,7 @@ _ALL_USERS = Prepared(_deciding(users))
 _ALL_TENANTS = Prepared(select(tenants.c.key).where(tenants.c.environment == _OF))
 _ALL_INSTANCES = Prepared(_deciding(resource_instances))
 _ALL_ASSIGNMENTS = Prepared(_deciding(role_assignments).where(role_assignments.c.asleep_since.is_(None)))
-_ALL_TUPLES = Prepared(_deciding(relationship_tuples))
+_ALL_TUPLES = Prepared(_deciding(relationship_tuples).where(relationship_tuples.c.asleep_since.is_(None)))
 
 KEPT_CHANGES = 1000
 """How many states back a snapshot may be and is still patched."""
@@ -268,9 +268,10 @@ class FactStore:
         return None if row is None else assignment_of(row)
 
     async def has_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> bool:
-        """Whether this very tuple is there."""
+        """Whether this very tuple is there and awake."""
         which = {"environment": environment, **tuple_columns(link)}
-        query = select(func.count()).select_from(relationship_tuples).where(_equal(relationship_tuples, which))
+        awake = relationship_tuples.c.asleep_since.is_(None)
+        query = select(func.count()).select_from(relationship_tuples).where(_equal(relationship_tuples, which), awake)
         return int((await transaction.execute(query)).scalar_one()) > 0
 
     async def around(
@@ -331,6 +332,37 @@ class FactStore:
         rows = await transaction.execute(query.order_by(columns.user_key, columns.role, columns.resource_key))
         return [(assignment_of(row), row.asleep_since) for row in rows]
 
+    async def used_relations(self, environment: str, transaction: Transaction) -> set[tuple[str, str, str]]:
+        """Each relation that things stand in, as (type of the object, relation, type of the subject)."""
+        columns = relationship_tuples.c
+        query = select(columns.object_type, columns.relation, columns.subject_type).distinct()
+        rows = await transaction.execute(
+            query.where(columns.environment == environment, columns.asleep_since.is_(None))
+        )
+        return {(row.object_type, row.relation, row.subject_type) for row in rows}
+
+    async def relationships_fall_asleep(
+        self, environment: str, transaction: Transaction, relation: tuple[str, str, str], now: datetime
+    ) -> list[RelationshipTuple]:
+        """Let all tuples of a relation between two types sleep; those that did not sleep before."""
+        kinds = dict(zip(("object_type", "relation", "subject_type"), relation, strict=True))
+        which = _equal(relationship_tuples, {"environment": environment, **kinds})
+        awake = and_(which, relationship_tuples.c.asleep_since.is_(None))
+        found = [tuple_of(row) for row in await transaction.execute(select(relationship_tuples).where(awake))]
+        await transaction.execute(update(relationship_tuples).where(awake).values(asleep_since=now))
+        return found
+
+    async def sleeping_relations(
+        self, environment: str, transaction: Transaction
+    ) -> list[tuple[tuple[str, str, str], int, datetime]]:
+        """Each relation whose tuples sleep, how many, and since when."""
+        columns = relationship_tuples.c
+        kinds = (columns.object_type, columns.relation, columns.subject_type)
+        query = select(*kinds, func.count().label("many"), func.max(columns.asleep_since).label("since"))
+        asleep = query.where(columns.environment == environment, columns.asleep_since.is_not(None))
+        rows = await transaction.execute(asleep.group_by(*kinds).order_by(*kinds))
+        return [((row.object_type, row.relation, row.subject_type), row.many, row.since) for row in rows]
+
     # Writing
 
     async def put_tenant(self, environment: str, transaction: Transaction, key: str, name: str) -> None:
@@ -354,10 +386,9 @@ class FactStore:
         await _put(transaction, role_assignments, which, {"expires_at": assignment.expires_at, "asleep_since": None})
 
     async def add_tuple(self, environment: str, transaction: Transaction, link: RelationshipTuple) -> None:
-        """Add a tuple that is not there."""
-        await transaction.execute(
-            insert(relationship_tuples).values({"environment": environment, **tuple_columns(link)})
-        )
+        """Add a tuple that is not there; one that slept is awake."""
+        which = {"environment": environment, **tuple_columns(link)}
+        await _put(transaction, relationship_tuples, which, {"asleep_since": None})
 
     async def remove(self, environment: str, transaction: Transaction, entry: Entry) -> bool:
         """Remove one entry, and nothing that belongs to it; whether it was there."""

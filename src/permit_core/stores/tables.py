@@ -173,6 +173,7 @@ relationship_tuples = Table(
     Column("object_key", String(100), primary_key=True),
     Column("tenant", String(100), nullable=False),
     *_known_by("relationship_tuples"),
+    Column("asleep_since", UtcDateTime),  # the policy had no such relation: as of role_assignments
     Index("ix_relationship_tuples_object", "environment", "object_type", "object_key"),
 )
 

@@ -8,10 +8,11 @@ from pydantic import SecretStr
 
 from permit_core.access import Check, ResourceRef
 from permit_core.bootstrap import Core, open_core
-from permit_core.entries import ResourceInstance, RoleAssignment, User
+from permit_core.entries import RelationshipTuple, ResourceInstance, RoleAssignment, User
 from permit_core.identity import Actor
 from permit_core.ports.record import RecordFilter
 from permit_core.settings import Settings
+from permit_core.stores.facts import FactStore
 
 A = """
 version: 2
@@ -96,6 +97,62 @@ async def test_a_grant_sleeps_when_its_role_is_lost_and_wakes_by_a_persons_word_
 
     core = await opened(tmp_path, C)
     assert (await core.pdp.decide(PUBLISH)).allowed
+    await core.close()
+
+
+RELATED = A.replace("  docs:\n", "  shelves: {actions: [read]}\n  docs:\n    relations: {shelf: shelves}\n")
+SHELF = ResourceRef("shelves", "s1")
+ON_SHELF = RelationshipTuple(SHELF, "shelf", DOC, "default")
+
+
+async def test_a_relationship_sleeps_when_its_relation_is_lost_and_wakes_by_a_persons_word_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def shelved(core: Core) -> int:
+        return len(await core.directory.objects("default", "default", SHELF, "shelf"))
+
+    core = await opened(tmp_path, RELATED)
+    await fill(core)
+    await core.directory.put_instance(core.system, ResourceInstance(SHELF, "default"))
+    assert await core.directory.relate(core.system, ON_SHELF)
+    assert await shelved(core) == 1
+    await core.close()
+
+    with caplog.at_level(logging.WARNING):
+        core = await opened(tmp_path, A.replace("  docs:\n", "  shelves: {actions: [read]}\n  docs:\n"))
+    assert "1 relationships are shelf of shelves to docs and the policy has no such relation" in caplog.text
+    (record,) = await core.audit.records("default", RecordFilter(event="relationship.asleep"))
+    assert record.body == {"relation": "docs.shelf", "subjects": "shelves", "relationships": 1}
+    await core.close()
+
+    for again in (RELATED, RELATED):
+        core = await opened(tmp_path, again)
+        assert await shelved(core) == 0
+        await core.close()
+    core = await opened(tmp_path, RELATED)
+    assert await core.directory.relate(Actor("default", "default", "bob"), ON_SHELF)
+    assert not await core.directory.relate(core.system, ON_SHELF)
+    assert await shelved(core) == 1
+    await core.close()
+
+
+async def test_a_relationship_that_sleeps_is_taken_away_and_goes_with_its_things(tmp_path: Path) -> None:
+    core = await opened(tmp_path, RELATED)
+    await fill(core)
+    other = RelationshipTuple(SHELF, "shelf", ResourceRef("docs", "d2"), "default")
+    for ref in (SHELF, other.object):
+        await core.directory.put_instance(core.system, ResourceInstance(ref, "default"))
+    for link in (ON_SHELF, other):
+        await core.directory.relate(core.system, link)
+    await core.close()
+    await (await opened(tmp_path, A.replace("  docs:\n", "  shelves: {actions: [read]}\n  docs:\n"))).close()
+
+    core = await opened(tmp_path, RELATED)
+    assert await core.directory.unrelate(core.system, ON_SHELF)
+    assert not await core.directory.unrelate(core.system, ON_SHELF)
+    assert await core.directory.remove_instance(core.system, other.object)
+    async with core.database.reading() as reading:
+        assert await FactStore().sleeping_relations("default", reading) == []
     await core.close()
 
 
