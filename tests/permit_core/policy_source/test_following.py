@@ -13,11 +13,12 @@ from sqlalchemy import update
 
 from permit_core.access import Check, Effect, ResourceRef
 from permit_core.audit.comparisons import PolicyComparison
-from permit_core.bootstrap import Core, open_core
+from permit_core.bootstrap import Core, assemble, open_core
+from permit_core.database import Database
 from permit_core.entries import ResourceInstance, RoleAssignment, User
 from permit_core.errors import ConfigurationError, StoreError
 from permit_core.identity import Actor
-from permit_core.policy.loader import text_hash
+from permit_core.policy.loader import read_policy, text_hash
 from permit_core.policy_source import following, policy_file
 from permit_core.policy_source.following import PolicyFile
 from permit_core.ports.policy_source import any_version, one_version
@@ -249,6 +250,22 @@ async def test_with_reload_ask_nothing_changes_until_it_is_accepted_not_even_for
     (changed,) = await records(first, "policy.changed")
     assert changed.user == "bob"
     assert await file_of(first).change() is None
+
+
+@pytest.mark.parametrize(("in_force", "expected"), [(OPEN, Effect.DENY), (ASKING, Effect.ALLOW)])
+async def test_a_process_that_is_forked_later_decides_by_the_policy_in_force_and_not_by_what_its_parent_read(
+    opens: Opens, policy: Path, in_force: str, expected: Effect
+) -> None:
+    policy.write_text(in_force)
+    core = await opens()
+    await fill(core)
+    older = read_policy(policy)
+    replace_file(policy, SHUT)
+    for read_by_parent in (older, read_policy(policy)):
+        database = Database.open(core.settings.resolved_database_url, create=False)
+        child = assemble(core.settings, read_by_parent, database)
+        assert await effect(child) is expected
+        await child.close()
 
 
 async def test_what_was_accepted_is_in_force_when_the_file_has_gone_on_since(opens: Opens, policy: Path) -> None:
