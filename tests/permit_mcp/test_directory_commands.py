@@ -287,6 +287,23 @@ def test_a_grant_that_sleeps_is_woken_and_taken_away_by_a_persons_word(
     assert "It is so already" in CliRunner().invoke(app, ["revoke", "bob", "clerk"]).output
 
 
+def test_relationships_that_sleep_are_named_and_woken_by_a_persons_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    after(lambda core: asyncio.sleep(0))
+    monkeypatch.delenv("FACTS_FILE")
+    (folder / "policy.yaml").write_text(POLICY.replace("    relations: {folder: folders}\n", ""))
+    assert roles_of("bob")
+    (folder / "policy.yaml").write_text(POLICY)
+    named = CliRunner().invoke(app, ["policy", "check", "--database"])
+    assert named.exit_code == 1
+    assert "2 relationships that are folder of folders to files sleep since" in named.output
+    done, seen = typed(monkeypatch, "y", "facts", "load", "facts.yaml")
+    assert (done.exit_code, "relate folders:f as folder to files:a" in seen) == (0, True)
+    assert CliRunner().invoke(app, ["policy", "check", "--database"]).exit_code == 0
+
+
 def test_nothing_is_done_when_the_database_changed_while_the_person_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
