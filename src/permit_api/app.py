@@ -14,6 +14,7 @@ from permit_api.decisions.snapshots import Snapshots
 from permit_api.routes import account, checks, elements, facts, requests, schema
 from permit_api.routes.at_once import AtOnce
 from permit_api.routes.gate import Server, known_query, refuse_strangers
+from permit_api.store.register import Requests
 from permit_core.audit.log import AuditLog
 from permit_core.clock import Clock, utc_now
 from permit_core.database import Database
@@ -59,10 +60,10 @@ def create_app(database: Database, clock: Clock = utc_now, audit: AuditLog | Non
         clock: the present moment, in UTC.
         audit: the log of that database, which whoever opened it closes; None: one that is not signed.
     """
+    log = audit or AuditLog(database, clock)
+    register, checked = Requests(database, log), CheckLog(database, clock)
     app = Application(
-        Server(
-            database, Snapshots(database, clock), clock, audit or AuditLog(database, clock), CheckLog(database, clock)
-        ),
+        Server(database, Snapshots(database, clock), clock, log, register, checked),
         title="Permit-compatible API",
         version="2.0.0",
         responses=_ERRORS,

@@ -236,8 +236,25 @@ def test_a_user_s_same_request_does_not_wait_twice(family: Family) -> None:
 
 
 def test_a_program_with_a_key_decides_itself_what_it_asks_for_its_users(family: Family) -> None:
-    for _ in range(21):
-        family.ask()
+    for number in range(21):
+        family.post("facts/resource_instances", {"key": f"n{number}", "resource": "restaurants", "tenant": "default"})
+        family.ask(resource_instance=f"restaurants:n{number}")
+
+
+def test_a_program_s_same_request_does_not_wait_twice_either(family: Family) -> None:
+    asked = family.ask()
+    answer(family.api.post(family.access("henry"), json={"access_request_details": WANTED}), 409)
+    answer(family.api.put(family.access("henry", f"/{asked['id']}/cancel")))
+    assert family.ask()["id"] != asked["id"]
+
+
+def test_a_comment_and_another_role_on_an_open_request_stay_until_it_is_decided(family: Family) -> None:
+    asked = family.ask()
+    review = family.access("joe", f"/{asked['id']}/reviewer")
+    assert answer(family.api.patch(review, json={"reviewer_comment": "Why?"}))["reviewer_comment"] == "Why?"
+    assert answer(family.api.get(family.access("henry", f"/{asked['id']}")))["reviewer_comment"] == "Why?"
+    answer(family.api.put(family.access("joe", f"/{asked['id']}/deny"), json={"reviewer_comment": "No"}))
+    answer(family.api.patch(review, json={"reviewer_comment": "Still no"}), 409)
 
 
 def test_an_element_s_token_cannot_fill_the_database(family: Family) -> None:

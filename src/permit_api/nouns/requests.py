@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
 
 from permit_api.faults import Unprocessable, conflict, forbidden, invalid, not_found
 from permit_api.nouns.assignments import assign
-from permit_api.nouns.elements import APPROVED, ASSIGNABLE, REVIEWER, REVIEWING, element_of, roles_at
+from permit_api.nouns.elements import APPROVED, ASSIGNABLE, OPERATE, REVIEWER, REVIEWING, element_of, roles_at
 from permit_api.nouns.holding import holds_any
 from permit_api.nouns.instances import ensure_instance, find_instance, instance_of
 from permit_api.nouns.parts import resource_of
@@ -19,16 +19,20 @@ from permit_api.nouns.tenants import tenant_of
 from permit_api.nouns.users import belongs_to
 from permit_api.shapes.elements import AccessDetails, AccessRequestCreate, OperationApprovalCreate
 from permit_api.shapes.facts import AssignmentCreate
-from permit_api.store.session import Listed, Paging, Row, Session, as_uuid, some
-from permit_api.store.tables import elements, instances, requests, resources, roles, tenants, users
+from permit_api.store.session import Listed, Paging, Row, Session, as_uuid, new_id, some
+from permit_api.store.tables import NO_RESOURCE, asked, elements, instances, requests, resources, roles, tenants, users
+from permit_core.access import ResourceRef
 from permit_core.approvals.asking import MOST_PENDING
+from permit_core.approvals.lifecycle import Event
+from permit_core.errors import Conflict, ConstraintViolated
+from permit_core.identity import Actor
+from permit_core.ports.request import Request, RequestKind, RequestStatus
 
 ACCESS, OPERATION = "access_request", "operation_approval"
 Verdict = Literal["approved", "denied", "canceled"]
 MOST_A_DAY = 100
 """A user of an element makes no more requests within a day, decided, canceled or not: each may make an instance."""
-NO_RESOURCE = "__tenant"
-"""What a request for a role in a whole tenant has for a resource."""
+_EVENTS = {"approved": Event.APPROVE, "denied": Event.DENY, "canceled": Event.CANCEL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +40,18 @@ class Acting:
     """Who asks or decides, where, through which element.
 
     Attributes:
-        by_login: with the token of an element log-in, which the user holds; otherwise a program with an environment's
-            key acts for the user, and is trusted to know when to stop.
+        actor: the same for the log; with a session where it is that of an element log-in, whose token the user holds.
+            Otherwise a program with an environment's key acts for the user, and is trusted to know when to stop.
     """
 
     user: Row
     tenant: Row
     element: Row
-    by_login: bool = False
+    actor: Actor
 
 
 def acting(
-    session: Session, element_ident: str, user_ident: str, tenant_ident: str, *, by_login: bool = False
+    session: Session, element_ident: str, user_ident: str, tenant_ident: str, login_id: str | None = None
 ) -> Acting:
     """The user, the tenant and the element that are named.
 
@@ -58,7 +62,9 @@ def acting(
     user = session.get(users, user_ident, "User")
     if not belongs_to(session, user, tenant):
         raise forbidden("the user does not belong to this tenant")
-    return Acting(user, tenant, element_of(session, element_ident), by_login)
+    agent, named = session.opened.program, _name_of(user)
+    actor = Actor(session.environment_id, tenant["key"], user["key"], named, agent=agent, session=login_id)
+    return Acting(user, tenant, element_of(session, element_ident), actor)
 
 
 def ask_access(session: Session, who: Acting, body: AccessRequestCreate) -> dict[str, Any]:
@@ -139,10 +145,16 @@ def get_request(session: Session, who: Acting, kind: str, request_id: str) -> di
 def edit_review(session: Session, who: Acting, kind: str, request_id: str, given: dict[str, Any]) -> dict[str, Any]:
     """Comment on a request that is still open, or change the role that is asked for."""
     row = _reviewable(session, who, kind, request_id)
-    changed = {name: given[name] for name in ("reviewer_comment",) if name in given}
+    changed: dict[str, Any] = {}
+    if "reviewer_comment" in given:
+        changed["comment"] = given["reviewer_comment"] or ""
     if given.get("role") is not None:
-        changed["role_id"] = _other_role(session, who, row, given["role"])["id"]
-    return read_request(session, session.update(requests, row["id"], **changed))
+        changed["role"] = _other_role(session, who, row, given["role"])["key"]
+    try:
+        session.opened.register.amend(session.connection, session.environment_id, row["id"], who.actor, **changed)
+    except (Conflict, ConstraintViolated) as error:
+        raise conflict("this request is decided already, or the same one waits") from error
+    return _touched(session, row)
 
 
 def decide_request(
@@ -155,14 +167,14 @@ def decide_request(
             409, it is decided already.
     """
     row = _reviewable(session, who, kind, request_id)
-    role = None
+    comment = given.get("reviewer_comment") or ""
+    review: dict[str, Any] = {"decided_by": who.actor.user, "decided_by_name": who.actor.name, "comment": comment}
     if verdict == "approved":
         role = _other_role(session, who, row, given["role"]) if given.get("role") else _granted(session, row)
-    _close(session, row, verdict, reviewer_id=who.user["id"], reviewer_comment=given.get("reviewer_comment"))
-    if role is not None:
         _give(session, row, role)
-        session.update(requests, row["id"], role_id=role["id"] if kind == ACCESS else None)
-    return read_request(session, session.by_id(requests, row["id"]))
+        if kind == ACCESS:
+            review["role"] = role["key"]
+    return _close(session, row, verdict, who.actor, decided_at=session.now, **review)
 
 
 def cancel_request(session: Session, who: Acting, kind: str, request_id: str) -> dict[str, Any]:
@@ -174,8 +186,7 @@ def cancel_request(session: Session, who: Acting, kind: str, request_id: str) ->
     row = _visible(session, who, kind, request_id)
     if row["user_id"] != who.user["id"]:
         raise forbidden("only who asked can cancel a request")
-    _close(session, row, "canceled")
-    return read_request(session, session.by_id(requests, row["id"]))
+    return _close(session, row, "canceled", who.actor)
 
 
 def read_request(session: Session, row: Row, *, listed: bool = False) -> dict[str, Any]:
@@ -225,33 +236,41 @@ def _insert(
     instance: Row | None,
     role: Row | None = None,
 ) -> Row:
-    same = {
-        "element_id": who.element["id"],
-        "kind": kind,
-        "user_id": who.user["id"],
-        "tenant_id": who.tenant["id"],
-        "resource_id": None if resource is None else resource["id"],
-        "instance_id": None if instance is None else instance["id"],
-        "role_id": None if role is None else role["id"],
-        "status": "pending",
-    }
-    alike = [requests.c[name].is_(None) if value is None else requests.c[name] == value for name, value in same.items()]
-    if who.by_login and session.all_of(requests, *alike):
-        raise conflict("the same request waits already")
-    return session.insert(
-        requests,
-        "request",
-        **same,
-        reason=reason,
-        reviewer_id=None,
-        reviewed_at=None,
-        reviewer_comment=None,
+    about = (
+        ResourceRef(NO_RESOURCE)
+        if resource is None
+        else ResourceRef(resource["key"], instance["key"] if instance else None)
     )
+    request = Request(
+        id=new_id(),
+        kind=RequestKind(kind),
+        environment=session.environment_id,
+        tenant=who.actor.tenant,
+        user=who.actor.user,
+        user_name=who.actor.name,
+        resource=about,
+        resource_name=str(about),
+        reason=reason or "",
+        status=RequestStatus.PENDING,
+        created_at=session.now,
+        role=None if role is None else role["key"],
+        operation=OPERATE if kind == OPERATION else None,
+        agent=who.actor.agent,
+        session=who.actor.session,
+    )
+    try:
+        session.opened.register.enter(session.connection, request, who.actor)
+    except Conflict as error:
+        raise conflict("the same request waits already") from error
+    through = {"request_id": request.id, "element_id": who.element["id"], "updated_at": session.now}
+    session.link(asked, "request", through)
+    session.opened.made["requests"].append(request.id)
+    return session.by_id(requests, request.id)
 
 
 def _may_ask_more(session: Session, who: Acting) -> None:
     """Raise 409 when somebody with a user's token has too many requests waiting, or made too many within a day."""
-    if not who.by_login:
+    if who.actor.session is None:
         return
     mine = requests.c.user_id == who.user["id"], requests.c.environment_id == session.environment_id
     within = {
@@ -390,17 +409,30 @@ def _reviewable(session: Session, who: Acting, kind: str, request_id: str) -> Ro
     return row
 
 
-def _close(session: Session, row: Row, verdict: Verdict, **review: Any) -> None:
-    """Pending becomes the verdict, if it is pending still.
+def _close(session: Session, row: Row, verdict: Verdict, actor: Actor, **review: Any) -> dict[str, Any]:
+    """Pending becomes the verdict, if it is pending still; the request as it is answered then.
 
     Raises:
         ApiFault: 409, it is not.
     """
-    times = {"updated_at": session.now, "reviewed_at": session.now if review else None}
-    open_one = and_(requests.c.id == row["id"], requests.c.status == "pending")
-    done = session.connection.execute(update(requests).where(open_one).values(status=verdict, **times, **review))
-    if done.rowcount != 1:
-        raise conflict("this request is decided already")
+    try:
+        session.opened.register.move(
+            session.connection, session.environment_id, row["id"], _EVENTS[verdict], actor, **review
+        )
+    except Conflict as error:
+        raise conflict("this request is decided already") from error
+    return _touched(session, row)
+
+
+def _touched(session: Session, row: Row) -> dict[str, Any]:
+    """The request as it is answered, changed now."""
+    changed = update(asked).where(asked.c.request_id == row["id"]).values(updated_at=session.now)
+    session.connection.execute(changed)
+    return read_request(session, session.by_id(requests, row["id"]))
+
+
+def _name_of(user: Row) -> str:
+    return " ".join(user[name] for name in ("first_name", "last_name") if user[name]) or str(user["key"])
 
 
 def _instances(session: Session, ident: str) -> list[str]:

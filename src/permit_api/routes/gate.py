@@ -27,6 +27,7 @@ from permit_api.nouns.account import Caller
 from permit_api.nouns.logins import PREFIX as LOGIN_PREFIX
 from permit_api.nouns.logins import find_login
 from permit_api.nouns.requests import Acting, acting
+from permit_api.store.register import Requests
 from permit_api.store.session import Listed, Opened, Paging, Row, Session
 from permit_api.store.tables import environments, tenants, users
 from permit_core.audit.chain import canonical
@@ -53,6 +54,7 @@ class Server:
     snapshots: Snapshots
     clock: Clock
     audit: AuditLog
+    register: Requests
     checks: CheckLog
 
 
@@ -152,7 +154,7 @@ class _Gate:
         given = await self._given()
 
         def done(connection: Connection) -> Any:
-            opened = Opened(connection, self._server.clock())
+            opened = Opened(connection, self._server.clock(), self._server.register)
             result, actors = work(opened)
             opened.tell()
             record(self._server.audit, opened, actors, self._event, given)
@@ -215,10 +217,6 @@ def _roles(opened: Opened, environment: str) -> dict[str, Any]:
     return {name: roles for name, roles in said.items() if roles}
 
 
-def _program(key: Row, chain: str) -> Actor:
-    return Actor(chain, "", f"{PROGRAM}:{key['id']}")
-
-
 class Account(_Gate):
     """A call about projects, environments or keys."""
 
@@ -233,7 +231,7 @@ class Account(_Gate):
             caller = self.enter(opened)
             may_write(caller)
             result = work(caller)
-            return result, [_program(caller.key, chain) for chain in (caller.organization_id, *opened.about)]
+            return result, [Actor(chain, "", opened.program) for chain in (caller.organization_id, *opened.about)]
 
         return answer(await self._write(done), status)
 
@@ -263,7 +261,7 @@ class InEnvironment(_Gate):
             session = Session(opened, environment_of(caller, self._path))
             result = work(session)
             finish(session)
-            return result, [_program(caller.key, session.environment_id)]
+            return result, [Actor(session.environment_id, "", opened.program)]
 
         return answer(await self._write(done, await self._environment(self.enter)), status)
 
@@ -287,19 +285,15 @@ class AsUser(_Gate):
         """Answer with what ``work`` returns, once it is stored."""
 
         def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
-            session, who, login = self._entered(opened)
+            session, who = self.enter(opened)
             result = work(session, who)
             finish(session)
-            names, agent = (who.tenant["key"], who.user["key"]), f"{PROGRAM}:{login['key_id']}"
-            return result, [Actor(session.environment_id, *names, agent=agent, session=login["id"])]
+            return result, [who.actor]
 
         return answer(await self._write(done, await self._environment(lambda opened: self.enter(opened)[0])))
 
     def enter(self, opened: Opened) -> tuple[Session, Acting]:
         """The environment, and who is logged in; raises what a stranger is refused with."""
-        return self._entered(opened)[:2]
-
-    def _entered(self, opened: Opened) -> tuple[Session, Acting, Row]:
         if self._token is None or not self._token.startswith(LOGIN_PREFIX):
             raise unauthorized("this call is made with the token of an element log-in")
         login = find_login(opened.connection, self._token, opened.now)
@@ -312,7 +306,8 @@ class AsUser(_Gate):
             opened, account.find_environment(Caller(opened, key), self._path["proj_id"], self._path["env_id"])
         )
         user, tenant = session.by_id(users, login["user_id"]), session.by_id(tenants, login["tenant_id"])
-        return session, acting(session, self._element, user["id"], tenant["id"], by_login=True), login
+        opened.program = f"{PROGRAM}:{login['key_id']}"
+        return session, acting(session, self._element, user["id"], tenant["id"], login["id"])
 
 
 def caller_of(opened: Opened, token: str | None) -> Caller:
@@ -324,6 +319,7 @@ def caller_of(opened: Opened, token: str | None) -> Caller:
     key = None if token is None else account.find_key(opened.connection, token)
     if key is None:
         raise unauthorized("an API key is needed: Authorization: Bearer permit_key_...")
+    opened.program = f"{PROGRAM}:{key['id']}"
     return Caller(opened, key)
 
 

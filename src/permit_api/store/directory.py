@@ -11,8 +11,10 @@ from sqlalchemy.sql.selectable import NamedFromClause
 
 from permit_api.store.tables import (
     assignments,
+    elements,
     instances,
     relations,
+    requests,
     resources,
     roles,
     tenants,
@@ -35,14 +37,20 @@ STORED: Mapping[NamedFromClause, Table] = {
 """Where the rows are kept that the wire reads."""
 
 BELONGING: Mapping[NamedFromClause, Sequence[tuple[NamedFromClause, str]]] = {
-    users: ((assignments, "user_id"),),
-    tenants: ((assignments, "tenant_id"), (instances, "tenant_id")),
-    instances: ((assignments, "instance_id"), (tuples, "subject_id"), (tuples, "object_id")),
-    roles: ((assignments, "role_id"),),
+    users: ((assignments, "user_id"), (requests, "user_id")),
+    tenants: ((assignments, "tenant_id"), (requests, "tenant_id"), (instances, "tenant_id")),
+    instances: (
+        (assignments, "instance_id"),
+        (requests, "instance_id"),
+        (tuples, "subject_id"),
+        (tuples, "object_id"),
+    ),
+    roles: ((assignments, "role_id"), (requests, "role_id")),
     relations: ((tuples, "relation_id"),),
-    resources: ((instances, "resource_id"),),
+    resources: ((requests, "resource_id"), (instances, "resource_id")),
+    elements: ((requests, "element_id"),),
 }
-"""Which rows of the directory go with a row, and the column by which they name it."""
+"""Which rows of the core go with a row, and the column by which they name it."""
 
 _MANY = 1000
 """So many ids are looked up in one statement."""

@@ -16,9 +16,12 @@ from sqlalchemy.sql.selectable import NamedFromClause
 
 from permit_api.faults import duplicate, not_found
 from permit_api.store.directory import BELONGING, STORED, add, change, remove
-from permit_api.store.tables import SCHEMA, environments, noun_of
+from permit_api.store.register import Requests
+from permit_api.store.tables import SCHEMA, asked, environments, noun_of, requests, tenants
+from permit_core.approvals.lifecycle import Event
 from permit_core.entries import RoleAssignment
 from permit_core.errors import ConstraintViolated
+from permit_core.identity import SYSTEM, Actor
 from permit_core.policy.facts import FactChange
 from permit_core.stores.facts import bump_now, forget_now
 
@@ -70,8 +73,10 @@ class Opened:
     Args:
         connection: of a transaction; whoever opened it commits.
         now: what is written as the time of changes, in UTC.
+        register: enters and moves requests; None where nothing of them is written.
 
     Attributes:
+        program: who acts, or acts for a user.
         changes: what was changed of the directory and not told yet, in order, by environment.
         made: the ids of what was made, by noun.
         removed: how much was taken away by itself, by noun; what goes with it is not counted.
@@ -80,8 +85,9 @@ class Opened:
         forgotten: the ids of environments that are no more.
     """
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self.connection, self.now = connection, now
+    def __init__(self, connection: Connection, now: datetime, register: Requests | None = None) -> None:
+        self.connection, self.now, self._register = connection, now, register
+        self.program = SYSTEM
         self.changes: defaultdict[str, list[FactChange]] = defaultdict(list)
         self.made: defaultdict[str, list[str]] = defaultdict(list)
         self.removed: Counter[str] = Counter()
@@ -127,6 +133,13 @@ class Opened:
         except ConstraintViolated as error:
             raise duplicate(what, named) from error
         self.made[noun_of(table)] += [row["id"] for row in rows]
+
+    @property
+    def register(self) -> Requests:
+        """Enters and moves requests."""
+        if self._register is None:
+            raise AssertionError("this transaction was opened without the register of requests")
+        return self._register
 
     def tell(self) -> None:
         """Tell the facts of each environment what was changed of them; the last thing that a write does."""
@@ -304,11 +317,23 @@ class Session:
         self.touched.add(table)
         for part, column in BELONGING.get(table, ()):
             self._delete(part, [part.c[column].in_(select(table.c.id).where(*where))])
+        if table is requests:
+            return self._withdraw(where)
         if not isinstance(table, Table):
             changes = remove(self.connection, table, where)
             self.opened.changes[self.environment_id] += changes
             return len(changes)
         return self.connection.execute(delete(table).where(*where)).rowcount
+
+    def _withdraw(self, where: Iterable[ColumnElement[bool]]) -> int:
+        """Cancel requests that nobody can decide any more, and forget that they were made here; the core remembers."""
+        rows = self.rows(select(requests).where(*where))
+        for row in rows:
+            if row["status"] == "pending":
+                actor = Actor(self.environment_id, self.by_id(tenants, row["tenant_id"])["key"], self.opened.program)
+                self.opened.register.move(self.connection, self.environment_id, row["id"], Event.CANCEL, actor)
+            self.connection.execute(delete(asked).where(asked.c.request_id == row["id"]))
+        return len(rows)
 
     def bump(self) -> None:
         """Count up the version of the schema, if it was touched."""

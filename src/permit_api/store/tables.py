@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    case,
     func,
     select,
 )
@@ -318,21 +319,49 @@ element_levels = Table(
     Column("role_id", String(36), ForeignKey(PREFIX + "roles.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("level", String(12), nullable=False),
 )
-requests = _table(
-    "requests",
+# A request is the core's. What the wire knows of it besides is the element that it was made through.
+asked = Table(
+    PREFIX + "asked",
+    metadata,
+    Column("request_id", String(40), ForeignKey(core.requests.c.id, ondelete="CASCADE"), primary_key=True),
     _to("elements", "element_id"),
-    Column("kind", String(20), nullable=False),
-    _to_known(_users, "user_id"),
-    _to_known(_tenants, "tenant_id"),
-    _to("resources", "resource_id", nullable=True),
-    _to_known(_things, "instance_id", nullable=True),
-    _to("roles", "role_id", nullable=True),
-    Column("reason", Text),
-    Column("status", String(10), nullable=False),
-    Column("reviewer_id", String(36), ForeignKey(_users.c.id, ondelete="SET NULL")),
-    Column("reviewed_at", UtcDateTime),
-    Column("reviewer_comment", Text),
-    Index("ix_api_requests_listing", "environment_id", "kind", "status"),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+NO_RESOURCE = "__tenant"
+"""What a request for a role in a whole tenant has for a resource."""
+
+_asked, _reviewers = core.requests, core.users.alias("reviewer")
+_about = _asked.c.resource_type == resources.c.key, resources.c.key != NO_RESOURCE
+_owner = case((_asked.c.resource_key != "", resources.c.id), else_=_asked.c.environment)
+_on_this = _things.c.type == _asked.c.resource_type, _things.c.key == _asked.c.resource_key
+requests = (
+    select(
+        *(_asked.c[name] for name in ("id", "kind", "created_at")),
+        _asked.c.environment.label("environment_id"),
+        asked.c.element_id,
+        asked.c.updated_at,
+        _users.c.id.label("user_id"),
+        _tenants.c.id.label("tenant_id"),
+        resources.c.id.label("resource_id"),
+        _things.c.id.label("instance_id"),
+        roles.c.id.label("role_id"),
+        _reviewers.c.id.label("reviewer_id"),
+        _asked.c.decided_at.label("reviewed_at"),
+        func.nullif(_asked.c.reason, "").label("reason"),
+        func.nullif(_asked.c.comment, "").label("reviewer_comment"),
+        case((_asked.c.status == "cancelled", "canceled"), else_=_asked.c.status).label("status"),
+    )
+    .select_from(
+        _asked.join(asked, asked.c.request_id == _asked.c.id)
+        .join(_users, _in(_users, _asked, ("key", "user_key")))
+        .join(_tenants, _in(_tenants, _asked, ("key", "tenant")))
+        .outerjoin(resources, and_(resources.c.environment_id == _asked.c.environment, *_about))
+        .outerjoin(_things, and_(_things.c.environment == _asked.c.environment, *_on_this))
+        .outerjoin(roles, and_(roles.c.owner_id == _owner, roles.c.key == _asked.c.role))
+        .outerjoin(_reviewers, _in(_reviewers, _asked, ("key", "decided_by")))
+    )
+    .subquery("requests")
 )
 
 CHECKS_KEPT = timedelta(days=30)

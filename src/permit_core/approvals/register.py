@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from permit_core.approvals.elsewhere import Elsewhere, Nowhere
 from permit_core.approvals.lifecycle import LAPSING, LIVE, Event, advance, closed
-from permit_core.approvals.notices import NoticeBoard
 from permit_core.database import Database, Transaction
 from permit_core.identity import Actor, system_actor
 from permit_core.ports.audit import Audit
@@ -18,6 +17,18 @@ from permit_core.stores.requests import RequestStore
 
 SWEEP = 100
 """How many lapsed requests one look at a list moves to expired; the next look goes on."""
+
+
+class Told(Protocol):
+    """Who sees to it that people are told of requests."""
+
+    async def request_created(self, transaction: Transaction, request: Request) -> None:
+        """Note, in the transaction that makes the request, that people are to be told."""
+        ...
+
+    async def request_decided(self, transaction: Transaction, request: Request) -> None:
+        """Tell the asker."""
+        ...
 
 
 class Register:
@@ -36,7 +47,7 @@ class Register:
         database: Database,
         store: RequestStore,
         audit: Audit,
-        notices: NoticeBoard,
+        notices: Told,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self.elsewhere: Elsewhere = elsewhere or Nowhere()
@@ -101,6 +112,20 @@ class Register:
         if event in {Event.APPROVE, Event.DENY} and actor.user != request.user:
             await self._notices.request_decided(transaction, moved)
         return moved
+
+    async def amend(self, transaction: Transaction, request: Request, actor: Actor, **changes: Any) -> Request:
+        """Change fields of an undecided request: what a reviewer notes on it, or would give instead.
+
+        Raises:
+            Conflict: ``already_decided`` or ``expired``: somebody was faster.
+            ConstraintViolated: the same is waited for already.
+        """
+        amended = replace(request, **changes)
+        if request.status is not RequestStatus.PENDING or not await self._store.exchange(transaction, request, amended):
+            raise closed(await self._store.get(request.environment, transaction, request.kind, request.id) or request)
+        record = _record("request.amended", actor, amended)
+        await self._audit.append(transaction, replace(record, body={**record.body, "comment": amended.comment}))
+        return amended
 
     async def expire(self, transaction: Transaction, request: Request) -> Request:
         """Move a lapsed request to where it belongs."""

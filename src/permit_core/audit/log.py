@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -85,8 +84,7 @@ class AuditLog:
         self._hooks = RecordHooks(database)
         self._commits: dict[str, GroupCommit[_Draft]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        with suppress(RuntimeError):  # made outside of an event loop: the first call from within one brings it
-            self._belong()
+        self._belong()
 
     def show_to(self, hook: RecordHook) -> None:
         """Give each record that is written from now on to ``hook``, once it is committed, in order.
@@ -184,7 +182,12 @@ class AuditLog:
         return moment(self._clock())
 
     def _belong(self) -> None:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except (
+            RuntimeError
+        ):  # a thread of the database, or the log is made before there is a loop: the next call brings it
+            return
         if loop is self._loop:
             return
         self._loop = loop

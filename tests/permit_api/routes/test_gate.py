@@ -24,6 +24,8 @@ from permit_core.audit.log import AuditLog
 from permit_core.clock import utc_now
 from permit_core.database import Database
 from permit_core.ports.record import AuditRecord
+from permit_core.ports.request import RequestStatus
+from permit_core.stores.requests import RequestStore
 from permit_core.stores.tables import audit_records
 
 WEBHOOK_TOKEN = "the-token-of-the-webhook"
@@ -33,10 +35,11 @@ MINTS = "/v2/api-key/{proj_id}/{env_id}"
 
 @dataclass
 class Wrote:
-    """One call that wrote, and the records of it, by chain."""
+    """One call that wrote, and the records of it, by chain; those of requests are told apart."""
 
     answered: Any
     records: dict[str, AuditRecord]
+    of_requests: list[AuditRecord]
 
 
 @dataclass
@@ -69,19 +72,21 @@ class Written:
         answered = response.json() if response.content else None
         if isinstance(answered, dict):
             self.secrets |= {answered[name] for name in ("secret", "token") if name in answered}
-        records = await self.new_records()
+        records, of_requests = await self.new_records()
         assert records or method == "GET", f"{method} {path} left no record"
-        return Wrote(answered, records)
+        return Wrote(answered, records, of_requests)
 
-    async def new_records(self) -> dict[str, AuditRecord]:
-        """What is in the chains since this was asked last: one record a chain."""
+    async def new_records(self) -> tuple[dict[str, AuditRecord], list[AuditRecord]]:
+        """What is in the chains since this was asked last: one record of the call a chain, and those of requests."""
         found: dict[str, AuditRecord] = {}
+        of_requests: list[AuditRecord] = []
         for chain in await self.log.environments():
             records = await self.log.records(chain, after_seq=self.seen.get(chain, 0))
             if records:
-                (found[chain],) = records
+                of_requests += [record for record in records if record.event.startswith("request.")]
+                (found[chain],) = [record for record in records if record.event.startswith("api.")]
                 self.seen[chain] = records[-1].seq
-        return found
+        return found, of_requests
 
     def written_routes(self) -> Iterator[tuple[str, str]]:
         """Method and path of every call of the application that writes."""
@@ -388,18 +393,59 @@ async def test_who_is_logged_in_to_an_element_acts_through_the_key_and_in_that_l
     assert all(record.session for record in records)
 
 
+async def test_a_request_is_one_of_the_core_s_and_each_of_its_steps_is_on_record(written: Written) -> None:
+    for kind, calls in (("schema", schema()), ("facts", facts(alone=False))):
+        for method, path, body in calls:
+            await written.call(method, written.path(f"{kind}/{path}"), body)
+    done = [record for wrote in await through_elements(written) for record in wrote.of_requests]
+    assert [(record.event, record.user) for record in done[:7]] == [
+        ("request.created", "ann"),
+        ("request.approved", "bob"),
+        ("request.created", "ann"),
+        ("request.amended", "bob"),
+        ("request.denied", "bob"),
+        ("request.created", "ann"),
+        ("request.cancelled", "ann"),
+    ]
+    environment = str(written.key.environment_id)
+    store = RequestStore()
+    async with written.database.reading() as reading:
+        found = await store.find(environment, reading, done[0].request)
+    assert found is not None
+    assert (found.status, found.user, found.role, found.decided_by) == (RequestStatus.APPROVED, "ann", "reader", "bob")
+    assert str(found.resource) == "doc:1"
+
+
+async def test_a_request_does_not_outlive_who_or_what_it_is_about(written: Written) -> None:
+    for kind, calls in (("schema", schema()), ("facts", facts(alone=False))):
+        for method, path, body in calls:
+            await written.call(method, written.path(f"{kind}/{path}"), body)
+    await written.call("POST", written.path("elements/config"), ELEMENT)
+    address = written.path("facts/access_requests/asking/user/ann/tenant/default")
+    ask = {"access_request_details": WANTED}
+    for taken in ("facts/users/ann", "facts/resource_instances/doc:1", "schema/resources/doc/roles/reader"):
+        await written.call("POST", address, ask)
+        gone = await written.call("DELETE", written.path(taken))
+        assert [record.event for record in gone.of_requests] == ["request.cancelled"]
+        await written.call("PUT", written.path("facts/users/ann"), {"key": "ann"})
+        await written.call("POST", written.path("facts/role_assignments/bulk"), [HELD])
+        again = {"operations": [{"key": "1", "resource": "doc", "tenant": "default"}]}
+        await written.call("PUT", written.path("facts/bulk/resource_instances"), again)
+        assert (await written.call("GET", address)).answered["data"] == []
+
+
 @pytest.mark.parametrize("deep", ["Infinity", "[" * 700 + "]" * 700])
 async def test_what_could_not_be_recorded_is_refused(written: Written, deep: str) -> None:
     body = f'{{"key": "r", "name": "R", "v1compat_settings": {deep}}}'
     with pytest.raises(AssertionError, match=r"400|422"):
         await written.call("POST", written.path("schema/roles"), body.encode())
-    assert await written.new_records() == {}
+    assert await written.new_records() == ({}, [])
 
 
 async def test_what_is_refused_leaves_no_record_and_what_is_taken_away_is_counted(written: Written) -> None:
     with pytest.raises(AssertionError, match="404"):
         await written.call("DELETE", written.path("facts/users/nobody"))
-    assert await written.new_records() == {}
+    assert await written.new_records() == ({}, [])
     await written.call("POST", written.path("facts/users"), {"key": "ann"})
     gone = await written.call("DELETE", written.path("facts/users/ann"))
     (record,) = gone.records.values()

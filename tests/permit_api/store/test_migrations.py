@@ -16,8 +16,8 @@ from sqlalchemy.types import JSON
 
 from permit_api.store.directory import STORED
 from permit_api.store.opening import VERSION_TABLE, open_store
-from permit_api.store.tables import PREFIX, metadata
-from permit_core.audit.comparisons import GrantComparison
+from permit_api.store.tables import PREFIX, metadata, requests
+from permit_core.audit.comparisons import GrantComparison, RequestComparison
 from permit_core.audit.log import AuditLog
 from permit_core.database import Database
 from permit_core.errors import StoreError
@@ -112,8 +112,11 @@ async def test_every_row_of_an_earlier_version_is_there_under_the_new_names(
     rows = await opened.write(fill)
     await open_store(opened)
     assert await opened.read(differences) == []
-    moved = {table.name: table for table in STORED}
-    own = {table.name.removeprefix(PREFIX) for table in metadata.tables.values()} - {"checks"}  # which is newer
+    moved = {table.name: table for table in (*STORED, requests)}
+    own = {table.name.removeprefix(PREFIX) for table in metadata.tables.values()} - {
+        "checks",
+        "asked",
+    }  # which are newer
     assert rows.keys() == own | moved.keys()
     del rows["environments"]["facts_version"]  # the state of the facts is the core's to say
     if revisions == 1:
@@ -122,9 +125,9 @@ async def test_every_row_of_an_earlier_version_is_there_under_the_new_names(
         table = moved.get(name, metadata.tables.get(PREFIX + name))
         found = await opened.read(lambda connection, of=table: connection.execute(select(of)).mappings().all())  # type: ignore[misc]
         assert [{key: each[key] for key in row} for each in found] == [row], name
-    compared = await AuditLog(opened).verify("environments-id", comparisons=[GrantComparison()])
+    compared = await AuditLog(opened).verify("environments-id", comparisons=[GrantComparison(), RequestComparison()])
     assert compared.ok
-    assert compared.records == 1  # which tells of the role that was there
+    assert compared.records == 2  # which tell of the role and the request that were there
 
 
 @pytest.mark.parametrize("steps", [1, 2])
