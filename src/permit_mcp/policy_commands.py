@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from permit_core.access import Check, Decision, Effect, Remedy, ResourceRef
+from permit_core.access import Check, Decision, Effect, ReasonCode, Remedy
 from permit_core.bootstrap import Core, open_core
 from permit_core.entries import RoleAssignment
 from permit_core.errors import ConfigurationError, PermitError, UserFacing
@@ -23,6 +23,8 @@ from permit_core.policy.changes import loosened_guards
 from permit_core.policy.engine import decide
 from permit_core.policy.facts import Facts
 from permit_core.policy.facts_file import load_facts
+from permit_core.policy.guards import resource_of, shown_resource, split_resource
+from permit_core.policy.judgement import about_type
 from permit_core.policy.loader import brought_forward, load_policy, policy_errors, read_policy
 from permit_core.policy.marked_yaml import read_text
 from permit_core.policy.model import PolicyModel
@@ -141,7 +143,9 @@ def _warnings(model: PolicyModel) -> Iterator[str]:
 def explain(
     user: Annotated[str, typer.Argument(help="A user's key, or a first name that only one user has.")],
     action: Annotated[str, typer.Argument(help="What the user wants to do, such as read.")],
-    resource: Annotated[str, typer.Argument(help="An instance as type:key, or a type.")],
+    resource: Annotated[
+        str, typer.Argument(help="An instance as type:key, what a tool acts on as type:text, or a type.")
+    ],
     *,
     attribute: Pairs = None,
     user_attribute: Pairs = None,
@@ -166,10 +170,11 @@ def explain(
                 note = f"note: another policy is in force there, {stored.in_force[:12]}, and not {settings.policy_path}, {read.hash[:12]}"
         else:
             known = load_facts(facts, model).facts()
+        named = split_resource(resource)
         question = Check(
             Actor(settings.environment, tenant or settings.tenant, _user_key(known, user)),
             action,
-            ResourceRef.parse(resource),
+            resource_of(named),
             user_attributes=_pairs(user_attribute),
             resource_attributes=_pairs(attribute),
             context=_pairs(context),
@@ -178,6 +183,11 @@ def explain(
         decision = decide(model, known, question)
         for line in (*_explanation(question, decision, known), *_unknown_names(model, known, question)):
             typer.echo(line)
+        if question.resource.key is None and named[1] is not None:
+            typer.echo(f"note: {shown_resource(named)} is no key: decided by its type, as a guarded tool decides")
+        elif decision.reason_code is ReasonCode.NO_SUCH_INSTANCE and question.resource.key is not None:
+            by_type = decide(model, known, about_type(question)).effect.value
+            typer.echo(f"note: a guarded tool decides on what is not stored by its type: {by_type}")
         if note:
             typer.echo(plain(note), err=True)
         raise typer.Exit(EXIT_CODES[decision.effect])

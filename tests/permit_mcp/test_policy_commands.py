@@ -135,7 +135,6 @@ def test_explain_on_an_empty_database_says_how_to_fill_it(tmp_path: Path) -> Non
     "arguments",
     [
         ["policy", "explain", "3", "read"],
-        ["policy", "explain", "3", "read", "a:b:c", "--facts", FACTS],
         ["policy", "explain", "3", "read", "restaurants:1", "--attribute", "x", "--facts", FACTS],
         ["policy", "explain", "3", "read", "restaurants:1", "--facts", "nowhere.yaml"],
         ["policy", "explain", "3", "read", "restaurants:1", "--policy", "nowhere.yaml", "--facts", FACTS],
@@ -151,11 +150,30 @@ def test_a_question_that_cannot_be_asked_exits_with_2(arguments: list[str]) -> N
     assert "Traceback" not in result.output
 
 
-def test_what_is_no_key_is_answered_with_what_a_key_is() -> None:
-    result = run("policy", "explain", "3", "order", "dishes:report.txt", "--facts", FACTS)
+@pytest.mark.parametrize(
+    ("resource", "note"),
+    [
+        ("files:report.txt", 'files:"report.txt" is no key: decided by its type'),
+        ("files:a b/\x1bc.md", 'files:"a b/\\u001bc.md" is no key: decided by its type'),
+    ],
+)
+def test_what_can_be_no_key_is_explained_by_its_type_as_a_guarded_tool_is_judged(
+    tmp_path: Path, resource: str, note: str
+) -> None:
+    assert run("init", str(tmp_path)).exit_code == 0
+    files = ["--policy", str(tmp_path / "policy.yaml"), "--facts", str(tmp_path / "facts.yaml")]
 
-    assert result.exit_code == 2
-    assert "letters, digits, '-' and '_' only" in result.stderr
+    result = run("policy", "explain", "bot", "read", resource, *files)
+
+    assert result.exit_code == 0
+    assert note in result.stdout
+
+
+def test_of_what_is_not_stored_it_is_said_how_a_guarded_tool_decides() -> None:
+    result = run("policy", "explain", "henry", "order", "dishes:nowhere", "--facts", FACTS)
+
+    assert result.exit_code == 1
+    assert "a guarded tool decides on what is not stored by its type: deny" in result.stdout
 
 
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
