@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from permit_api.decisions.compiling import compile_model
 from permit_api.decisions.log import CheckLog
 from permit_api.decisions.snapshots import Snapshots
-from permit_api.faults import forbidden, invalid, unauthorized
+from permit_api.faults import conflict, forbidden, invalid, unauthorized
 from permit_api.nouns import account
 from permit_api.nouns.account import Caller
 from permit_api.nouns.logins import PREFIX as LOGIN_PREFIX
@@ -142,9 +142,7 @@ class _Gate:
         clock = self._server.clock
         return await self._server.database.read(lambda connection: work(Opened(connection, clock())))
 
-    async def _write(
-        self, work: Callable[[Opened], tuple[Any, Iterable[Actor]]], environment: str | None = None
-    ) -> Any:
+    async def _write(self, work: Callable[[Opened], tuple[Any, list[Actor]]], environment: str | None = None) -> Any:
         """The same for what writes.
 
         Args:
@@ -156,6 +154,8 @@ class _Gate:
         def done(connection: Connection) -> Any:
             opened = Opened(connection, self._server.clock(), self._server.register)
             result, actors = work(opened)
+            if environment is not None and any(actor.environment != environment for actor in actors):
+                raise conflict("the environment was made anew meanwhile: try again")
             opened.tell()
             record(self._server.audit, opened, actors, self._event, given)
             return result
@@ -227,7 +227,7 @@ class Account(_Gate):
     async def write(self, work: Callable[[Caller], Any], status: int = 200) -> Response:
         """Answer with what ``work`` returns, once it is stored."""
 
-        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+        def done(opened: Opened) -> tuple[Any, list[Actor]]:
             caller = self.enter(opened)
             may_write(caller)
             result = work(caller)
@@ -255,7 +255,7 @@ class InEnvironment(_Gate):
     async def write(self, work: Callable[[Session], Any], status: int = 200) -> Response:
         """Answer with what ``work`` returns, once it is stored. What would make the schema invalid is refused."""
 
-        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+        def done(opened: Opened) -> tuple[Any, list[Actor]]:
             caller = caller_of(opened, self._token)
             may_write(caller)
             session = Session(opened, environment_of(caller, self._path))
@@ -284,7 +284,7 @@ class AsUser(_Gate):
     async def write(self, work: Callable[[Session, Acting], Any]) -> Response:
         """Answer with what ``work`` returns, once it is stored."""
 
-        def done(opened: Opened) -> tuple[Any, Iterable[Actor]]:
+        def done(opened: Opened) -> tuple[Any, list[Actor]]:
             session, who = self.enter(opened)
             result = work(session, who)
             finish(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,9 +96,10 @@ class Written:
                     yield method.upper(), path
 
 
-@pytest.fixture
-async def written(tmp_path: Path) -> AsyncIterator[Written]:
-    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'local.db'}")
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[Written]:
+    """A new server over a new database."""
+    database = Database.open(url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         await open_store(database)
@@ -107,6 +108,19 @@ async def written(tmp_path: Path) -> AsyncIterator[Written]:
         assert key is not None
         log = AuditLog(database)
         yield Written(create_app(database, audit=log), database, log, owner, key, secrets={owner.secret, key.secret})
+
+
+@pytest.fixture
+async def written(tmp_path: Path) -> AsyncIterator[Written]:
+    async with serving(f"sqlite+aiosqlite:///{tmp_path / 'local.db'}") as server:
+        yield server
+
+
+@pytest.fixture
+async def written_on_each(database_url: str) -> AsyncIterator[Written]:
+    """On each kind of database."""
+    async with serving(database_url) as server:
+        yield server
 
 
 DOC = {
@@ -341,7 +355,8 @@ async def everything(written: Written) -> list[Wrote]:
     return done
 
 
-async def test_every_call_that_writes_leaves_a_record_and_no_secret(written: Written) -> None:
+async def test_every_call_that_writes_leaves_a_record_and_no_secret(written_on_each: Written) -> None:
+    written = written_on_each
     await everything(written)
     for method, path in written.written_routes():
         pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + r"\Z")
