@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,7 +33,7 @@ from permit_core.policy.judgement import Hold
 from permit_core.ports.approvals import Via
 from permit_core.ports.audit import Audit
 from permit_core.ports.pdp import Pdp
-from permit_core.ports.policy_source import PolicySource
+from permit_core.ports.policy_source import PolicySource, one_version
 from permit_core.ports.request import Kinds, Request, RequestFilter, RequestKind, RequestStatus, kinds_of
 from permit_core.stores.requests import RequestStore, Reviewed, Subject, Visibility
 from permit_core.stores.standing import StandingStore, StandingYes
@@ -70,6 +71,7 @@ class ApprovalService:
         self._store = request_store
         self._clock = clock
         self._notices = notices
+        self._policies = policies
         self._reviewers = Reviewers(policies, pdp)
         self._register = Register(database, request_store, audit, notices, elsewhere)
         self._elsewhere = self._register.elsewhere
@@ -120,7 +122,8 @@ class ApprovalService:
         await self._elsewhere.before_asking(
             self._register, asker, Subject(RequestKind.ACCESS_REQUEST, resource, role, None)
         )
-        request = await self._asking.access(asker, resource, role, reason)
+        async with self._newest_policy(asker):
+            request = await self._asking.access(asker, resource, role, reason)
         await self._notices.address()
         return request
 
@@ -129,7 +132,8 @@ class ApprovalService:
         await self._elsewhere.before_asking(
             self._register, asker, Subject(RequestKind.OPERATION_APPROVAL, resource, None, operation)
         )
-        request = await self._asking.operation(asker, resource, operation, reason)
+        async with self._newest_policy(asker):
+            request = await self._asking.operation(asker, resource, operation, reason)
         await self._notices.address()
         return request
 
@@ -223,13 +227,21 @@ class ApprovalService:
     ) -> Request:
         checked_id(request_id)
         await self._elsewhere.before_one(self._register, request_id)
-        try:
-            decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
-        except DecidedElsewhere:
-            await self._elsewhere.before_one(self._register, request_id)
-            decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
+        async with self._newest_policy(reviewer):
+            try:
+                decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
+            except DecidedElsewhere:
+                await self._elsewhere.before_one(self._register, request_id)
+                decided = await self._deciding.decide(reviewer, kind, request_id, verb, comment, via=via)
         self._notices.decided()
         return decided
+
+    @asynccontextmanager
+    async def _newest_policy(self, actor: Actor) -> AsyncIterator[None]:
+        """What is done within is judged and recorded by one policy, the newest there is."""
+        version = await self._policies.renew(actor.environment)
+        with one_version(self._policies, actor.environment, version):
+            yield
 
     async def cancel(self, asker: Actor, kind: RequestKind, request_id: str) -> Request:
         """Withdraw one's own pending request; see the port."""

@@ -16,13 +16,14 @@ from permit_core.audit.comparisons import PolicyComparison
 from permit_core.bootstrap import Core, assemble, open_core
 from permit_core.database import Database
 from permit_core.entries import ResourceInstance, RoleAssignment, User
-from permit_core.errors import ConfigurationError, StoreError
+from permit_core.errors import ConfigurationError, StoreError, UserFacing
 from permit_core.identity import Actor
 from permit_core.policy.loader import read_policy, text_hash
 from permit_core.policy_source import following, policy_file
 from permit_core.policy_source.following import PolicyFile
 from permit_core.ports.policy_source import any_version, one_version
 from permit_core.ports.record import AuditRecord, RecordFilter
+from permit_core.ports.request import RequestKind
 from permit_core.settings import Settings
 from permit_core.stores.policies import AcceptedPolicy, PolicyStore
 from permit_core.stores.tables import accepted_policies
@@ -353,6 +354,27 @@ async def test_a_judgement_sees_one_version_and_what_runs_long_the_newest(opens:
             assert await effect(core) is Effect.DENY
         assert await effect(core) is Effect.ALLOW
     assert await effect(core) is Effect.DENY
+
+
+async def test_who_lost_the_right_to_review_decides_no_more_and_what_cannot_be_asked_for_is_not_asked(
+    opens: Opens, policy: Path
+) -> None:
+    core = await opens()
+    await fill(core)
+    await core.directory.put_user(core.system, User("cid", "Cid"))
+    await core.directory.assign(core.system, RoleAssignment("cid", "member", "default"))
+    await core.directory.assign(core.system, RoleAssignment("bob", "boss", "default", DOC))
+    bob, cid = Actor("default", "default", "bob"), Actor("default", "default", "cid")
+    request = await core.approvals.ask_access(cid, DOC, "reader", "please")
+    nobody = OPEN.replace("[read, publish, review]}}", "[read, publish]}}")
+    replace_file(policy, nobody)
+    with pytest.raises(UserFacing) as refused:
+        await core.approvals.approve(bob, RequestKind.ACCESS_REQUEST, request.id)
+    assert refused.value.code == "not_a_reviewer"
+    replace_file(policy, nobody.replace("role: reader", "role: boss"))
+    with pytest.raises(UserFacing) as refused:
+        await core.approvals.ask_access(cid, DOC, "reader", "please")
+    assert refused.value.code == "role_not_requestable"
 
 
 async def test_a_policy_that_does_not_fit_the_program_is_not_taken_up(opens: Opens, policy: Path) -> None:
