@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import aiohttp
 import httpx
@@ -22,7 +23,7 @@ from permit_core.identity import Actor
 from permit_core.permit_io.client import PermitClient
 from permit_core.permit_io.faults import PermitFault
 from permit_core.permit_io.reader import PermitReader
-from permit_core.permit_io.requests import RemoteRequests
+from permit_core.permit_io.requests import RemoteRequest, RemoteRequests
 from permit_core.ports.request import RequestFilter, RequestKind, RequestStatus
 from permit_core.stores.remote_requests import RemoteRequestStore
 from permit_core.stores.requests import RequestStore
@@ -288,23 +289,37 @@ async def test_a_list_takes_as_many_calls_however_many_requests_there_are(family
     assert (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).total == 4
 
 
+def also_asked_there(monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
+    """Have Permit.io list what waits so many times more. Nothing says that it refuses that, as ``permit-mcp local`` does."""
+    real, seen = RemoteRequests.pending, dict[str, RemoteRequest]()
+
+    async def pending(self: RemoteRequests, kind: RequestKind, user: str) -> list[RemoteRequest]:
+        found = await real(self, kind, user)
+        seen.update({each.id: each for each in found})
+        again = [
+            (each, str(uuid5(NAMESPACE_OID, f"{each.id} {time}"))) for each in seen.values() for time in range(times)
+        ]
+        return [*found, *(replace(each, id=ident) for each, ident in again)]
+
+    monkeypatch.setattr(RemoteRequests, "pending", pending)
+
+
 async def test_what_is_asked_in_permit_io_over_and_over_costs_a_list_nothing(
-    family: Family, remote: RemoteRequests, calls: Calls
+    family: Family, monkeypatch: pytest.MonkeyPatch, calls: Calls
 ) -> None:
-    asked = await family.asks_access()
+    await family.asks_access()
     one = await calls.of_a_list()
-    for _ in range(30):
-        await remote.create(asked)
+    also_asked_there(monkeypatch, 30)
     assert await calls.of_a_list() == one + 1  # who that is
     assert await calls.of_a_list() == one
     assert (await family.core.approvals.list(family.joe, ACCESS, RequestFilter())).total == 1
 
 
 async def test_what_was_asked_in_permit_io_as_well_is_taken_up_when_the_other_is_decided(
-    family: Family, remote: RemoteRequests
+    family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = await family.asks_access()
-    await remote.create(asked)
+    also_asked_there(monkeypatch)
     await family.core.approvals.list(family.joe, ACCESS, RequestFilter())
     await family.core.approvals.deny(family.joe, ACCESS, asked.id, "no")
     found = await family.core.approvals.list(family.joe, ACCESS, RequestFilter(status=RequestStatus.PENDING))
@@ -352,10 +367,10 @@ async def test_what_cannot_be_taken_up_is_looked_at_once(
 
 
 async def test_what_is_asked_for_here_at_the_same_moment_is_not_taken_up_twice(
-    family: Family, remote: RemoteRequests, monkeypatch: pytest.MonkeyPatch
+    family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = await family.asks_access()
-    await remote.create(asked)
+    also_asked_there(monkeypatch)
 
     async def nothing_yet(*_args: object) -> list[Any]:
         return []
