@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from permit_api.faults import Unprocessable, duplicate, invalid, not_found
 from permit_api.nouns.instances import ensure_instance, find_instance, instance_of
 from permit_api.nouns.parts import resource_of
 from permit_api.nouns.tenants import tenant_of
 from permit_api.shapes.facts import AssignmentCreate, AssignmentRemove
-from permit_api.store.session import Listed, Paging, Row, Session, some
+from permit_api.store.session import Listed, Paging, Row, Session, as_uuid, some
 from permit_api.store.tables import (
     assignments,
     instances,
@@ -83,8 +83,7 @@ def unassign_many(session: Session, bodies: Sequence[AssignmentRemove]) -> dict[
     """Take many roles away in one transaction; those that are not held are not counted."""
     held = [_held(session, body) for body in bodies]
     found = {row["id"] for row in held if row is not None}
-    removed = sum(session.delete(assignments, assignments.c.id == each) for each in found)
-    return {"assignments_removed": removed}
+    return {"assignments_removed": session.delete(assignments, assignments.c.id.in_(found))}
 
 
 def list_assignments(
@@ -179,21 +178,24 @@ def _role(session: Session, ident: str, instance: Row | None) -> Row:
 
 
 def _held(session: Session, body: AssignmentRemove) -> Row | None:
-    user, tenant = session.find(users, body.user), session.find(tenants, body.tenant)
-    instance = None
-    if body.resource_instance is not None:
-        instance = find_instance(session, body.resource_instance)
-        if instance is None:
-            return None
-    if user is None or tenant is None:
+    columns = assignments.c
+    where = [
+        _is(body.user, columns.user_key, columns.user_id),
+        _is(body.tenant, columns.tenant, columns.tenant_id),
+        _is(body.role.rpartition("#")[2], columns.role, columns.role_id),
+    ]
+    if body.resource_instance is None:
+        return session.row(session.query(assignments, *where, columns.instance_id.is_(None)))
+    instance = find_instance(session, body.resource_instance)
+    if instance is None:
         return None
-    owner = session.environment_id if instance is None else instance["resource_id"]
-    role = session.find(roles, body.role.rpartition("#")[2], roles.c.owner_id == owner)
-    if role is None:
-        return None
-    place = (instance or tenant)["id"]
-    mine = and_(assignments.c.user_id == user["id"], assignments.c.role_id == role["id"], assignments.c.place == place)
-    return session.row(session.query(assignments, mine, assignments.c.tenant_id == tenant["id"]))
+    return session.row(session.query(assignments, *where, columns.instance_id == instance["id"]))
+
+
+def _is(ident: str, key: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether something is what an id or a key names."""
+    known = as_uuid(ident)
+    return key == ident if known is None else or_(row_id == known, key == ident)
 
 
 def _read_detailed(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:

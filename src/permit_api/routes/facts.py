@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Body, Depends, Header, Query
+from sqlalchemy.sql.selectable import NamedFromClause
 from starlette.responses import JSONResponse, Response
 
 from permit_api.faults import invalid
@@ -17,7 +18,8 @@ from permit_api.routes.crud import Calls, Filter, Filters, Search, Work, verbs_o
 from permit_api.routes.gate import NO_CONTENT, ByAttributes, InPages, listed
 from permit_api.shapes import facts as shapes
 from permit_api.shapes.schema import SetRule
-from permit_api.store.session import Listed, Paging, Session
+from permit_api.store import tables
+from permit_api.store.session import Listed, Paging, Row, Session
 
 people = Calls("/users", "Users")
 places = Calls("/tenants", "Tenants")
@@ -334,12 +336,18 @@ relationships.call(
     "DELETE", "/bulk", "delete_many", "Take many relationships away, all or none.", untie, body=shapes.TupleIdents
 )
 
-for path, name, delete in (
-    ("users", "users", users.delete_user),
-    ("tenants", "tenants", tenants.delete_tenant),
-    ("resource_instances", "instances", instances.delete_instance),
+
+def _away(table: NamedFromClause, one_of: Callable[[Session, str], Row]) -> Work:
+    """Take many away in one go."""
+    return lambda session, body: many.remove(session, table, [one_of(session, ident) for ident in body.idents])
+
+
+for path, name, away in (
+    ("users", "users", _away(tables.users, users.user_of)),
+    ("tenants", "tenants", _away(tables.tenants, tenants.tenant_of)),
+    ("resource_instances", "instances", _away(tables.instances, instances.instance_of)),
 ):
-    bulk.call("DELETE", f"/{path}", f"delete_{name}", f"Take {name} away.", _each(delete, "idents"), body=shapes.Idents)
+    bulk.call("DELETE", f"/{path}", f"delete_{name}", f"Take {name} away.", away, body=shapes.Idents)
 _NEW = "one that is there already fails the call."
 bulk.call("POST", "/users", "create_users", f"Make users; {_NEW}", _together(many.create_users), body=shapes.UsersBulk)
 bulk.call(
