@@ -457,7 +457,7 @@ def test_many_ways_up_make_a_short_offer() -> None:
 
 def test_the_engine_reads_no_file_and_no_clock() -> None:
     allowed = {"__future__", "bisect", "collections", "dataclasses", "typing", "types", "math", "re", "enum", "datetime",
-               "copy", "difflib", "fractions", "functools", "hashlib"}  # fmt: skip
+               "copy", "difflib", "fractions", "functools", "hashlib", "hmac"}  # fmt: skip
     folder = Path(decide.__code__.co_filename).parent
     readers = {
         "marked_yaml.py",
