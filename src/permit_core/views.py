@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from permit_core.errors import InvalidInput
 from permit_core.policy.schema import duration_in_words
 from permit_core.ports.request import KindName, Request, StatusName
 
@@ -132,6 +133,20 @@ class RequestView(BaseModel):
             decided_by=reviewer or None,
             decided_at=request.decided_at,
             comment=PersonText(written_by=reviewer, text=plain(request.comment)) if request.comment else None,
+        )
+
+
+def must_be_whole(view: RequestView) -> None:
+    """Nobody says yes to what they cannot see.
+
+    Raises:
+        InvalidInput: ``not_shown_whole``: a call's arguments are shortened in this view.
+    """
+    if view.call is not None and not view.call.whole:
+        raise InvalidInput(
+            "This call cannot be shown here with all of its arguments.",
+            code="not_shown_whole",
+            hint=f"Decide it at a terminal: permit-mcp requests approve {view.id}",
         )
 
 

@@ -12,7 +12,7 @@ from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.policy.model import PolicyModel
 from permit_core.ports.request import ONCE, Kinds, RequestFilter, RequestKind, RequestStatus
-from permit_core.views import RequestView
+from permit_core.views import RequestView, must_be_whole
 from permit_mcp.core_source import CoreSource
 from permit_mcp.parameters import (
     AnyRequestId,
@@ -208,6 +208,9 @@ class RequestTools:
         decided request. One's own requests, and those somebody else reviews, are refused.
         """
         core = await self._cores.get()
+        request = await core.approvals.get(reviewer, ONCE, operation_approval_id)
+        if request.status is RequestStatus.PENDING:
+            must_be_whole(RequestView.of(request, await core.approvals.shown_arguments(reviewer, request)))
         return RequestView.of(await core.approvals.approve(reviewer, ONCE, operation_approval_id, reviewer_comment))
 
     async def deny_operation_approval(

@@ -255,6 +255,10 @@ async def test_a_reviewer_sees_and_decides_calls_that_wait_with_the_tools_for_op
         hidden = await refusal(bob, "approve_operation_approval", {"operation_approval_id": his.id})
         assert hidden["code"] == "no_such_request"
         assert len(await files.claim(await files.call(name="a", force=True))) == 1
+        unseen = {"operation_approval_id": (await files.held(await files.call("shred_file", name="y" * 30_000))).id}
+        refused = await refusal(bob, "approve_operation_approval", unseen)
+        assert (refused["code"], "permit-mcp requests approve" in refused["hint"]) == ("not_shown_whole", True)
+        assert (await answer(bob, "deny_operation_approval", unseen))["status"] == "denied"
     finally:
         await files.core.close()
 

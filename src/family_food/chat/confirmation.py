@@ -15,7 +15,7 @@ from permit_core.errors import InvalidInput
 from permit_core.identity import Actor
 from permit_core.ports.approvals import Approvals
 from permit_core.ports.request import Kinds, Request, RequestKind, RequestStatus
-from permit_core.views import RequestView, plain, written_out
+from permit_core.views import RequestView, must_be_whole, plain, written_out
 
 Outcome = Literal["confirmed", "declined", "unattended", "expired", "cancelled"]
 """How a question ended: ``unattended`` when its client has said that nobody is there to be asked."""
@@ -72,12 +72,7 @@ async def to_decide(
     if len(comment) > COMMENT_CHARACTERS:
         raise InvalidInput(f"A comment has at most {COMMENT_CHARACTERS} characters.", code="invalid_comment")
     view = RequestView.of(request, await approvals.shown_arguments(actor, request))
-    if view.call is not None and not view.call.whole:
-        raise InvalidInput(
-            "This call cannot be shown here with all of its arguments.",
-            code="not_shown_whole",
-            hint=f"Decide it at a terminal: permit-mcp requests approve {request.id}",
-        )
+    must_be_whole(view)
     return request, view
 
 
