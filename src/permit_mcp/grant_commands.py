@@ -18,6 +18,7 @@ from permit_core.errors import ConfigurationError, Forbidden, InvalidInput
 from permit_core.identity import Actor
 from permit_core.policy.guards import DEFAULT_REVIEW
 from permit_core.policy.model import PolicyModel
+from permit_core.policy.reverse import permissions_of
 from permit_core.policy.schema import AccessRequestRule, OperationRule
 from permit_core.policy.strangers import knows_role
 from permit_core.stores.facts import FactStore
@@ -161,15 +162,13 @@ def _needed(model: PolicyModel, actor: Actor, given: RoleAssignment) -> list[Che
     rule = next(_rules(model, given), None)
     if rule is not None and given.resource is not None:
         return [Check(actor, rule.review_action, given.resource)]
-    if given.resource is None:
-        role = model.roles.get(given.role)
-        named = [each.partition(":")[::2] for each in role.permissions] if role is not None else []
-        permitted = [(ResourceRef(kind), action) for kind, action in named]
-    else:
-        kind_of = model.resource_type(given.resource.type)
-        held = kind_of.roles.get(given.role) if kind_of is not None else None
-        permitted = [(given.resource, action) for action in held.permissions] if held is not None else []
-    return [Check(actor, action, on) for on, action in permitted if action in _review_actions(model, on.type)]
+    kind = None if given.resource is None else given.resource.type
+    permitted = sorted(permissions_of(model, kind, given.role))
+    return [
+        Check(actor, action, given.resource if given.resource is not None and of == kind else ResourceRef(of))
+        for of, action in permitted
+        if action in _review_actions(model, of)
+    ]
 
 
 def _rules(model: PolicyModel, given: RoleAssignment) -> Iterator[AccessRequestRule]:

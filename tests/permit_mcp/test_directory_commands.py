@@ -204,7 +204,8 @@ REVIEWED = (
     POLICY.replace("    actions: [read]\n    relations", "    actions: [read, review]\n    relations")
     .replace(
         "    roles: {owner: {permissions: [read]}}\nroles:\n",
-        "    roles: {owner: {permissions: [read]}, keeper: {permissions: [review]}}\nroles:\n"
+        "    roles: {owner: {permissions: [read]}, keeper: {permissions: [review]}, "
+        'deputy: {extends: [keeper]}, second: {permissions: ["files:review"]}}\nroles:\n'
         '  chief: {permissions: ["files:review"]}\n',
     )
     .replace(
@@ -215,7 +216,16 @@ REVIEWED = (
 )
 
 
-@pytest.mark.parametrize("arguments", [["ann", "chief"], ["ann", "keeper", "files:a"], ["bob", "owner", "files:a"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ann", "chief"],
+        ["ann", "keeper", "files:a"],
+        ["bob", "owner", "files:a"],
+        ["ann", "deputy", "files:a"],
+        ["ann", "second", "files:a"],
+    ],
+)
 def test_an_operator_gives_and_takes_no_right_to_decide_that_they_do_not_have(
     folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
