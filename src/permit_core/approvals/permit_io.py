@@ -177,13 +177,19 @@ class PermitRequests:
         return await or_none(self._remote.get(request.kind, request.user, remote_id)) is None
 
     async def _left_over(self, transaction: Transaction, request: Request) -> str | None:
-        """The same request, made in Permit.io by a process that died before it was entered here."""
+        """The same request, made in Permit.io by a process that died before it was entered here.
+
+        One that is known here has lapsed here, or this could not be asked; what is owed for it is done now, for the same does
+        not wait twice.
+        """
         waiting = await self._remote.pending(request.kind, request.user)
         same = [each for each in waiting if (each.resource, each.role) == (request.resource, request.role)]
         known = await self._links.known(transaction, [each.id for each in same])
         for each in same:
-            if each.id not in known and await self._is_of(each, request.user):
-                return each.id
+            if await self._is_of(each, request.user):
+                if each.id not in known:
+                    return each.id
+                await self._withdrawn(request, each.id)
         return None
 
     async def _is_of(self, remote: RemoteRequest, user: str) -> bool:
@@ -195,17 +201,18 @@ class PermitRequests:
     async def _pay(self, link: RemoteLink) -> None:
         take_back = link.owed is Owed.TAKE_BACK
         if link.owed is Owed.CANCEL:
-            take_back = not await self._cancelled(link) and link.request.operation is not None
+            withdrawn = await self._withdrawn(link.request, link.remote_id)
+            take_back = not withdrawn and link.request.operation is not None
         async with self._database.transaction(self._client.environment) as transaction:
             # Within the transaction: no other approval of the same comes to be in between.
             if take_back and (link.request.role is not None or not await self._needed(transaction, link.request)):
                 await self._take_back(transaction, link.request)
             await self._links.owe(transaction, link.request.id, None)
 
-    async def _cancelled(self, link: RemoteLink) -> bool:
+    async def _withdrawn(self, request: Request, remote_id: str) -> bool:
         """Whether it could be withdrawn; otherwise somebody had decided it."""
         try:
-            await self._remote.cancel(link.request.kind, link.request.user, link.remote_id)
+            await self._remote.cancel(request.kind, request.user, remote_id)
         except PermitFault as fault:
             if fault.status not in {403, 404, 409}:
                 raise
