@@ -25,6 +25,8 @@ from tests.support.core import family_settings
 from tests.support.process_tree import alive
 from tests.support.tiny_start import tiny, tiny_fork_server
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 Start = Callable[..., ToolStart]
 """Starts a tiny server of some mode, in one way or the other."""
 

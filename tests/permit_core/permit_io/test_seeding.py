@@ -18,6 +18,8 @@ from permit_core.settings import Settings
 from tests.support.core import family_settings
 from tests.support.permit_local import Environment, LocalServer, running_local
 
+pytestmark = pytest.mark.slow  # each test seeds a server of its own
+
 LISTS = (
     "facts/users",
     "facts/tenants",
