@@ -53,7 +53,8 @@ def _revealed(value: Any) -> Any:
     if isinstance(value, str):
         return _NOT_PLAIN.sub(_escaped, value)
     if isinstance(value, Mapping):
-        return {_revealed(name): _revealed(item) for name, item in value.items()}
+        # Names with their backslashes doubled: no two become one, of which only one would be shown.
+        return {written_out(str(name))[1:-1]: _revealed(item) for name, item in value.items()}
     return [_revealed(item) for item in value] if isinstance(value, list) else value
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from permit_core.views import plain
+from permit_core.views import _revealed, plain
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_what_is_plain_stays_as_it_is_and_can_always_be_stored(text: str) -> Non
     once = plain(text)
     assert plain(once) == once
     assert once.encode("utf-8").decode("utf-8") == once
+
+
+def test_no_argument_hides_behind_another_whose_name_looks_like_its_own_written_out() -> None:
+    given = {"to": {"a\u200b": "the stranger", r"a\u200b": "a friend"}}
+    assert _revealed(given) == {"to": {r"a\u200b": "the stranger", r"a\\u200b": "a friend"}}
